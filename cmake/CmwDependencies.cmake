@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# What is looked for outside, each under the option that asks for it.
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+# cmw_require(<prefix> <pkg-config module> <Debian package> <option>)
+# Defines PkgConfig::<prefix>, or stops with the package to install and the option to turn off.
+function(cmw_require prefix module package option)
+    find_package(PkgConfig QUIET)
+    if(PKG_CONFIG_FOUND)
+        pkg_check_modules(${prefix} QUIET IMPORTED_TARGET GLOBAL ${module})
+    else()
+        set(package "pkg-config ${package}")
+    endif()
+    if(NOT TARGET PkgConfig::${prefix})
+        message(FATAL_ERROR "${option} is ON and needs ${module}, which was not found.\n"
+            "Install it (Debian: apt-get install ${package}) or configure with -D${option}=OFF.")
+    endif()
+endfunction()
+
+if(CMW_JEMALLOC)
+    cmw_require(JEMALLOC jemalloc libjemalloc-dev CMW_JEMALLOC)
+endif()
+if(CMW_MICROHTTPD)
+    cmw_require(MICROHTTPD libmicrohttpd libmicrohttpd-dev CMW_MICROHTTPD)
+endif()
+if(CMW_BUILD_TESTS)
+    cmw_require(CMOCKA cmocka libcmocka-dev CMW_BUILD_TESTS)
+    include(CheckLanguage)
+    check_language(CXX)
+    if(NOT CMAKE_CXX_COMPILER)
+        message(FATAL_ERROR "CMW_BUILD_TESTS is ON and needs a C++ compiler for the header checks.\n"
+            "Install it (Debian: apt-get install g++) or configure with -DCMW_BUILD_TESTS=OFF.")
+    endif()
+    enable_language(CXX)
+endif()

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The context: one request in flight. First what an adapter calls, then what callbacks use.
+ *
+ *     cmw_ctx_begin(worker, &ctx, &view);
+ *     switch (cmw_ctx_run(ctx)) {            // pre_route
+ *     case CMW_TO_HANDLER:
+ *         handler(ctx);                      // fills cmw_ctx_response(ctx)
+ *         cmw_ctx_commit(ctx);               // post_route
+ *         break;
+ *     case CMW_TO_RESPOND:                   // answered already, post_route has run
+ *         break;
+ *     }
+ *     send(cmw_ctx_response(ctx));
+ *     cmw_ctx_end(ctx, CMW_END_SENT);        // complete
+ */
+#ifndef CATZILLA_CONTEXT_H
+#define CATZILLA_CONTEXT_H
+
+#include <catzilla/arena.h>
+#include <catzilla/base.h>
+#include <catzilla/engine.h>
+#include <catzilla/middleware.h>
+#include <catzilla/request.h>
+#include <catzilla/response.h>
+
+CMW_BEGIN_DECLS
+
+/* ---- What an adapter calls -------------------------------------------------------------- */
+
+/** What the adapter does next. */
+typedef enum cmw_next {
+    CMW_TO_HANDLER = 0,   /**< run the handler, then cmw_ctx_commit */
+    CMW_TO_RESPOND = 1,   /**< the response is final: send it, then cmw_ctx_end */
+    CMW_TO_SUSPENDED = 2, /**< wait for the host's `wake` */
+    CMW_TO_ABORT = 3      /**< the head is out and the rest cannot follow: close the connection */
+} cmw_next;
+
+/**
+ * Begin a request.
+ *
+ * A request over the limits of headers or of declared body length still begins: cmw_ctx_run then
+ * answers it, with all post_route fields.
+ *
+ * @param[out] out   the context; unchanged on failure
+ * @param      view  copied; what it points to must live until cmw_ctx_end
+ * @return           0; CMW_ERR_STATE if no plan is installed; CMW_ERR_LIMIT or CMW_ERR_NOMEM if
+ *                   there is no context: send cmw_worker_overload_response, nothing else is owed;
+ *                   CMW_ERR_ARG; CMW_ERR_VERSION
+ * Threads:          the worker's user
+ * Cost:             no allocator call when warm
+ * Since:            0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out,
+                                        const cmw_request_view *view);
+
+/**
+ * Run pre_route, and whatever its verdicts lead to.
+ *
+ * @return CMW_TO_HANDLER or CMW_TO_RESPOND (post_route has run then). Called out of turn, it
+ *         changes nothing and repeats what is next
+ * Threads: the worker's user
+ * Since:   0.1
+ */
+CMW_API cmw_next cmw_ctx_run(cmw_ctx *ctx);
+
+/**
+ * The route is known: run the pre_route callbacks of its groups. Between run and the handler's
+ * work, at most once; an id that the plan does not know runs nothing.
+ *
+ * @return CMW_TO_HANDLER or CMW_TO_RESPOND, as cmw_ctx_run
+ * Since:  0.1
+ */
+CMW_API cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id);
+
+/**
+ * Hand over a piece of the request body, in order. The bytes are copied into one buffer.
+ *
+ * @return 0; CMW_ERR_LIMIT past `limits.body_bytes`, or CMW_ERR_NOMEM: the request has failed (413,
+ *         503), cmw_ctx_commit makes the answer and the handler must not run; CMW_ERR_STATE after
+ *         commit
+ * Cost:   O(len); no allocator call when warm
+ * Since:  0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes);
+
+/**
+ * The handler failed, or the host met an error of its own: drop what the handler made. Then
+ * cmw_ctx_commit runs `error` and post_route.
+ *
+ * @param status  400..599; another number means 500
+ * Threads:       the worker's user
+ * Since:         0.1
+ */
+CMW_API void cmw_ctx_fail(cmw_ctx *ctx, int status);
+
+/**
+ * Run post_route. The head is immutable afterwards. A handler that made no response has failed.
+ *
+ * @return CMW_TO_RESPOND; CMW_TO_ABORT after a failure past commit. Called again, it only repeats
+ * Since:  0.1
+ */
+CMW_API cmw_next cmw_ctx_commit(cmw_ctx *ctx);
+
+/**
+ * Run `complete`, the clean-ups and the destructors of slots, and recycle the context. It is gone
+ * afterwards. Allowed at any time after begin: a request that is not committed has not been sent,
+ * and CMW_END_SENT is then counted and passed on as CMW_END_ERROR.
+ *
+ * Cost:  no allocator call
+ * Since: 0.1
+ */
+CMW_API void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason);
+
+/**
+ * The 503 for a request that got no context: made when the plan compiled, with its unconditional
+ * constant fields. NULL if no plan is installed.
+ *
+ * Ownership: the plan's; valid until the worker's next cmw_ctx_begin or cmw_worker_idle
+ * Threads:   the worker's user
+ * Since:     0.1
+ */
+CMW_API const cmw_response *cmw_worker_overload_response(cmw_worker *worker);
+
+/* ---- What callbacks use ----------------------------------------------------------------- */
+
+/** Parts of a context; the context's. Cost: O(1) each. */
+CMW_API cmw_request *cmw_ctx_request(cmw_ctx *ctx);
+CMW_API cmw_response *cmw_ctx_response(cmw_ctx *ctx);
+CMW_API cmw_arena *cmw_ctx_arena(cmw_ctx *ctx);
+CMW_API cmw_worker *cmw_ctx_worker(cmw_ctx *ctx);
+CMW_API void *cmw_ctx_host_data(cmw_ctx *ctx);
+
+/** The time at which the request began: the view's `now_ns`, else the engine's clock, read once. */
+CMW_API uint64_t cmw_ctx_begin_ns(cmw_ctx *ctx);
+
+/**
+ * Set a slot: zeroed room for one value. Setting it again gives the same room, zeroed again, after
+ * its destructor ran.
+ *
+ * @return the room, until the request ends; NULL if the plan does not know the slot (no enabled
+ *         middleware of the chain names it) or without memory
+ * Cost:   O(size); no allocation
+ * Since:  0.1
+ */
+CMW_API void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot);
+
+/** A slot's value; NULL if it is unset or unknown to the plan. Cost: a load, a test and an add. */
+CMW_API void *cmw_ctx_slot(const cmw_ctx *ctx, cmw_slot slot);
+
+/**
+ * A map from strings to pointers, for those who are bound late (foreign runtimes).
+ *
+ * @param key      copied
+ * @param value    NULL removes the key
+ * @param destroy  called when the request ends, for a value that was set; or NULL
+ * @return         0, CMW_ERR_ARG, CMW_ERR_NOMEM (the value stays the caller's)
+ * Cost:           O(keys), arena memory
+ * Since:          0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_set_value(cmw_ctx *ctx, cmw_str key, void *value,
+                                            cmw_cleanup_fn *destroy);
+
+/** The value of a key, or NULL. Cost: O(keys). */
+CMW_API void *cmw_ctx_value(const cmw_ctx *ctx, cmw_str key);
+
+/** 1 if the pre_route of the middleware whose callback runs was called in this request. */
+CMW_API int cmw_ctx_was_entered(const cmw_ctx *ctx);
+
+/** The name of the middleware whose callback runs; "" between callbacks. */
+CMW_API const char *cmw_ctx_middleware_name(const cmw_ctx *ctx);
+
+/** What went wrong. */
+typedef struct cmw_fault {
+    int status;             /**< what will be answered unless an error callback decides otherwise */
+    int code;               /**< CMW_ERR_*, or 0 when a callback or the handler said so */
+    int phase;              /**< cmw_phase in which it happened; -1: in the handler or the host */
+    const char *middleware; /**< whose callback failed; NULL: none. Lives as long as the request */
+} cmw_fault;
+
+/** The request's fault, or NULL. Cost: O(1). */
+CMW_API const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx);
+
+/* ---- Answers in one line, for pre_route and error --------------------------------------- */
+
+/*
+ * Each makes the response and returns CMW_STOP, or CMW_ERROR if it could not be made:
+ *     return cmw_respond_text(ctx, 403, CMW_STR("no"));
+ * Fields set before stay.
+ */
+CMW_API int cmw_respond_empty(cmw_ctx *ctx, int status);
+CMW_API int cmw_respond_text(cmw_ctx *ctx, int status, cmw_str text);
+CMW_API int cmw_respond_html(cmw_ctx *ctx, int status, cmw_str html);
+CMW_API int cmw_respond_json(cmw_ctx *ctx, int status, cmw_str json);
+CMW_API int cmw_respond_redirect(cmw_ctx *ctx, int status, cmw_str location);
+
+/** A problem (RFC 9457) whose detail is a C string; NULL: none. */
+CMW_API int cmw_respond_problem(cmw_ctx *ctx, int status, const char *detail);
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_CONTEXT_H */

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Engine and workers: what a program makes once, and what a thread uses at a time.
+ */
+#ifndef CATZILLA_ENGINE_H
+#define CATZILLA_ENGINE_H
+
+#include <catzilla/allocator.h>
+#include <catzilla/base.h>
+#include <catzilla/chain.h>
+#include <catzilla/middleware.h>
+
+CMW_BEGIN_DECLS
+
+/* ---- Engine ----------------------------------------------------------------------------- */
+
+/** What happens to a target whose canonical path differs from what the server's router sees. */
+typedef enum cmw_target_policy {
+    CMW_TARGET_CANONICAL = 0, /**< serve it; path conditions and cmw_request_path see the canonical
+                                   path */
+    CMW_TARGET_REJECT = 1     /**< answer it 400, before any callback runs */
+} cmw_target_policy;
+
+/** What one request may use. */
+typedef struct cmw_limits {
+    size_t memory_bytes;   /**< arena memory beyond the first block; else 503. Default 1 MiB */
+    uint32_t header_count; /**< else 431. Default 100 */
+    uint32_t header_bytes; /**< names and values together; else 431. Default 32 KiB */
+    uint64_t body_bytes;   /**< declared or received; else 413. Default 1 MiB */
+} cmw_limits;
+
+/** The configuration of an engine. Clear with cmw_engine_config_init, which fills the defaults. */
+typedef struct cmw_engine_config {
+    size_t size;                      /**< set by cmw_engine_config_init */
+    const cmw_allocator *allocator;   /**< borrowed; must outlive the engine. Default: the system's */
+    size_t context_bytes;             /**< of a context with its first block: 2 KiB..32 KiB, a power
+                                           of two. Default 4 KiB */
+    uint32_t worker_limit;            /**< workers at once. Default 256 */
+    uint32_t context_limit;           /**< contexts in flight in one worker. Default 10,000 */
+    uint64_t pool_limit_bytes;        /**< of the context pool; 0: none. Default 0 */
+    cmw_limits limits;                /**< of one request */
+    int32_t target_policy;            /**< cmw_target_policy. Default CMW_TARGET_CANONICAL */
+    uint32_t sample_every;            /**< time one request in so many: 1: all, 0: none. Default 64 */
+    uint64_t (*clock_ns)(void *self); /**< monotonic; NULL: the system's */
+    void *clock_self;
+} cmw_engine_config;
+
+/** Fill the defaults: see cmw_engine_config_init. */
+CMW_API void cmw_engine_config_init_sized(cmw_engine_config *config, size_t size);
+
+/** Fill the defaults; `config` is a pointer to one. */
+#define cmw_engine_config_init(config) cmw_engine_config_init_sized((config), sizeof *(config))
+
+/**
+ * Make an engine. There is no global state: two engines live side by side.
+ *
+ * @param[out] out     the engine; unchanged on failure
+ * @param      config  NULL: the defaults
+ * @return             0; CMW_ERR_ARG for a value out of range; CMW_ERR_VERSION; CMW_ERR_NOMEM
+ * Ownership:          the caller's; cmw_engine_destroy
+ * Threads:            an engine may be used from any thread at once
+ * Cost:               allocates
+ * Since:              0.1
+ */
+CMW_API CMW_NODISCARD int cmw_engine_create(cmw_engine **out, const cmw_engine_config *config);
+
+/**
+ * Destroy an engine, its workers, its hold on the installed plan, and its singletons.
+ *
+ * Chains must have been destroyed, workers put back and plans released.
+ *
+ * @return 0, or CMW_ERR_STATE while a worker is out or has contexts in flight, or a chain or plan
+ *         is still held (nothing is destroyed); NULL is ignored and gives 0
+ * Since:  0.1
+ */
+CMW_API int cmw_engine_destroy(cmw_engine *engine);
+
+/** One of the engine's pools, the engine's. */
+CMW_API cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose);
+
+/**
+ * Make a plan the one that new requests get. The engine takes a reference of its own; requests in
+ * flight finish on the plan with which they began.
+ *
+ * @param diag  why it was refused, or NULL
+ * @return      0; CMW_ERR_UNSUPPORTED if the plan needs what an attached host lacks; CMW_ERR_ARG for
+ *              another engine's plan; CMW_ERR_NOMEM
+ * Threads:     any
+ * Cost:        allocates; requests take no lock
+ * Since:       0.1
+ */
+CMW_API CMW_NODISCARD int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag);
+
+/* ---- Hosts ------------------------------------------------------------------------------ */
+
+/** What a server can do. An adapter declares what holds; installing checks what a plan needs. */
+enum cmw_capability {
+    CMW_CAP_STREAM_REQUEST_BODY = 1 << 0,  /**< hands over body chunks as they come */
+    CMW_CAP_STREAM_RESPONSE_BODY = 1 << 1, /**< lets body chunks be transformed */
+    CMW_CAP_SUSPEND = 1 << 2,              /**< can park a request in pre_route */
+    CMW_CAP_SUSPEND_POST_ROUTE = 1 << 3,   /**< can park it in post_route */
+    CMW_CAP_RESUME_ACROSS_THREADS = 1 << 4, /**< can be woken from another thread */
+    CMW_CAP_NOTICE_CLIENT_GONE = 1 << 5,   /**< learns that a client left */
+    CMW_CAP_DECORATE_OWN_ERRORS = 1 << 6,  /**< post_route runs for errors of its own */
+    CMW_CAP_REWRITE_TARGET = 1 << 7,       /**< its router routes by the canonical path */
+    CMW_CAP_FORKS = 1 << 8                 /**< serves from several processes */
+};
+
+/**
+ * A server, as the engine sees it: filled by the adapter; must outlive the engine's use of it.
+ *
+ * `wake` and `arm_timer` belong to suspending, which this version does not run yet.
+ */
+typedef struct cmw_host {
+    size_t size;           /**< sizeof(cmw_host) */
+    const char *name;      /**< "libmicrohttpd" */
+    uint32_t capabilities; /**< enum cmw_capability */
+    uint32_t header_limit; /**< fields that it passes on; 0: no limit of its own */
+
+    /** Have cmw_worker_run called on the worker's thread, soon. From any thread; or NULL. */
+    void (*wake)(void *self);
+    /** Have cmw_worker_run called at this time of the host's clock; 0: never. Or NULL. */
+    void (*arm_timer)(void *self, uint64_t at_ns);
+} cmw_host;
+
+/**
+ * Tell the engine of a server. Its capabilities bound what can be installed, now and later.
+ *
+ * @return 0; CMW_ERR_UNSUPPORTED if the installed plan needs what it lacks; CMW_ERR_ARG;
+ *         CMW_ERR_VERSION; CMW_ERR_NOMEM
+ * Threads: any
+ * Since:  0.1
+ */
+CMW_API CMW_NODISCARD int cmw_engine_attach_host(cmw_engine *engine, const cmw_host *host,
+                                                 cmw_diag *diag);
+
+/* ---- Workers ---------------------------------------------------------------------------- */
+
+/**
+ * What one thread uses at a time: free contexts, arena blocks, its shard of the statistics. Never
+ * locked, not bound to a thread; a context stays with the worker that began it.
+ */
+typedef struct cmw_worker cmw_worker;
+
+/**
+ * Borrow a worker, for a thread, a connection or a call.
+ *
+ * @param[out] out        the worker; unchanged on failure
+ * @param      host       the server's table, or NULL
+ * @param      host_self  for its functions
+ * @return                0; CMW_ERR_LIMIT when `worker_limit` are out; CMW_ERR_NOMEM
+ * Threads:               any; takes the engine's lock
+ * Cost:                  O(1); allocates when no worker is free
+ * Since:                 0.1
+ */
+CMW_API CMW_NODISCARD int cmw_engine_take_worker(cmw_engine *engine, cmw_worker **out,
+                                                 const cmw_host *host, void *host_self);
+
+/** Give it back, with whatever it has in flight; the next taker goes on with it. */
+CMW_API void cmw_engine_put_worker(cmw_engine *engine, cmw_worker *worker);
+
+/** The engine of a worker. Cost: O(1). */
+CMW_API cmw_engine *cmw_worker_engine(cmw_worker *worker);
+
+/** To be called before blocking: lets go of a plan that is no longer installed. Cost: O(1). */
+CMW_API void cmw_worker_idle(cmw_worker *worker);
+
+/** Give free contexts and blocks back to their pool; then the worker is cold. */
+CMW_API void cmw_worker_trim(cmw_worker *worker);
+
+/** Contexts in flight. Cost: O(1). */
+CMW_API uint32_t cmw_worker_in_flight(const cmw_worker *worker);
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_ENGINE_H */

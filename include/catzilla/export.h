@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What differs between compilers: visibility and the attributes that let a compiler check a call.
+ */
+#ifndef CATZILLA_EXPORT_H
+#define CATZILLA_EXPORT_H
+
+#if defined(_WIN32) && defined(CMW_BUILDING)
+#define CMW_API __declspec(dllexport)
+#elif defined(_WIN32) && !defined(CMW_STATIC)
+#define CMW_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define CMW_API __attribute__((visibility("default")))
+#else
+#define CMW_API
+#endif
+
+#if defined(__GNUC__)
+#define CMW_NODISCARD __attribute__((warn_unused_result))
+#define CMW_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
+#define CMW_PRINTF(format_index, first_arg) \
+    __attribute__((format(printf, format_index, first_arg)))
+#else
+#define CMW_NODISCARD
+#define CMW_NONNULL(...)
+#define CMW_PRINTF(format_index, first_arg)
+#endif
+
+#ifdef __cplusplus
+#define CMW_BEGIN_DECLS extern "C" {
+#define CMW_END_DECLS }
+#else
+#define CMW_BEGIN_DECLS
+#define CMW_END_DECLS
+#endif
+
+#endif /* CATZILLA_EXPORT_H */

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a middleware is: verdicts, phases, callbacks, facts, conditions, and the descriptor that
+ * carries them into a chain.
+ */
+#ifndef CATZILLA_MIDDLEWARE_H
+#define CATZILLA_MIDDLEWARE_H
+
+#include <catzilla/base.h>
+#include <catzilla/header_id.h>
+#include <catzilla/request.h>
+
+CMW_BEGIN_DECLS
+
+/** One request in flight. Used on its worker's thread only, from begin to end. */
+typedef struct cmw_ctx cmw_ctx;
+
+/** Owner of pools, plans, slots, services, statistics and limits. */
+typedef struct cmw_engine cmw_engine;
+
+/* ---- Verdicts --------------------------------------------------------------------------- */
+
+/**
+ * What a callback returns. Anything else, or one that its phase does not allow, is CMW_ERROR.
+ *
+ *                 pre_route  request_body  post_route  response_body  error
+ * CMW_CONTINUE        x           x             x            x        x  not mine
+ * CMW_STOP            x           x                                   x  answered
+ * CMW_SKIP_ROUTE      x
+ * CMW_SUSPEND         x           x             x
+ * CMW_ERROR           x           x             x            x        x
+ */
+typedef enum cmw_verdict {
+    CMW_CONTINUE = 0,   /**< go on */
+    CMW_STOP = 1,       /**< the response is made: no more pre_route, no handler */
+    CMW_SKIP_ROUTE = 2, /**< the rest of pre_route runs, the handler does not */
+    CMW_SUSPEND = 3,    /**< park the request until it is resumed */
+    CMW_ERROR = 4       /**< a fault: see cmw_failure_policy */
+} cmw_verdict;
+
+/** The points in a request's life at which callbacks run. */
+typedef enum cmw_phase {
+    CMW_PHASE_PRE_ROUTE = 0,
+    CMW_PHASE_POST_ROUTE = 1,
+    CMW_PHASE_ERROR = 2,
+    CMW_PHASE_COMPLETE = 3,
+    CMW_PHASE_REQUEST_BODY = 4,
+    CMW_PHASE_RESPONSE_BODY = 5
+} cmw_phase;
+
+#define CMW_PHASE_COUNT 6
+
+/** "pre_route", "post_route", ...; "unknown" for another number. Static. */
+CMW_API const char *cmw_phase_name(cmw_phase phase);
+
+/** Why a request ended. */
+typedef enum cmw_end_reason {
+    CMW_END_SENT = 0,        /**< the response was handed to the network whole */
+    CMW_END_CLIENT_GONE = 1, /**< the client left before it was */
+    CMW_END_DEADLINE = 2,    /**< a deadline passed */
+    CMW_END_ERROR = 3,       /**< the server could not finish it */
+    CMW_END_SHUTDOWN = 4     /**< the server is closing */
+} cmw_end_reason;
+
+#define CMW_END_REASON_COUNT 5
+
+/** "sent", "client_gone", ...; "unknown" for another number. Static. */
+CMW_API const char *cmw_end_reason_name(cmw_end_reason reason);
+
+/* ---- Callbacks -------------------------------------------------------------------------- */
+
+/**
+ * A callback of pre_route, post_route or error.
+ *
+ * Called on the context's worker, at most once a request and phase. May use everything of the
+ * context; pointers from it are valid until the request ends. Returns a cmw_verdict:
+ * after CMW_STOP, and after CMW_SKIP_ROUTE at the end of pre_route, a request without a response is
+ * a fault (500). In post_route the response has a status and may be changed; in error the
+ * fault is cmw_ctx_fault and the response is empty.
+ */
+typedef int cmw_phase_fn(void *self, cmw_ctx *ctx);
+
+/**
+ * A callback of complete: runs exactly once for every context and every middleware whose conditions
+ * match, in reverse order of the plan, when the response is sent or the request ended otherwise. It
+ * observes: the response can be read, not changed.
+ */
+typedef void cmw_complete_fn(void *self, cmw_ctx *ctx, cmw_end_reason reason);
+
+/**
+ * A hint, called before pre_route in plan order for middleware without conditions: a place to
+ * prefetch what the callback will read. It changes nothing that another could see.
+ */
+typedef void cmw_prepare_fn(void *self, cmw_ctx *ctx);
+
+/** A piece of a body. */
+typedef struct cmw_chunk {
+    cmw_str bytes; /**< valid during the call; may be replaced by bytes that live until the end */
+    int is_last;   /**< 1: no more follows */
+} cmw_chunk;
+
+/** A callback of request_body or response_body: once a chunk, in order. Returns a cmw_verdict. */
+typedef int cmw_body_fn(void *self, cmw_ctx *ctx, cmw_chunk *chunk);
+
+/**
+ * Called on the context's worker after cmw_resume, with what it delivered, whose ownership passes
+ * to this call. Returns a verdict as the phase's own callback would.
+ */
+typedef int cmw_resumed_fn(void *self, cmw_ctx *ctx, int verdict, void *data);
+
+/** Called instead of `resumed`, on any thread, when the request ended first: release `data`. */
+typedef void cmw_dropped_fn(void *self, void *data);
+
+/** Decide a condition: not 0 means yes. Called at most once a request; must change nothing. */
+typedef int cmw_predicate_fn(void *self, cmw_ctx *ctx);
+
+/* ---- Slots and facts -------------------------------------------------------------------- */
+
+/**
+ * A slot: a typed, named place in the context, reached by an index that the engine gives for its
+ * whole life. A slot of size 0 is a fact: nothing is stored, only its order is checked.
+ */
+typedef uint32_t cmw_slot;
+
+/** Facts that the engine itself provides, on every request. */
+enum cmw_builtin_fact {
+    CMW_FACT_CLIENT_ADDRESS = 0, /**< cmw_request_client_address */
+    CMW_FACT_HOST = 1,           /**< cmw_request_host */
+    CMW_FACT_SCHEME = 2,         /**< cmw_request_scheme */
+    CMW_FACT_CANONICAL_PATH = 3, /**< cmw_request_path */
+    CMW_FACT_COUNT = 4
+};
+
+/**
+ * Declare a slot, or find the one that was declared with the same name, size and destructor.
+ *
+ * @param[out] slot     its index
+ * @param      name     copied; unique in the engine
+ * @param      size     bytes of a value; 0 for a fact
+ * @param      destroy  called for a set slot after `complete`, in reverse order of setting; or NULL
+ * @return              0; CMW_ERR_ARG; CMW_ERR_CONFLICT if the name is taken by another shape;
+ *                      CMW_ERR_LIMIT past 65,535 slots; CMW_ERR_NOMEM
+ * Threads:             any; before chains that use it are compiled
+ * Cost:                allocates
+ * Since:               0.1
+ */
+CMW_API CMW_NODISCARD int cmw_slot_declare(cmw_engine *engine, cmw_slot *slot, const char *name,
+                                           size_t size, void (*destroy)(void *value));
+
+/** The slot with a name, or CMW_NONE. Cost: O(slots); for configuration time. */
+CMW_API cmw_slot cmw_slot_find(cmw_engine *engine, const char *name);
+
+/* ---- Conditions ------------------------------------------------------------------------- */
+
+/**
+ * When a middleware or a group applies: all of the members that are given must hold.
+ *
+ * Copied when it is added. Decided once a request, at the plan's match point.
+ */
+typedef struct cmw_condition {
+    size_t size;                 /**< sizeof(cmw_condition), set by cmw_condition_init */
+    const char *const *methods;  /**< any of these; case-sensitive */
+    size_t method_count;         /**< 0: every method */
+    const char *const *hosts;    /**< any of these: "a.example", or "*.a.example" for every name
+                                      below it; without port, in any case */
+    size_t host_count;           /**< 0: every host */
+    const char *const *paths;    /**< any of the patterns, and none of those that begin with "!".
+                                      "/health" is itself; "/api/" followed by "*" is "/api" and all
+                                      below it; "/users/{id}" has any one segment in that place */
+    size_t path_count;           /**< 0: every path */
+    cmw_predicate_fn *predicate; /**< or NULL */
+    void *predicate_self;        /**< must live as long as the plan */
+    const cmw_slot *reads;       /**< facts and slots that the predicate reads */
+    size_t read_count;           /**< of `reads` */
+} cmw_condition;
+
+/** Clear a condition (it then always holds) and set its size. Cost: O(1). */
+static inline void cmw_condition_init(cmw_condition *condition)
+{
+    memset(condition, 0, sizeof *condition);
+    condition->size = sizeof *condition;
+}
+
+/* ---- The descriptor --------------------------------------------------------------------- */
+
+#define CMW_PRIORITY_DEFAULT 1000
+#define CMW_PRIORITY_MAX 65535
+#define CMW_PRIORITY_INHERIT (-1) /**< post_priority: the same as `priority` */
+
+/** What a fault of the middleware's own means. */
+typedef enum cmw_failure_policy {
+    CMW_FAIL_CLOSED = 0, /**< the request fails: error callbacks, else 500 */
+    CMW_FAIL_OPEN = 1,   /**< its response changes of that call are undone; go on; counted */
+    CMW_FAIL_STATUS = 2  /**< the request fails with `failure_status` */
+} cmw_failure_policy;
+
+/** Bits of cmw_middleware.flags. */
+enum cmw_middleware_flags {
+    CMW_IF_ENTERED = 1,    /**< post_route and error run only if its own pre_route ran */
+    CMW_GUARDS_ACCESS = 2, /**< it decides who may pass: it can only fail closed */
+    CMW_FIELDS_IF_ABSENT = 4 /**< its constant fields yield to those that are there */
+};
+
+/** How much of a body a middleware needs. */
+typedef enum cmw_body_demand {
+    CMW_BODY_NONE = 0,
+    CMW_BODY_PEEK = 1,   /**< the first `body_demand_bytes` */
+    CMW_BODY_CHUNKS = 2, /**< each chunk as it comes */
+    CMW_BODY_FULL = 3,   /**< all of it, up to `body_demand_bytes` */
+    CMW_BODY_DIGEST = 4  /**< each chunk, only to be read */
+} cmw_body_demand;
+
+/** What a middleware has to do with a slot or fact. */
+typedef enum cmw_relation {
+    CMW_PROVIDES = 1, /**< sets it */
+    CMW_REFINES = 2,  /**< changes it: must run before all that read it */
+    CMW_REQUIRES = 3, /**< reads it, and cannot do without */
+    CMW_USES = 4      /**< reads it if it is there */
+} cmw_relation;
+
+/** Relations that one descriptor holds. One more is refused by cmw_chain_add, with a sentence. */
+#define CMW_RELATION_CAP 16
+
+/**
+ * A middleware, as it is added to a chain, which copies all of it but what `self` points to.
+ *
+ * Fill one after cmw_middleware_init; leave at 0 what does not apply.
+ */
+typedef struct cmw_middleware {
+    size_t size;           /**< sizeof(cmw_middleware), set by cmw_middleware_init */
+    const char *name;      /**< of this instance; unique in its chain */
+    const char *kind;      /**< what it is an instance of; NULL: "custom" */
+    int32_t priority;      /**< 0..65535, lower runs first */
+    int32_t post_priority; /**< in post_route; CMW_PRIORITY_INHERIT: as `priority` */
+    uint32_t flags;        /**< enum cmw_middleware_flags */
+    int32_t failure;       /**< cmw_failure_policy */
+    int32_t failure_status; /**< 400..599, for CMW_FAIL_STATUS */
+
+    void *self;                   /**< handed to every callback */
+    void (*destroy)(void *self);  /**< called once, when chain and plans are done with it; or NULL */
+
+    cmw_prepare_fn *prepare;      /**< each callback may be NULL */
+    cmw_phase_fn *pre_route;
+    cmw_body_fn *request_body;    /**< not run by 0.1: refused when compiling */
+    cmw_phase_fn *post_route;
+    cmw_body_fn *response_body;   /**< not run by 0.1: refused when compiling */
+    cmw_phase_fn *error;
+    cmw_complete_fn *complete;
+    cmw_resumed_fn *resumed;
+    cmw_dropped_fn *dropped;
+    uint32_t suspend_phases;      /**< bits 1 << cmw_phase in which it may suspend; not run by 0.1:
+                                       refused when compiling */
+    int32_t body_demand;          /**< cmw_body_demand */
+    size_t body_demand_bytes;
+
+    const cmw_header *fields;     /**< constant response fields, on every response to a request that
+                                       meets the conditions; placed where post_route would run,
+                                       before it */
+    size_t field_count;
+    const cmw_condition *condition; /**< or NULL: always */
+    const char *const *before;    /**< names of middleware that must run after this one */
+    size_t before_count;
+    const char *const *after;     /**< names of middleware that must run before this one */
+    size_t after_count;
+
+    uint32_t relation_count;      /**< filled by cmw_middleware_provides and its like; more than
+                                       CMW_RELATION_CAP is refused by cmw_chain_add */
+    struct {
+        cmw_slot slot;
+        uint32_t relation;        /**< cmw_relation */
+    } relations[CMW_RELATION_CAP];
+} cmw_middleware;
+
+/** Fill a descriptor with the defaults: see cmw_middleware_init. */
+CMW_API void cmw_middleware_init_sized(cmw_middleware *middleware, size_t size);
+
+/** Clear a descriptor and set the default priority; `middleware` is a pointer to one. */
+#define cmw_middleware_init(middleware) \
+    cmw_middleware_init_sized((middleware), sizeof *(middleware))
+
+/**
+ * Note a relation to a slot or fact. A mistake is kept and reported by cmw_chain_add.
+ *
+ * Threads: the descriptor's owner
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API void cmw_middleware_relate(cmw_middleware *middleware, cmw_relation relation,
+                                   cmw_slot slot);
+CMW_API void cmw_middleware_provides(cmw_middleware *middleware, cmw_slot slot);
+CMW_API void cmw_middleware_refines(cmw_middleware *middleware, cmw_slot slot);
+CMW_API void cmw_middleware_requires(cmw_middleware *middleware, cmw_slot slot);
+CMW_API void cmw_middleware_uses(cmw_middleware *middleware, cmw_slot slot);
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_MIDDLEWARE_H */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The request: what an adapter hands over, and the one canonical view that everyone reads.
+ *
+ * An adapter fills a `cmw_request_view` with slices of the server's own buffers; nothing is copied
+ * but the view. Middleware reads and rewrites it through `cmw_request`. Path, host, scheme and
+ * client address are computed once, on first need, so that conditions, middleware and the handler
+ * never disagree; the bytes as they came stay readable.
+ */
+#ifndef CATZILLA_REQUEST_H
+#define CATZILLA_REQUEST_H
+
+#include <catzilla/address.h>
+#include <catzilla/base.h>
+#include <catzilla/header_id.h>
+
+CMW_BEGIN_DECLS
+
+/** The methods of RFC 9110 and RFC 5789, as bits for conditions. Names are case-sensitive. */
+typedef enum cmw_method {
+    CMW_METHOD_OTHER = 0,
+    CMW_METHOD_GET = 1,
+    CMW_METHOD_HEAD = 2,
+    CMW_METHOD_POST = 3,
+    CMW_METHOD_PUT = 4,
+    CMW_METHOD_DELETE = 5,
+    CMW_METHOD_CONNECT = 6,
+    CMW_METHOD_OPTIONS = 7,
+    CMW_METHOD_TRACE = 8,
+    CMW_METHOD_PATCH = 9
+} cmw_method;
+
+/** The scheme by which a request came. */
+typedef enum cmw_scheme { CMW_SCHEME_HTTP = 0, CMW_SCHEME_HTTPS = 1 } cmw_scheme;
+
+/** "The length of the body is not known yet" (chunked, HTTP/2 without a length). */
+#define CMW_LENGTH_UNKNOWN UINT64_MAX
+
+/**
+ * One request as its server sees it. Filled by the adapter, copied by cmw_ctx_begin.
+ *
+ * Every slice and array stays the server's and must live, unchanged, until cmw_ctx_end. Use
+ * cmw_request_view_init, then fill what the server knows.
+ */
+typedef struct cmw_request_view {
+    size_t size;               /**< sizeof(cmw_request_view), set by _init */
+    cmw_str method;            /**< as sent, "GET" */
+    cmw_str target;            /**< request target as sent, "/a%20b?c=d"; path and query are cut
+                                    from it. Absolute-form and "*" are understood */
+    cmw_str authority;         /**< HTTP/2 `:authority`; empty: the Host field is used */
+    const cmw_header *headers; /**< in the order in which they came */
+    const uint8_t *header_ids; /**< cmw_header_id of each, or NULL. Readable up to a multiple of 16
+                                    (what follows the last one is ignored) */
+    uint32_t header_count;     /**< of both arrays */
+    uint16_t http_version;     /**< 0x0100, 0x0101, 0x0200, 0x0300; 0: unknown */
+    uint8_t scheme;            /**< cmw_scheme of the connection */
+    uint8_t reserved;          /**< 0 */
+    cmw_address peer;          /**< the other end of the connection */
+    uint64_t content_length;   /**< declared length of the body, 0 if there is none, or
+                                    CMW_LENGTH_UNKNOWN */
+    uint64_t now_ns;           /**< the host's monotonic clock; 0: the engine reads its own if a
+                                    clock is needed */
+    void *host_data;           /**< for the adapter: cmw_ctx_host_data */
+} cmw_request_view;
+
+/** Clear a view and set its size, an unknown version and CMW_SCHEME_HTTP. Cost: O(1). */
+static inline void cmw_request_view_init(cmw_request_view *view)
+{
+    memset(view, 0, sizeof *view);
+    view->size = sizeof *view;
+}
+
+/**
+ * The request of a context. Used on the context's worker only; pointers and slices that it gives
+ * are valid until the request ends, unless the text says otherwise.
+ */
+typedef struct cmw_request cmw_request;
+
+/* ---- Line ------------------------------------------------------------------------------- */
+
+/** The method as sent, and as a constant (CMW_METHOD_OTHER if not in the list). Cost: O(1). */
+CMW_API cmw_str cmw_request_method(const cmw_request *request);
+CMW_API cmw_method cmw_request_method_id(cmw_request *request);
+
+/** The target as it came, before any rewriting. Cost: O(1). */
+CMW_API cmw_str cmw_request_raw_target(const cmw_request *request);
+
+/**
+ * The canonical path: what conditions match and the handler should route by.
+ *
+ * Unreserved characters decoded, other escapes in upper case, "//" merged, then dot segments
+ * removed; always begins with "/". An escaped "/" stays escaped: decoding it would change the
+ * segments. "*" for `OPTIONS *`. Empty when the target cannot be canonical (bad escape, %00, a
+ * backslash, a control byte, no leading "/"): a plan with path conditions answers such a request
+ * 400 at its match point.
+ *
+ * Cost:   O(len) on the first call, then O(1); arena memory only if it differs from what came
+ * Source: RFC 3986, 5.2.4 and 6.2.2
+ * Since:  0.1
+ */
+CMW_API cmw_str cmw_request_path(cmw_request *request);
+
+/** The path as it came, without the query. Cost: O(len) on the first call. */
+CMW_API cmw_str cmw_request_raw_path(cmw_request *request);
+
+/** The query without its "?", as it came; empty if there is none. Cost: O(len) on first call. */
+CMW_API cmw_str cmw_request_query(cmw_request *request);
+
+/**
+ * Whom the request is for: the host in lower case, without port or trailing dot.
+ *
+ * Taken from `authority`, else an absolute-form target, else the Host field; brackets of an IPv6
+ * literal stay. Empty when there is none. Two Host fields, or one that is not a host, give an
+ * empty host and cmw_request_host_is_valid 0.
+ *
+ * Cost:   O(len) on the first call, then O(1)
+ * Source: RFC 9110, 7.2; RFC 9112, 3.2
+ * Since:  0.1
+ */
+CMW_API cmw_str cmw_request_host(cmw_request *request);
+CMW_API int cmw_request_host_is_valid(cmw_request *request);
+
+/** The port named beside the host; 0: none was named. */
+CMW_API uint16_t cmw_request_port(cmw_request *request);
+
+/** The scheme: the connection's, or what a middleware that refines it has found. Cost: O(1). */
+CMW_API cmw_scheme cmw_request_scheme(const cmw_request *request);
+
+/** 0x0101 for HTTP/1.1 and so on; 0: unknown. Cost: O(1). */
+CMW_API uint16_t cmw_request_http_version(const cmw_request *request);
+
+/** The other end of the connection. Cost: O(1). */
+CMW_API const cmw_address *cmw_request_peer(const cmw_request *request);
+
+/** Whom the request comes from: the peer, or what a middleware that refines it has found. */
+CMW_API const cmw_address *cmw_request_client_address(const cmw_request *request);
+
+/* ---- Header fields ---------------------------------------------------------------------- */
+
+/**
+ * The first field with an id.
+ *
+ * @return  NULL if there is none; valid until the request's fields are rewritten
+ * Cost:    about 15 instructions where the host gave ids; else about 60, plus some 40 once
+ * Since:   0.1
+ */
+CMW_API const cmw_header *cmw_request_header(cmw_request *request, cmw_header_id id);
+
+/** The next field with the id, after one that these functions returned; NULL at the end. */
+CMW_API const cmw_header *cmw_request_next_header(cmw_request *request, cmw_header_id id,
+                                                  const cmw_header *after);
+
+/** The first field with a name, in any case; NULL if there is none. Cost: O(fields). */
+CMW_API const cmw_header *cmw_request_header_named(cmw_request *request, cmw_str name);
+
+/** All fields, as an array of `*count`. Valid until the fields are rewritten. Cost: O(1). */
+CMW_API const cmw_header *cmw_request_headers(const cmw_request *request, size_t *count);
+
+/**
+ * The token of `Authorization: Bearer <token>`.
+ *
+ * @param[out] token  the bytes, never empty; unchanged unless 0 is returned
+ * @return            0; CMW_ERR_NOT_FOUND without the field or with another scheme;
+ *                    CMW_ERR_INVALID for several fields, or a token that is not `token68`
+ * Cost:              O(len), no allocation
+ * Source:            RFC 6750, 2.1; RFC 9110, 11.4
+ * Since:             0.1
+ */
+CMW_API CMW_NODISCARD int cmw_request_bearer(cmw_request *request, cmw_str *token);
+
+/* ---- Body ------------------------------------------------------------------------------- */
+
+/** The declared length: 0 for no body, CMW_LENGTH_UNKNOWN if the client did not say. */
+CMW_API uint64_t cmw_request_content_length(const cmw_request *request);
+
+/**
+ * The body, as far as it has come: whole when the handler runs on a server that buffers bodies
+ * (cmw_ctx_receive_body). Valid until the request ends or more of the body comes. Cost: O(1).
+ */
+CMW_API cmw_str cmw_request_body(const cmw_request *request);
+
+/* ---- Rewriting: in pre_route only ------------------------------------------------------- */
+
+/*
+ * Each returns 0, CMW_ERR_STATE outside pre_route or, for the four properties, from a middleware
+ * that does not declare to refine it (CMW_FACT_*), CMW_ERR_INVALID for bytes that cannot stand
+ * there, or CMW_ERR_NOMEM. Nothing is changed on failure. Bytes are copied into the arena.
+ */
+
+/** Replace the target; the canonical path follows it. Needs `refines CMW_FACT_CANONICAL_PATH`. */
+CMW_API CMW_NODISCARD int cmw_request_set_target(cmw_request *request, cmw_str target);
+
+/** Replace the host, with or without a port. Needs `refines CMW_FACT_HOST`. */
+CMW_API CMW_NODISCARD int cmw_request_set_host(cmw_request *request, cmw_str host);
+
+/** Replace the scheme. Needs `refines CMW_FACT_SCHEME`. */
+CMW_API CMW_NODISCARD int cmw_request_set_scheme(cmw_request *request, cmw_scheme scheme);
+
+/** Replace the client address. Needs `refines CMW_FACT_CLIENT_ADDRESS`. */
+CMW_API CMW_NODISCARD int cmw_request_set_client_address(cmw_request *request,
+                                                         const cmw_address *address);
+
+/**
+ * Replace all fields of a name by one, or add it.
+ *
+ * Cost: O(fields): the first rewriting copies the array (not the bytes) into the arena
+ */
+CMW_API CMW_NODISCARD int cmw_request_set_header(cmw_request *request, cmw_str name,
+                                                 cmw_str value);
+
+/** Remove all fields of a name, in any case; 0 also if there is none. Cost: as above. */
+CMW_API CMW_NODISCARD int cmw_request_remove_header(cmw_request *request, cmw_str name);
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_REQUEST_H */

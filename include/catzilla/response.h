@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The response: status, header fields, body; and the readers by which an adapter sends it.
+ *
+ * Header fields are kept as HTTP/1.1 bytes, in segments: one for a block of constants that was
+ * made when the chain compiled, one for each field set while a request runs. A server takes them as
+ * pairs, as pairs with lower-case names (HTTP/2, HTTP/3), as one run of bytes, or as slices.
+ */
+#ifndef CATZILLA_RESPONSE_H
+#define CATZILLA_RESPONSE_H
+
+#include <catzilla/base.h>
+#include <catzilla/header_id.h>
+#include <catzilla/json.h>
+
+CMW_BEGIN_DECLS
+
+/** A response. Used on its context's worker only. Immutable once the context is committed. */
+typedef struct cmw_response cmw_response;
+
+/*
+ * What changes a response returns 0, or
+ *   CMW_ERR_STATE    after commit,
+ *   CMW_ERR_ARG      a status outside 100..999, or a field that is the library's or the server's:
+ *                    Content-Length, Transfer-Encoding, Connection, Keep-Alive, Upgrade, Trailer
+ *   CMW_ERR_INVALID  a name that is no token; a value with CR, LF, NUL or another control byte, or
+ *                    with a blank at its ends (RFC 9110, 5.5),
+ *   CMW_ERR_NOMEM    the request's memory is used up,
+ * and changes nothing unless it returns 0. Names and values are copied.
+ */
+
+/* ---- Status ----------------------------------------------------------------------------- */
+
+/** The status; 0: no response has been made yet. Cost: O(1). */
+CMW_API int cmw_response_status(const cmw_response *response);
+
+/** Set the status and keep the rest. Cost: O(1). */
+CMW_API CMW_NODISCARD int cmw_response_set_status(cmw_response *response, int status);
+
+/** The reason phrase of a status, "Not Found"; empty for one that is not registered. */
+CMW_API cmw_str cmw_status_reason(int status);
+
+/* ---- Header fields ---------------------------------------------------------------------- */
+
+/**
+ * Replace all fields of a name by one.
+ *
+ * Cost:  O(len) if the response does not have the field, else O(fields); arena memory, no allocator
+ * Since: 0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_set(cmw_response *response, cmw_header_id id,
+                                           cmw_str value);
+CMW_API CMW_NODISCARD int cmw_response_set_named(cmw_response *response, cmw_str name,
+                                                 cmw_str value);
+
+/** Add a field and keep those of the same name (Set-Cookie, Link). Cost: O(len). */
+CMW_API CMW_NODISCARD int cmw_response_append(cmw_response *response, cmw_header_id id,
+                                              cmw_str value);
+CMW_API CMW_NODISCARD int cmw_response_append_named(cmw_response *response, cmw_str name,
+                                                    cmw_str value);
+
+/**
+ * Merge a token into a list field (Vary, Allow), unless it is there, in any case.
+ *
+ * For Vary, "*" swallows every other member.
+ *
+ * Cost:   O(fields + length of the list)
+ * Source: RFC 9110, 5.6.1 and 12.5.5
+ * Since:  0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_add_token(cmw_response *response, cmw_header_id id,
+                                                 cmw_str token);
+
+/** Remove all fields of a name; 0 also if there is none. Cost: O(fields). */
+CMW_API CMW_NODISCARD int cmw_response_remove(cmw_response *response, cmw_header_id id);
+CMW_API CMW_NODISCARD int cmw_response_remove_named(cmw_response *response, cmw_str name);
+
+/** 1 if there is such a field. Cost: one bit test for an id, O(fields) for a name. */
+CMW_API int cmw_response_has(const cmw_response *response, cmw_header_id id);
+CMW_API int cmw_response_has_named(const cmw_response *response, cmw_str name);
+
+/** The first value of a field; `data` is NULL if there is none. Valid until it is changed. */
+CMW_API cmw_str cmw_response_get(const cmw_response *response, cmw_header_id id);
+CMW_API cmw_str cmw_response_get_named(const cmw_response *response, cmw_str name);
+
+/* ---- Body ------------------------------------------------------------------------------- */
+
+/*
+ * Each sets the status and replaces the body. The content type follows the kind of body unless
+ * Content-Type was set by hand, before or after. Content-Length is the library's. Without `_ref`
+ * the bytes are copied into the arena; with it they must live until the request ends.
+ */
+
+/** No body and no content type. */
+CMW_API CMW_NODISCARD int cmw_response_empty(cmw_response *response, int status);
+
+/** `text/plain; charset=utf-8`. */
+CMW_API CMW_NODISCARD int cmw_response_text(cmw_response *response, int status, cmw_str text);
+
+/** `text/html; charset=utf-8`. The caller escapes what it puts in. */
+CMW_API CMW_NODISCARD int cmw_response_html(cmw_response *response, int status, cmw_str html);
+
+/** `application/octet-stream`. */
+CMW_API CMW_NODISCARD int cmw_response_bytes(cmw_response *response, int status, cmw_str bytes);
+CMW_API CMW_NODISCARD int cmw_response_bytes_ref(cmw_response *response, int status,
+                                                 cmw_str bytes);
+
+/**
+ * `application/json`, written by a streaming writer straight into the body.
+ *
+ * The document is finished when the context is committed; one that is not whole is a fault (500).
+ *
+ * @return the writer, the response's; NULL after commit, for a bad status or without memory
+ * Since:  0.1
+ */
+CMW_API CMW_NODISCARD cmw_json *cmw_response_json(cmw_response *response, int status);
+
+/** `application/json` from text that is JSON already. */
+CMW_API CMW_NODISCARD int cmw_response_json_text(cmw_response *response, int status, cmw_str json);
+
+/**
+ * `application/problem+json` with `title` (the reason phrase), `status` and `detail`.
+ *
+ * @param detail  what went wrong, for a person; empty: left out
+ * Source:        RFC 9457
+ * Since:         0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_problem(cmw_response *response, int status,
+                                               cmw_str detail);
+
+/**
+ * A redirect: the status (301, 302, 303, 307, 308) and Location, without a body.
+ *
+ * @param location  a URI reference; CMW_ERR_INVALID if a byte cannot stand in one. Whether it leads
+ *                  to another site is the caller's to judge
+ */
+CMW_API CMW_NODISCARD int cmw_response_redirect(cmw_response *response, int status,
+                                                cmw_str location);
+
+/** The body's bytes; empty if there is none. Valid until the request ends. Cost: O(1). */
+CMW_API cmw_str cmw_response_body(const cmw_response *response);
+
+/* ---- Readers, for adapters: after commit ------------------------------------------------ */
+
+/** What a reader adds to the fields that were set. */
+enum cmw_read_flags {
+    CMW_READ_FIELDS = 0,       /**< the fields alone */
+    CMW_READ_STATUS_LINE = 1,  /**< begin with "HTTP/1.1 200 OK" (bytes and slices) */
+    CMW_READ_LENGTH = 2,       /**< add Content-Length where RFC 9110, 8.6 allows it */
+    CMW_READ_END = 4,          /**< end with the empty line (bytes and slices) */
+    CMW_READ_LOWER_CASE = 8,   /**< names in lower case (pairs) */
+    CMW_READ_HEAD = 7          /**< a whole HTTP/1.1 head */
+};
+
+/** Where a walk over the fields stands. Start with all members 0. */
+typedef struct cmw_header_cursor {
+    uint32_t segment;
+    uint32_t field;
+} cmw_header_cursor;
+
+/**
+ * Walk over the fields, one at a time, in the order in which they were set.
+ *
+ * @param[in,out] cursor  {0, 0} at first
+ * @param[out]    header  name and value; valid until the request ends
+ * @param         flags   CMW_READ_LOWER_CASE or 0
+ * @return                1, or 0 when there are no more
+ * Cost:                  O(1) each, no allocation
+ * Since:                 0.1
+ */
+CMW_API int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cursor,
+                                     cmw_header *header, unsigned flags);
+
+/**
+ * Write the head as HTTP/1.1 bytes.
+ *
+ * @param[out] len     bytes written, or needed when CMW_ERR_LIMIT is returned
+ * @param      buffer  room for `cap` bytes; may be NULL when cap is 0
+ * @param      flags   enum cmw_read_flags
+ * @return             0, or CMW_ERR_LIMIT when `cap` is too small (the buffer's content is then
+ *                     undefined)
+ * Cost:               one memcpy a segment, no allocation
+ * Source:             RFC 9112, 4 and 5
+ * Since:              0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_write_head(const cmw_response *response, size_t *len,
+                                                  char *buffer, size_t cap, unsigned flags);
+
+/**
+ * The head as slices, to be sent with writev without a copy (cmw_str has the layout of iovec).
+ *
+ * @param[out] count   slices filled, or needed when CMW_ERR_LIMIT is returned
+ * @param      slices  room for `cap` slices. They point into the response and into `scratch`
+ * @param      scratch at least CMW_HEAD_SCRATCH bytes, for status line and length; may be NULL
+ *                     when neither is asked for
+ * @return             0, or CMW_ERR_LIMIT when `cap` is too small
+ * Cost:               O(segments), no allocation
+ * Since:              0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_head_slices(const cmw_response *response, size_t *count,
+                                                   cmw_str *slices, size_t cap, char *scratch,
+                                                   unsigned flags);
+
+/** Room for status line, Content-Length and the empty line of one head. */
+#define CMW_HEAD_SCRATCH 128
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_RESPONSE_H */

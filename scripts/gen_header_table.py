@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Write src/base/header_table.inc from the list in include/catzilla/header_id.h.
+
+    scripts/gen_header_table.py           write it
+    scripts/gen_header_table.py --check   exit 1 if the file differs from what would be written
+
+The file holds the names in their spellings, the masks of their letters, and a perfect hash: a
+multiplier under which no two names fall into the same of 512 slots.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HEADER = ROOT / "include/catzilla/header_id.h"
+OUTPUT = ROOT / "src/base/header_table.inc"
+SLOT_BITS = 9
+NAME_MAX = 40  # CMW__HEADER_NAME_MAX
+
+
+def read_names():
+    text = HEADER.read_text(encoding="utf-8")
+    rows = re.findall(r'^\s*X\((\w+), (\d+), "([^"]+)"\)', text, re.MULTILINE)
+    return [(constant, int(number), name) for constant, number, name in rows]
+
+
+def key_of(name):
+    """The same as key_of() in header_id.c: three bytes without their case bit, and the length."""
+    data, size = name.encode(), len(name)
+    first, middle, late = (data[i] | 0x20 for i in (0, size // 2, size - 2))
+    return first | middle << 8 | late << 16 | size << 24
+
+
+def slot_of(key, factor):
+    return (key * factor & 0xFFFFFFFF) >> (32 - SLOT_BITS)
+
+
+def find_factor(keys):
+    if len(set(keys)) != len(keys):
+        sys.exit("two names have the same key: choose other bytes in key_of")
+    factor = 0x9E3779B1
+    while len({slot_of(key, factor) for key in keys}) != len(keys):
+        factor = (factor * 0x915F77F5 + 0x3C6EF372) & 0xFFFFFFFF | 1
+    return factor
+
+
+
+def render(rows):
+    factor = find_factor([key_of(name) for _, _, name in rows])
+    slots = [0] * (1 << SLOT_BITS)
+    for _, number, name in rows:
+        slots[slot_of(key_of(name), factor)] = number
+
+    lines = ["/* SPDX-License-Identifier: MIT */",
+             "/* Written by scripts/gen_header_table.py; do not edit. */",
+             "",
+             f"#define NAME_MIN {min(len(name) for _, _, name in rows)}",
+             f"#define NAME_MAX {max(len(name) for _, _, name in rows)}",
+             f"#define SLOT_FACTOR UINT32_C(0x{factor:08x})",
+             f"#define SLOT_SHIFT {32 - SLOT_BITS}",
+             "",
+             "const struct cmw__header_entry cmw__header_id_table[CMW_HDR_LIMIT] = {",
+             '    [CMW_HDR_OTHER] = {{"", 0}, {"", 0}, {"", 0}},']
+    for constant, _, name in rows:
+        lines += [f"    [CMW_HDR_{constant}] = {{",
+                  f'        CMW_STR_INIT("{name}"),',
+                  f'        CMW_STR_INIT("{name.lower()}"),',
+                  f'        CMW_STR_INIT("{name}: ")',
+                  "    },"]
+    lines += ["};", "", "static const struct spelling spellings[CMW_HDR_LIMIT] = {"]
+    for constant, _, name in rows:
+        lines += [f"    [CMW_HDR_{constant}] = {{",
+                  f'        "{name.lower()}",']
+        mask = ['\\x20' if c.isalpha() else '\\0' for c in name]
+        lines += ['        "' + "".join(mask[i:i + 20]) + '"' for i in range(0, len(mask), 20)]
+        lines += ["    },"]
+    lines += ["};", "", "static const uint8_t slots[1 << (32 - SLOT_SHIFT)] = {"]
+    for i in range(0, len(slots), 16):
+        lines.append("    " + ", ".join(f"{id:3d}" for id in slots[i:i + 16]) + ",")
+    lines += ["};", ""]
+    return "\n".join(lines)
+
+
+def main():
+    rows = read_names()
+    if any(len(name) > NAME_MAX for _, _, name in rows):
+        sys.exit("a name is longer than CMW__HEADER_NAME_MAX")
+    text = render(rows)
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(0 if OUTPUT.read_text(encoding="utf-8") == text else f"{OUTPUT} is out of date")
+    OUTPUT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

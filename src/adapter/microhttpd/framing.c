@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "framing.h"
+
+static int parse_length(uint64_t *length, cmw_str digits)
+{
+    uint64_t sum = 0;
+
+    if (digits.len == 0)
+        return CMW_ERR_INVALID;
+    for (size_t i = 0; i < digits.len; i++) {
+        const unsigned digit = (unsigned)(unsigned char)digits.data[i] - '0';
+        if (digit > 9 || sum > (CMW_LENGTH_UNKNOWN - 1 - digit) / 10)
+            return CMW_ERR_INVALID;
+        sum = sum * 10 + digit;
+    }
+    *length = sum;
+    return 0;
+}
+
+int cmw__framing_body_length(uint64_t *length, const cmw_header *headers, size_t count)
+{
+    uint64_t found = 0;
+    int fields = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (cmw_str_equals_fold(headers[i].name, CMW_STR("Content-Length"))) {
+            if (parse_length(&found, headers[i].value) != 0)
+                return CMW_ERR_INVALID;
+            fields++;
+        } else if (cmw_str_equals_fold(headers[i].name, CMW_STR("Transfer-Encoding"))) {
+            if (!cmw_str_equals_fold(headers[i].value, CMW_STR("chunked")))
+                return CMW_ERR_INVALID;
+            found = CMW_LENGTH_UNKNOWN;
+            fields++;
+        }
+    }
+    if (fields > 1)
+        return CMW_ERR_INVALID;
+    *length = found;
+    return 0;
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The adapter for libmicrohttpd.
+ *
+ * A request's life, as libmicrohttpd tells it:
+ *
+ *     on_target       the request line is in: the only place that shows the target as it came
+ *     on_head         first call of the access handler: pre_route; an upload can be refused
+ *     on_body_part    for each part: into the context, or thrown away once the request is refused
+ *     on_body_end     last call: handler, post_route, and the response is queued
+ *     on_completed    sent, or the connection is lost: complete
+ *
+ * libmicrohttpd closes a connection whose request is answered in the first call, and takes no
+ * answer while a part of the body is unread. So an answer waits for the last call, unless the body
+ * is too long to wait for.
+ */
+#include <catzilla/adapter/microhttpd.h>
+
+#include "framing.h"
+#include "seat.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct cmw_mhd {
+    cmw_mhd_config config;
+    cmw_mhd_handler_fn *handler;
+    void *handler_self;
+    struct seats seats;
+    cmw_worker *spare; /* answers overload for threads that got no worker; under seats.lock */
+    struct MHD_OptionItem options[3];
+};
+
+static const cmw_host host = {
+    .size = sizeof host,
+    .name = "libmicrohttpd",
+    .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET,
+};
+
+/* ---- Responses --------------------------------------------------------------------------------
+ */
+
+/* libmicrohttpd takes C strings, and none that is empty: a blank is the empty value to a reader. */
+static int add_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
+                     const cmw_header *field)
+{
+    const cmw_str value = field->value.len ? field->value : CMW_STR(" ");
+
+    if (cmw__room_reserve(scratch, pool, field->name.len + value.len + 2) != 0)
+        return CMW_ERR_NOMEM;
+    char *name_text = scratch->data;
+    char *value_text = name_text + field->name.len + 1;
+    memcpy(name_text, field->name.data, field->name.len);
+    name_text[field->name.len] = '\0';
+    memcpy(value_text, value.data, value.len);
+    value_text[value.len] = '\0';
+    return MHD_add_response_header(out, name_text, value_text) == MHD_YES ? 0 : CMW_ERR_INVALID;
+}
+
+static int add_fields(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
+                      const cmw_response *response)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    while (cmw_response_next_header(response, &cursor, &field, CMW_READ_FIELDS))
+        if (add_field(out, scratch, pool, &field) != 0)
+            return CMW_ERR_INVALID;
+    return 0;
+}
+
+/* Of the answer to HEAD only its length is wanted: nobody reads it. */
+static ssize_t refuse_to_read(void *self, uint64_t position, char *buffer, size_t cap)
+{
+    (void)self;
+    (void)position;
+    (void)buffer;
+    (void)cap;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* The length that GET would have: the digits at the end of the head. 0 if there are none. */
+static uint64_t head_content_length(struct room *scratch, cmw_pool *pool,
+                                    const cmw_response *response)
+{
+    size_t len = 0;
+    uint64_t sum = 0;
+    uint64_t unit = 1;
+
+    int rc = cmw_response_write_head(response, &len, NULL, 0, CMW_READ_LENGTH);
+    if (rc != CMW_ERR_LIMIT || cmw__room_reserve(scratch, pool, len) != 0)
+        return 0;
+    rc = cmw_response_write_head(response, &len, scratch->data, scratch->cap, CMW_READ_LENGTH);
+    if (rc != 0)
+        return 0;
+    const char *head = scratch->data;
+    for (size_t i = len - 2; i > 0 && head[i - 1] >= '0' && head[i - 1] <= '9'; i--, unit *= 10)
+        sum += unit * (uint64_t)(head[i - 1] - '0');
+    return sum;
+}
+
+static struct MHD_Response *create_head(uint64_t content_length)
+{
+    return MHD_create_response_from_callback(content_length, 1, refuse_to_read, NULL, NULL);
+}
+
+static struct MHD_Response *create_whole(cmw_str body, enum MHD_ResponseMemoryMode body_mode)
+{
+    return MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.data, body_mode);
+}
+
+/*
+ * Hand `out` over with the fields and the status of `response`; it is used up.
+ *
+ * A response with a field missing would be an open door, and one below 200 would leave the client
+ * waiting: neither is sent, and MHD_NO closes the connection.
+ */
+static enum MHD_Result queue(struct MHD_Connection *connection, struct MHD_Response *out,
+                             struct room *scratch, cmw_pool *pool, const cmw_response *response)
+{
+    const int status = cmw_response_status(response);
+    enum MHD_Result result = MHD_NO;
+
+    if (!out)
+        return MHD_NO;
+    if (status >= MHD_HTTP_OK && add_fields(out, scratch, pool, response) == 0)
+        result = MHD_queue_response(connection, (unsigned)status, out);
+    MHD_destroy_response(out);
+    return result;
+}
+
+static enum MHD_Result queue_bare(struct MHD_Connection *connection, unsigned status)
+{
+    struct MHD_Response *out = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (!out)
+        return MHD_NO;
+    const enum MHD_Result result = MHD_queue_response(connection, status, out);
+    MHD_destroy_response(out);
+    return result;
+}
+
+/* The plan's ready-made 503. It may be gone before it is sent, so its body is copied. */
+static enum MHD_Result queue_overload(struct MHD_Connection *connection, struct room *scratch,
+                                      cmw_pool *pool, cmw_worker *worker)
+{
+    const cmw_response *response = cmw_worker_overload_response(worker);
+
+    if (!response)
+        return queue_bare(connection, MHD_HTTP_SERVICE_UNAVAILABLE);
+    struct MHD_Response *out = create_whole(cmw_response_body(response), MHD_RESPMEM_MUST_COPY);
+    return queue(connection, out, scratch, pool, response);
+}
+
+/* The thread got no worker, or there was no memory for the request itself. */
+static enum MHD_Result queue_overload_by_spare(cmw_mhd *mhd, struct MHD_Connection *connection)
+{
+    struct room scratch = {NULL, 0};
+
+    pthread_mutex_lock(&mhd->seats.lock);
+    const enum MHD_Result result =
+        queue_overload(connection, &scratch, mhd->seats.pool, mhd->spare);
+    cmw_worker_idle(mhd->spare);
+    pthread_mutex_unlock(&mhd->seats.lock);
+    cmw_pool_free(mhd->seats.pool, scratch.data, scratch.cap, 0);
+    return result;
+}
+
+/* The committed body stays where it is: the context ends when libmicrohttpd is done with it. */
+static struct MHD_Response *create_for(struct request *req, const cmw_response *response)
+{
+    struct seat *seat = req->seat;
+
+    if (cmw_request_method_id(cmw_ctx_request(req->ctx)) == CMW_METHOD_HEAD)
+        return create_head(head_content_length(&seat->field_room, seat->owner->pool, response));
+    return create_whole(cmw_response_body(response), MHD_RESPMEM_PERSISTENT);
+}
+
+static enum MHD_Result answer(struct request *req)
+{
+    struct seat *seat = req->seat;
+
+    if (!req->is_final) {
+        if (cmw_ctx_commit(req->ctx) != CMW_TO_RESPOND)
+            return MHD_NO;
+        req->is_final = 1;
+    }
+    const cmw_response *response = cmw_ctx_response(req->ctx);
+    const enum MHD_Result result = queue(req->connection, create_for(req, response),
+                                         &seat->field_room, seat->owner->pool, response);
+    req->is_queued = result == MHD_YES;
+    return result;
+}
+
+/* ---- The request line -------------------------------------------------------------------------
+ */
+
+static void *on_target(void *self, const char *target, struct MHD_Connection *connection)
+{
+    cmw_mhd *mhd = self;
+    const size_t len = strlen(target);
+
+    struct request *req = cmw__seats_open_request(&mhd->seats);
+    if (!req)
+        return NULL;
+    if (cmw__room_reserve(&req->target_room, mhd->seats.pool, len + 1) != 0) {
+        cmw__seats_close_request(req);
+        return NULL;
+    }
+    memcpy(req->target_room.data, target, len + 1);
+    req->target = cmw_str_make(req->target_room.data, len);
+    req->connection = connection;
+    return req;
+}
+
+/* ---- The head ---------------------------------------------------------------------------------
+ */
+
+struct header_list {
+    cmw_header *headers;
+    size_t count;
+    size_t cap;
+};
+
+static enum MHD_Result on_header(void *self, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_len, const char *value, size_t value_len)
+{
+    struct header_list *list = self;
+
+    (void)kind;
+    if (list->count == list->cap)
+        return MHD_NO;
+    cmw_header *header = &list->headers[list->count++];
+    header->name = cmw_str_make(name, name_len);
+    header->value = cmw_str_make(value, value ? value_len : 0);
+    return MHD_YES;
+}
+
+static int collect_headers(struct request *req, cmw_request_view *view)
+{
+    struct MHD_Connection *connection = req->connection;
+    const int count = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL);
+
+    if (count <= 0)
+        return 0;
+    struct header_list list = {.cap = (size_t)count};
+    if (cmw__room_reserve(&req->header_room, req->seat->owner->pool,
+                          list.cap * sizeof *list.headers) != 0)
+        return CMW_ERR_NOMEM;
+    list.headers = req->header_room.data;
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &list);
+    view->headers = list.headers;
+    view->header_count = (uint32_t)list.count;
+    return 0;
+}
+
+static size_t sockaddr_len(const struct sockaddr *address)
+{
+    switch (address->sa_family) {
+    case AF_INET:
+        return sizeof(struct sockaddr_in);
+    case AF_INET6:
+        return sizeof(struct sockaddr_in6);
+    default:
+        return sizeof address->sa_family;
+    }
+}
+
+static void read_peer(struct MHD_Connection *connection, cmw_address *peer)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    if (info && info->client_addr)
+        cmw_address_from_sockaddr(peer, info->client_addr, sockaddr_len(info->client_addr));
+}
+
+static int is_https(const cmw_mhd *mhd, struct MHD_Connection *connection)
+{
+    if (mhd->config.is_https)
+        return 1;
+    const union MHD_ConnectionInfo *connection_info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON);
+    if (!connection_info)
+        return 0;
+    const union MHD_DaemonInfo *daemon_info =
+        MHD_get_daemon_info(connection_info->daemon, MHD_DAEMON_INFO_FLAGS);
+    return daemon_info && (daemon_info->flags & MHD_USE_TLS) != 0;
+}
+
+static uint16_t parse_version(const char *version)
+{
+    if (strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+        return 0x0101;
+    if (strcmp(version, MHD_HTTP_VERSION_1_0) == 0)
+        return 0x0100;
+    return 0;
+}
+
+/* The body is not waited for: it is long, or its sender waits for our word before sending it. */
+static int is_worth_draining(const cmw_mhd *mhd, cmw_ctx *ctx)
+{
+    cmw_request *const view = cmw_ctx_request(ctx);
+    const uint64_t length = cmw_request_content_length(view);
+
+    if (length == 0)
+        return 1;
+    if (length != CMW_LENGTH_UNKNOWN && length > mhd->config.drain_bytes)
+        return 0;
+    return cmw_request_header(view, CMW_HDR_EXPECT) == NULL;
+}
+
+static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *method,
+                               const char *version)
+{
+    cmw_worker *const worker = req->seat->worker;
+    cmw_request_view view;
+
+    cmw_request_view_init(&view);
+    view.method = cmw_str_cstr(method);
+    view.target = req->target;
+    view.http_version = parse_version(version);
+    view.scheme = is_https(mhd, req->connection) ? CMW_SCHEME_HTTPS : CMW_SCHEME_HTTP;
+    view.host_data = req;
+    read_peer(req->connection, &view.peer);
+    if (collect_headers(req, &view) != 0)
+        return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
+    const int framing =
+        cmw__framing_body_length(&view.content_length, view.headers, view.header_count);
+
+    if (cmw_ctx_begin(worker, &req->ctx, &view) != 0)
+        return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
+    if (framing != 0) {
+        cmw_ctx_fail(req->ctx, MHD_HTTP_BAD_REQUEST);
+        return answer(req); /* in the first call, so that what follows is never read as a request */
+    }
+    const cmw_next next = cmw_ctx_run(req->ctx);
+    if (next == CMW_TO_HANDLER)
+        return MHD_YES;
+    if (next != CMW_TO_RESPOND)
+        return MHD_NO;
+    req->is_refused = 1;
+    req->is_final = 1;
+    return is_worth_draining(mhd, req->ctx) ? MHD_YES : answer(req);
+}
+
+/* ---- The body ---------------------------------------------------------------------------------
+ */
+
+static enum MHD_Result on_body_part(const cmw_mhd *mhd, struct request *req, cmw_str part)
+{
+    if (!req->is_refused) {
+        if (cmw_ctx_receive_body(req->ctx, part) != 0)
+            req->is_refused = 1;
+        return MHD_YES;
+    }
+    req->drained_bytes += part.len;
+    return req->drained_bytes <= mhd->config.drain_bytes ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
+{
+    if (!req->is_refused && mhd->handler(mhd->handler_self, req->ctx) != 0)
+        cmw_ctx_fail(req->ctx, MHD_HTTP_INTERNAL_SERVER_ERROR);
+    return answer(req);
+}
+
+enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection, const char *url,
+                                   const char *method, const char *version, const char *upload_data,
+                                   size_t *upload_data_size, void **request_data)
+{
+    cmw_mhd *mhd = self;
+    struct request *req = *request_data;
+
+    (void)url;
+    if (!req)
+        return queue_overload_by_spare(mhd, connection);
+    if (!req->ctx)
+        return on_head(mhd, req, method, version);
+    if (*upload_data_size == 0)
+        return on_body_end(mhd, req);
+    const cmw_str part = cmw_str_make(upload_data, *upload_data_size);
+    *upload_data_size = 0;
+    return on_body_part(mhd, req, part);
+}
+
+/* ---- The end ----------------------------------------------------------------------------------
+ */
+
+static cmw_end_reason end_reason(const struct request *req, enum MHD_RequestTerminationCode code)
+{
+    switch (code) {
+    case MHD_REQUEST_TERMINATED_COMPLETED_OK:
+        return req->is_queued ? CMW_END_SENT : CMW_END_ERROR;
+    case MHD_REQUEST_TERMINATED_TIMEOUT_REACHED:
+        return CMW_END_DEADLINE;
+    case MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN:
+        return CMW_END_SHUTDOWN;
+    case MHD_REQUEST_TERMINATED_READ_ERROR:
+    case MHD_REQUEST_TERMINATED_CLIENT_ABORT:
+        return CMW_END_CLIENT_GONE;
+    case MHD_REQUEST_TERMINATED_WITH_ERROR:
+        /* Past our part, only the connection can have failed. */
+        return req->is_queued ? CMW_END_CLIENT_GONE : CMW_END_ERROR;
+    }
+    return CMW_END_ERROR;
+}
+
+/* Also called for a request that never got as far as the access handler: then there is no context.
+ */
+static void on_completed(void *self, struct MHD_Connection *connection, void **request_data,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct request *req = *request_data;
+
+    (void)self;
+    (void)connection;
+    if (!req)
+        return;
+    *request_data = NULL;
+    cmw_worker *const worker = req->seat->worker;
+    if (req->ctx)
+        cmw_ctx_end(req->ctx, end_reason(req, code));
+    if (cmw_worker_in_flight(worker) == 0)
+        cmw_worker_idle(worker);
+    cmw__seats_close_request(req);
+}
+
+struct MHD_Connection *cmw_mhd_connection(cmw_ctx *ctx)
+{
+    const struct request *req = cmw_ctx_host_data(ctx);
+
+    return req ? req->connection : NULL;
+}
+
+/* ---- The adapter ------------------------------------------------------------------------------
+ */
+
+static int read_config(cmw_mhd_config *out, const cmw_mhd_config *config)
+{
+    cmw_mhd_config_init(out);
+    if (!config)
+        return 0;
+    if (config->size > sizeof *out)
+        return CMW_ERR_VERSION;
+    memcpy(out, config, config->size);
+    out->size = sizeof *out;
+    return 0;
+}
+
+static void fill_options(cmw_mhd *mhd)
+{
+    mhd->options[0].option = MHD_OPTION_URI_LOG_CALLBACK;
+    mhd->options[0].value = (intptr_t)on_target;
+    mhd->options[0].ptr_value = mhd;
+    mhd->options[1].option = MHD_OPTION_NOTIFY_COMPLETED;
+    mhd->options[1].value = (intptr_t)on_completed;
+    mhd->options[1].ptr_value = mhd;
+    mhd->options[2].option = MHD_OPTION_END;
+    mhd->options[2].value = 0;
+    mhd->options[2].ptr_value = NULL;
+}
+
+int cmw_mhd_create(cmw_mhd **out, cmw_engine *engine, cmw_mhd_handler_fn *handler, void *self,
+                   const cmw_mhd_config *config)
+{
+    if (!out || !engine || !handler)
+        return CMW_ERR_ARG;
+    cmw_pool *pool = cmw_engine_pool(engine, CMW_POOL_CONTEXT);
+    cmw_mhd *mhd = cmw_pool_alloc(pool, sizeof *mhd, 0);
+    if (!mhd)
+        return CMW_ERR_NOMEM;
+    mhd->handler = handler;
+    mhd->handler_self = self;
+    fill_options(mhd);
+
+    int rc = read_config(&mhd->config, config);
+    if (rc != 0)
+        goto fail;
+    rc = cmw_engine_attach_host(engine, &host, NULL);
+    if (rc != 0)
+        goto fail;
+    rc = cmw_engine_take_worker(engine, &mhd->spare, &host, NULL);
+    if (rc != 0)
+        goto fail;
+    rc = cmw__seats_init(&mhd->seats, engine, &host);
+    if (rc != 0) {
+        cmw_engine_put_worker(engine, mhd->spare);
+        goto fail;
+    }
+    *out = mhd;
+    return 0;
+
+fail:
+    cmw_pool_free(pool, mhd, sizeof *mhd, 0);
+    return rc;
+}
+
+void cmw_mhd_destroy(cmw_mhd *mhd)
+{
+    if (!mhd)
+        return;
+    cmw_pool *pool = mhd->seats.pool;
+    cmw_engine_put_worker(mhd->seats.engine, mhd->spare);
+    cmw__seats_deinit(&mhd->seats);
+    cmw_pool_free(pool, mhd, sizeof *mhd, 0);
+}
+
+struct MHD_OptionItem *cmw_mhd_options(cmw_mhd *mhd)
+{
+    return mhd->options;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seats: what a thread of a daemon holds while it serves, and what its requests use again.
+ *
+ *     adapter -- seats in use:  [thread 1: worker, free requests] [thread 2: ...]
+ *             \- seats at rest: [free requests, no worker]
+ *
+ * A thread takes a seat with its first request. When it ends, its worker goes back to the engine
+ * and the seat rests until another thread takes it, so that a daemon with a thread for each
+ * connection allocates nothing for the hundredth one. A daemon that stops ends open requests on the
+ * thread that stops it: a seat whose thread has ended is given up by its last request.
+ */
+#ifndef CMW_MICROHTTPD_SEAT_H
+#define CMW_MICROHTTPD_SEAT_H
+
+#include <pthread.h>
+
+#include <catzilla/adapter/microhttpd.h>
+
+/* Memory that grows and is used again; its content is not kept when it grows. */
+struct room {
+    void *data;
+    size_t cap;
+};
+
+/* One request of a connection, from its request line to MHD_OPTION_NOTIFY_COMPLETED. */
+struct request {
+    struct request *next; /* in the seat's free list */
+    struct seat *seat;    /* whose worker has the context */
+    struct MHD_Connection *connection;
+    cmw_ctx *ctx;            /* NULL until the head is complete */
+    cmw_str target;          /* in target_room */
+    struct room target_room; /* libmicrohttpd unescapes its own in place */
+    struct room header_room; /* cmw_header[], of the connection's memory */
+    uint64_t drained_bytes;  /* of the body, after it was refused */
+    uint8_t is_refused;      /* the handler does not run */
+    uint8_t is_final;        /* post_route has run */
+    uint8_t is_queued;       /* libmicrohttpd has the response */
+};
+
+struct seat {
+    struct seat *next; /* in seats.used or seats.resting; under seats.lock */
+    struct seats *owner;
+    cmw_worker *worker; /* NULL at rest */
+    struct request *free_requests;
+    struct room field_room; /* one header field, while it is handed over */
+    uint32_t open_requests;
+    uint8_t is_abandoned; /* its thread ended while requests were open */
+};
+
+/* All seats of an adapter. */
+struct seats {
+    cmw_engine *engine;
+    cmw_pool *pool;
+    const cmw_host *host;
+    pthread_key_t key; /* the seat of the thread that asks */
+    pthread_mutex_t lock;
+    struct seat *used;
+    struct seat *resting;
+};
+
+/* 0 or CMW_ERR_IO. `host` is borrowed. */
+int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host);
+/* Put all workers back and free everything; no request is open. */
+void cmw__seats_deinit(struct seats *all);
+
+/* A cleared request on the calling thread's seat; NULL without memory or without a worker. */
+struct request *cmw__seats_open_request(struct seats *all);
+/* Recycle a request whose context has ended. */
+void cmw__seats_close_request(struct request *done);
+
+/* Make room for `bytes`; 0 or CMW_ERR_NOMEM. Powers of two, so that growth ends soon. */
+int cmw__room_reserve(struct room *place, cmw_pool *pool, size_t bytes);
+
+#endif /* CMW_MICROHTTPD_SEAT_H */

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ids of known header fields, and which bytes a field's name and value may hold.
+ *
+ * Finding an id: three bytes and the length of the name give a slot, a slot names one candidate,
+ * and the candidate is compared in full. No two names share a slot: header_table.inc is generated.
+ */
+#include "header_table.h"
+
+#include "platform.h"
+#include "simd.h"
+#include "str.h"
+
+/* A known name in lower case, and 0x20 for each of its letters. A byte may be either case of the
+ * letter there exactly if setting that bit gives the lower one; other bytes must be the same. */
+struct spelling {
+    char lower[CMW__HEADER_NAME_MAX];
+    char mask[CMW__HEADER_NAME_MAX];
+};
+
+#include "header_table.inc"
+
+/* The bytes of which a name is made, by value: bit b % 32 of word b / 32.
+ * Source: RFC 9110, 5.6.2, tchar = "!#$%&'*+-.^_`|~" DIGIT ALPHA. */
+static const uint32_t name_bytes[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff, 0, 0, 0, 0};
+
+/* The same as key_of in scripts/gen_header_table.py. */
+static uint32_t key_of(cmw_str name)
+{
+    const uint32_t first = (unsigned char)name.data[0] | 0x20u;
+    const uint32_t middle = (unsigned char)name.data[name.len / 2] | 0x20u;
+    const uint32_t late = (unsigned char)name.data[name.len - 2] | 0x20u;
+    return first | middle << 8 | late << 16 | (uint32_t)name.len << 24;
+}
+
+static int matches8(const char *name, const struct spelling *known, size_t at)
+{
+    return (cmw__load8(name + at) | cmw__load8(known->mask + at)) == cmw__load8(known->lower + at);
+}
+
+static int matches_short(const char *name, const struct spelling *known, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((name[i] | known->mask[i]) != known->lower[i])
+            return 0;
+    }
+    return 1;
+}
+
+/* `name` is as long as the known one. */
+static int matches(cmw_str name, const struct spelling *known)
+{
+    if (name.len < 8)
+        return matches_short(name.data, known, name.len);
+
+    /* The last word may overlap the one before. */
+    const size_t last = name.len - 8;
+    for (size_t at = 0; at < last; at += 8) {
+        if (!matches8(name.data, known, at))
+            return 0;
+    }
+    return matches8(name.data, known, last);
+}
+
+cmw_header_id cmw_header_id_find(cmw_str name)
+{
+    if (name.len < NAME_MIN || name.len > NAME_MAX)
+        return CMW_HDR_OTHER;
+
+    const unsigned id = slots[key_of(name) * SLOT_FACTOR >> SLOT_SHIFT];
+    if (cmw__header_id_table[id].name.len != name.len || !matches(name, &spellings[id]))
+        return CMW_HDR_OTHER;
+    return (cmw_header_id)id;
+}
+
+cmw_str cmw_header_id_name(cmw_header_id id)
+{
+    if ((unsigned)id >= CMW_HDR_LIMIT)
+        return cmw_str_make("", 0);
+
+    /* Numbers that are not given yet have an entry of zeros; "" is easier on callers than NULL. */
+    const cmw_str name = cmw__header_id_table[id].name;
+    return name.data ? name : cmw_str_make("", 0);
+}
+
+int cmw_header_name_is_valid(cmw_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        const unsigned char byte = (unsigned char)name.data[i];
+        if ((name_bytes[byte / 32] >> byte % 32 & 1) == 0)
+            return 0;
+    }
+    return name.len > 0;
+}
+
+/* Fewer than eight bytes. */
+static int short_value_is_valid(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char byte = (unsigned char)bytes[i];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+            return 0;
+    }
+    return 1;
+}
+
+int cmw_header_value_is_valid(cmw_str value)
+{
+    if (value.len < 8)
+        return short_value_is_valid(value.data, value.len);
+    if (value.len < 16)
+        return !cmw__has_control8(value.data) && !cmw__has_control8(value.data + value.len - 8);
+
+    /* The last block may overlap the one before: no tail is left. */
+    const size_t last = value.len - 16;
+    for (size_t at = 0; at < last; at += 16) {
+        if (CMW_UNLIKELY(cmw__has_control16(value.data + at)))
+            return 0;
+    }
+    return !cmw__has_control16(value.data + last);
+}

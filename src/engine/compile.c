@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* Compiling a chain: the steps in order, slots, hints, the ready-made 503; and plans' lives. */
+#include "compile.h"
+
+#include "ctx_state.h"
+#include "diag.h"
+
+/* ---- The compiler's tools --------------------------------------------------------------- */
+
+void *cmw__compiler_alloc(struct cmw__compiler *compiler, size_t count, size_t size)
+{
+    if (count > SIZE_MAX / 2 / size)
+        return NULL;
+    void *piece = cmw_arena_alloc(compiler->arena, count * size);
+    if (piece)
+        memset(piece, 0, count * size);
+    return piece;
+}
+
+int cmw__compiler_no_memory(struct cmw__compiler *compiler)
+{
+    return cmw__diag_set(compiler->diag, CMW_ERR_NOMEM, "no memory to compile the chain");
+}
+
+uint32_t cmw__compiler_counters(struct cmw__compiler *compiler, uint32_t count)
+{
+    const uint32_t first = compiler->plan->counter_count;
+    compiler->plan->counter_count += count;
+    return first;
+}
+
+/* ---- What this version does not run ------------------------------------------------------ */
+
+static int check_supported(const struct cmw__compiler *compiler)
+{
+    for (uint32_t i = 0; i < compiler->order.count; i++) {
+        const cmw_middleware *mw = &compiler->order.items[i]->mw;
+        const char *what = NULL;
+        if (mw->request_body || mw->response_body || mw->body_demand != CMW_BODY_NONE)
+            what = "body phases";
+        else if (mw->suspend_phases || mw->resumed || mw->dropped)
+            what = "suspending";
+        if (what)
+            return cmw__diag_set(compiler->diag, CMW_ERR_UNSUPPORTED,
+                                 "'%s' declares %s, which version %s does not run", mw->name, what,
+                                 CMW_VERSION_STRING);
+    }
+    return 0;
+}
+
+/* ---- Slots ------------------------------------------------------------------------------ */
+
+static int names_slot(const struct cmw__compiler *compiler, cmw_slot slot)
+{
+    for (uint32_t i = 0; i < compiler->order.count; i++) {
+        const cmw_middleware *mw = &compiler->order.items[i]->mw;
+        for (uint32_t k = 0; k < mw->relation_count; k++)
+            if (mw->relations[k].slot == slot)
+                return 1;
+    }
+    return 0;
+}
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 15) & ~(size_t)15;
+}
+
+/* Give each slot that the chain names a bit and a place; bit 0 stays clear for those it does not. */
+static int lay_out_slots(struct cmw__compiler *compiler)
+{
+    cmw_plan *plan = compiler->plan;
+    const uint32_t count = plan->slot_limit;
+    struct cmw__slot_place *places = cmw__compiler_alloc(compiler, count, sizeof *places);
+    size_t bytes = 0;
+    uint32_t bits = 1;
+
+    if (!places)
+        return cmw__compiler_no_memory(compiler);
+    plan->slots = places;
+    for (cmw_slot i = 0; i < count; i++) {
+        const struct cmw__slot *slot = cmw__engine_slot(compiler->engine, i);
+        if (slot->size == 0 || !names_slot(compiler, i))
+            continue;
+        places[i].bit = (uint16_t)bits++;
+        places[i].size = (uint32_t)slot->size;
+        places[i].destroy = slot->destroy;
+        if (bytes <= compiler->engine->context_bytes) /* beyond that it is refused below */
+            places[i].offset = (uint16_t)bytes;
+        bytes += round_up(slot->size);
+    }
+    plan->slot_words = (bits + 63) / 64;
+    plan->slot_bytes = bytes;
+    if (bytes > compiler->engine->context_bytes / 2)
+        return cmw__diag_set(compiler->diag, CMW_ERR_LIMIT,
+                             "the chain's slots take %zu bytes, more than half of a context (%u "
+                             "bytes): set the engine's context_bytes higher",
+                             bytes, (unsigned)compiler->engine->context_bytes);
+    const size_t base = CMW__CTX_FIXED + round_up(plan->slot_words * sizeof(uint64_t));
+    for (cmw_slot i = 0; i < count; i++)
+        if (places[i].size > 0)
+            places[i].offset = (uint16_t)(places[i].offset + base);
+    return 0;
+}
+
+/* Lay out what follows the slots: the sets of the matcher if they are small, then the first chunk. */
+static int lay_out_context(struct cmw__compiler *compiler)
+{
+    cmw_plan *plan = compiler->plan;
+    const size_t limit = compiler->engine->context_bytes - CMW__RESERVE_BYTES;
+    size_t at = CMW__CTX_FIXED + round_up(plan->slot_words * sizeof(uint64_t)) + plan->slot_bytes;
+
+    plan->match_words = (uint32_t)(cmw__bitset_room(plan->bit_count) +
+                                   cmw__bitset_room(plan->pattern_count));
+    const size_t match_bytes = round_up(plan->match_words * sizeof(uint64_t));
+    if (plan->has_conditions && match_bytes <= 256) {
+        plan->match_offset = (uint32_t)at;
+        at += match_bytes;
+    }
+    if (at + 64 > limit)
+        return cmw__diag_set(compiler->diag, CMW_ERR_LIMIT,
+                             "a context of %u bytes has no room left beside the chain's slots (%zu "
+                             "bytes): set the engine's context_bytes higher",
+                             (unsigned)compiler->engine->context_bytes, plan->slot_bytes);
+    plan->arena_offset = (uint32_t)at;
+    return 0;
+}
+
+/* ---- Hints, services, the ready-made 503 ------------------------------------------------- */
+
+static int collect_prepares(struct cmw__compiler *compiler)
+{
+    cmw_plan *plan = compiler->plan;
+    struct cmw__prepare *prepares =
+        cmw__compiler_alloc(compiler, plan->middleware_count, sizeof *prepares);
+
+    if (!prepares)
+        return cmw__compiler_no_memory(compiler);
+    for (uint32_t i = 0; i < plan->middleware_count; i++) {
+        const struct cmw__planned *planned = &plan->middleware[i];
+        if (planned->instance->mw.prepare && planned->klass == 0)
+            prepares[plan->prepare_count++] = (struct cmw__prepare){
+                planned->instance->mw.prepare, planned->instance->mw.self};
+    }
+    plan->prepares = prepares;
+    return 0;
+}
+
+static int collect_services(struct cmw__compiler *compiler)
+{
+    cmw_engine *engine = compiler->engine;
+    cmw_plan *plan = compiler->plan;
+    struct cmw__service **services = NULL;
+
+    cmw__mutex_lock(&engine->lock);
+    plan->service_limit = engine->services.count;
+    services = cmw__compiler_alloc(compiler, plan->service_limit, sizeof(struct cmw__service *));
+    for (uint32_t i = 0; services && i < plan->service_limit; i++)
+        services[i] = cmw__engine_service(engine, i);
+    cmw__mutex_unlock(&engine->lock);
+    plan->services = services;
+    return services ? 0 : cmw__compiler_no_memory(compiler);
+}
+
+/* A plain 503 with the fields that every response of the plan has. */
+static int make_overload(struct cmw__compiler *compiler)
+{
+    cmw_plan *plan = compiler->plan;
+    const struct cmw__program *post = &plan->programs[CMW_PHASE_POST_ROUTE];
+    int rc = 0;
+
+    cmw__response_init(&plan->overload, compiler->arena, plan->overload_segments,
+                       sizeof plan->overload_segments / sizeof plan->overload_segments[0]);
+    cmw__response_plain(&plan->overload, 503);
+    for (uint32_t i = 0; i < post->count && rc == 0; i++) {
+        const struct cmw__entry_info *info = &post->info[i];
+        if (info->kind == CMW__ENTRY_BLOCK && info->klass == 0 && !info->needs_entered)
+            rc = cmw__response_add_block(&plan->overload, info->block);
+    }
+    if (rc == 0)
+        rc = cmw__response_freeze(&plan->overload);
+    return rc == 0 ? 0 : cmw__compiler_no_memory(compiler);
+}
+
+static void note_guards(cmw_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->middleware_count; i++) {
+        const struct cmw__planned *planned = &plan->middleware[i];
+        const struct cmw__class *klass = &plan->classes[planned->klass];
+        if ((planned->instance->mw.flags & CMW_GUARDS_ACCESS) &&
+            klass->clause_count + klass->negated_count > 0)
+            plan->guards_by_path = 1;
+    }
+}
+
+/* ---- The steps -------------------------------------------------------------------------- */
+
+static int run_steps(struct cmw__compiler *compiler)
+{
+    cmw_plan *plan = compiler->plan;
+
+    int rc = cmw__order_make(&compiler->order, compiler->chain, compiler->scratch, compiler->diag);
+    if (rc == 0)
+        rc = check_supported(compiler);
+    if (rc == 0)
+        rc = cmw__order_check_facts(&compiler->order, compiler->diag);
+    if (rc == 0)
+        rc = cmw__order_find_match_point(&compiler->order, &plan->match_after, compiler->diag);
+    if (rc == 0)
+        rc = lay_out_slots(compiler);
+    if (rc == 0)
+        rc = cmw__compile_classes(compiler);
+    if (rc == 0)
+        rc = cmw__compile_programs(compiler);
+    if (rc == 0)
+        rc = cmw__compile_class_runs(compiler);
+    if (rc == 0)
+        rc = lay_out_context(compiler);
+    if (rc == 0)
+        rc = collect_prepares(compiler);
+    if (rc == 0)
+        rc = make_overload(compiler);
+    if (rc == 0)
+        rc = cmw__services_prepare(compiler->engine, &compiler->order, compiler->diag);
+    if (rc == 0)
+        rc = collect_services(compiler);
+    if (rc == 0)
+        note_guards(plan);
+    return rc;
+}
+
+/* An empty plan in an arena of its own. */
+static cmw_plan *create_plan(cmw_engine *engine, struct cmw__storage *storage)
+{
+    cmw_arena *arena = NULL;
+    if (cmw_arena_create(&arena, cmw_engine_pool(engine, CMW_POOL_PLAN), 0) != 0)
+        return NULL;
+    cmw_plan *plan = cmw_arena_alloc(arena, sizeof *plan);
+    if (!plan) {
+        cmw_arena_destroy(arena);
+        return NULL;
+    }
+    memset(plan, 0, sizeof *plan);
+    atomic_init(&plan->holders, 1);
+    plan->engine = engine;
+    plan->arena = arena;
+    plan->storage = cmw__storage_retain(storage);
+    plan->counter_count = CMW__COUNT_FIXED;
+    plan->histogram_count = 1;
+    cmw__mutex_lock(&engine->lock);
+    plan->slot_limit = engine->slots.count;
+    cmw__mutex_unlock(&engine->lock);
+    return plan;
+}
+
+int cmw_chain_compile(cmw_chain *chain, cmw_plan **out, cmw_diag *diag)
+{
+    if (!chain || !out)
+        return cmw__diag_set(diag, CMW_ERR_ARG, "a chain and a place for the plan are needed");
+    struct cmw__compiler compiler = {.chain = chain, .engine = chain->engine, .diag = diag};
+
+    if (cmw_arena_create(&compiler.scratch, cmw_engine_pool(chain->engine, CMW_POOL_PLAN), 0) != 0)
+        return cmw__compiler_no_memory(&compiler);
+    compiler.plan = create_plan(chain->engine, chain->storage);
+    if (!compiler.plan) {
+        cmw_arena_destroy(compiler.scratch);
+        return cmw__compiler_no_memory(&compiler);
+    }
+    compiler.arena = compiler.plan->arena;
+    const int rc = run_steps(&compiler);
+    cmw_arena_destroy(compiler.scratch);
+    if (rc != 0) {
+        cmw__plan_release(compiler.plan);
+        return rc;
+    }
+    atomic_fetch_add(&chain->engine->holds, 1);
+    *out = compiler.plan;
+    return 0;
+}
+
+/* ---- A plan's life ---------------------------------------------------------------------- */
+
+void cmw__plan_retain(cmw_plan *plan)
+{
+    atomic_fetch_add_explicit(&plan->holders, 1, memory_order_relaxed);
+}
+
+void cmw__plan_release(cmw_plan *plan)
+{
+    if (atomic_fetch_sub_explicit(&plan->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    cmw_pool *pool = cmw_engine_pool(plan->engine, CMW_POOL_PLAN);
+    struct cmw__storage *storage = plan->storage;
+    for (struct cmw__owned_block *at = plan->blocks; at; at = at->next)
+        cmw__header_block_destroy(at->block, pool);
+    cmw_arena_destroy(plan->arena); /* the plan itself lies in it */
+    cmw__storage_release(storage);
+}
+
+cmw_plan *cmw_plan_retain(cmw_plan *plan)
+{
+    if (plan) {
+        cmw__plan_retain(plan);
+        atomic_fetch_add(&plan->engine->holds, 1);
+    }
+    return plan;
+}
+
+void cmw_plan_release(cmw_plan *plan)
+{
+    if (!plan)
+        return;
+    cmw_engine *engine = plan->engine;
+    cmw__plan_release(plan);
+    atomic_fetch_sub(&engine->holds, 1);
+}
+
+const struct cmw__program *cmw__plan_program(const cmw_plan *plan, uint32_t index)
+{
+    if (index == 0)
+        return &plan->programs[CMW_PHASE_PRE_ROUTE];
+    if (index <= plan->route_count)
+        return &plan->routes[index - 1].pre;
+    index -= plan->route_count;
+    return index < CMW__PROGRAMS ? &plan->programs[index] : NULL;
+}

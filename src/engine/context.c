@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* Contexts: begin and end, the body, what callbacks read, the map of values. */
+#include "ctx_state.h"
+
+#include "platform.h"
+#include "run.h"
+
+_Static_assert(offsetof(cmw_ctx, request) <= 256, "the hot part of a context outgrew four lines");
+
+/* ---- Begin ------------------------------------------------------------------------------ */
+
+/* Limits of the head and of the declared body: the request begins, and fails when it is run. */
+static void check_limits(cmw_ctx *ctx, const cmw_limits *limits)
+{
+    const cmw_request_view *view = &ctx->request.view;
+
+    if (CMW_UNLIKELY(view->header_count > limits->header_count ||
+                     cmw__request_header_bytes(&ctx->request) > limits->header_bytes)) {
+        cmw__ctx_fail_with(ctx, 431, CMW_ERR_LIMIT);
+        return;
+    }
+    if (CMW_UNLIKELY(view->content_length > limits->body_bytes &&
+                     view->content_length != CMW_LENGTH_UNKNOWN))
+        cmw__ctx_fail_with(ctx, 413, CMW_ERR_LIMIT);
+}
+
+static void check_target(cmw_ctx *ctx, const cmw_engine *engine)
+{
+    if (CMW_UNLIKELY(engine->target_policy == CMW_TARGET_REJECT) &&
+        !cmw__request_path_is_canonical(&ctx->request))
+        cmw__ctx_fail_with(ctx, 400, CMW_ERR_INVALID);
+}
+
+/* One request in `sample_every` is timed. */
+static void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
+{
+    if (CMW_LIKELY(--worker->sample_countdown != 0))
+        return;
+    worker->sample_countdown = worker->engine->sample_every;
+    if (worker->engine->sample_every == 0)
+        return;
+    ctx->flags |= CMW__CTX_SAMPLED;
+    ctx->sample_begin_ns = cmw__engine_clock(worker->engine);
+}
+
+static void init_context(cmw_ctx *ctx, cmw_worker *worker, const cmw_request_view *view)
+{
+    const cmw_engine *engine = worker->engine;
+    struct cmw__plan_use *use = worker->use;
+    const cmw_plan *plan = use->plan;
+    char *base = (char *)ctx;
+
+    ctx->plan = plan;
+    ctx->at = NULL;
+    ctx->use = use;
+    ctx->pre_end = NULL;
+    ctx->slot_bits = (uint64_t *)(void *)(base + CMW__CTX_FIXED);
+    ctx->flags = 0;
+    ctx->state = CMW__CTX_BEGUN;
+    ctx->route = CMW_NONE;
+    cmw__arena_init(&ctx->arena, &worker->blocks, base + plan->arena_offset,
+                    base + engine->context_bytes - CMW__RESERVE_BYTES,
+                    engine->limits.memory_bytes);
+    cmw__response_init(&ctx->response, &ctx->arena, ctx->segments, CMW__SEGMENTS_INLINE);
+    cmw__request_init(&ctx->request, view, &ctx->arena);
+    ctx->values = NULL;
+    ctx->body = NULL;
+    ctx->services = NULL;
+    ctx->begin_ns = view->now_ns;
+    ctx->early = 0;
+    for (uint32_t i = 0; i < plan->slot_words; i++)
+        ctx->slot_bits[i] = 0;
+}
+
+static int check_view(const cmw_request_view *view)
+{
+    if (view->size != sizeof *view)
+        return CMW_ERR_VERSION;
+    if ((!view->headers && view->header_count > 0) || view->scheme > CMW_SCHEME_HTTPS)
+        return CMW_ERR_ARG;
+    return 0;
+}
+
+int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *view)
+{
+    if (CMW_UNLIKELY(!worker || !out || !view))
+        return CMW_ERR_ARG;
+    const int rc = check_view(view);
+    if (CMW_UNLIKELY(rc != 0))
+        return rc;
+    cmw_engine *engine = worker->engine;
+    if (CMW_UNLIKELY(atomic_load_explicit(&engine->epoch, memory_order_acquire) != worker->epoch))
+        cmw__worker_follow(worker);
+    if (CMW_UNLIKELY(!worker->use))
+        return CMW_ERR_STATE;
+    cmw_ctx *ctx = cmw__worker_take_context(worker);
+    if (CMW_UNLIKELY(!ctx)) {
+        cmw__counter_add(&worker->use->counters[CMW__COUNT_OVERLOAD], 1);
+        return worker->context_count >= engine->context_limit ? CMW_ERR_LIMIT : CMW_ERR_NOMEM;
+    }
+
+    init_context(ctx, worker, view);
+    worker->use->in_flight++;
+    cmw__count(ctx, CMW__COUNT_BEGUN);
+    if (view->method.len == 4 && memcmp(view->method.data, "HEAD", 4) == 0)
+        ctx->response.flags = CMW__RESPONSE_HEAD_ONLY;
+    check_limits(ctx, &engine->limits);
+    check_target(ctx, engine);
+    choose_sample(ctx, worker);
+    *out = ctx;
+    return 0;
+}
+
+/* ---- Body ------------------------------------------------------------------------------- */
+
+/* Room for `len` bytes of body in one block: a larger one replaces a smaller one. */
+static int reserve_body(cmw_ctx *ctx, size_t len)
+{
+    struct cmw__block_list *blocks = &ctx->worker->blocks;
+
+    if (ctx->body && len <= cmw__block_room(ctx->body))
+        return 0;
+    struct cmw__block *block = cmw__block_take(blocks, len);
+    if (!block)
+        return CMW_ERR_NOMEM;
+    cmw__unpoison(cmw__block_bytes(block), cmw__block_room(block));
+    if (ctx->body) {
+        memcpy(cmw__block_bytes(block), ctx->request.body.data, ctx->request.body.len);
+        cmw__block_put(blocks, ctx->body);
+    }
+    ctx->body = block;
+    ctx->request.body.data = cmw__block_bytes(block);
+    return 0;
+}
+
+/* A declared length is taken at its word at once; a body without one doubles. */
+static size_t wanted_body(const cmw_ctx *ctx, size_t len)
+{
+    const uint64_t declared = ctx->request.view.content_length;
+    const uint64_t limit = ctx->worker->engine->limits.body_bytes;
+    size_t wanted = len;
+
+    if (declared != CMW_LENGTH_UNKNOWN && declared > wanted)
+        wanted = (size_t)declared;
+    else if (ctx->body && wanted < 2 * cmw__block_room(ctx->body))
+        wanted = 2 * cmw__block_room(ctx->body);
+    if (wanted > limit && limit >= len)
+        wanted = (size_t)limit;
+    return wanted;
+}
+
+int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes)
+{
+    const size_t have = ctx->request.body.len;
+
+    if (ctx->state >= CMW__CTX_POST_ROUTE)
+        return CMW_ERR_STATE;
+    if (ctx->flags & CMW__CTX_FAILED)
+        return ctx->fault.code ? ctx->fault.code : CMW_ERR_STATE;
+    if (bytes.len > ctx->worker->engine->limits.body_bytes - have) {
+        cmw__ctx_fail_with(ctx, 413, CMW_ERR_LIMIT);
+        return CMW_ERR_LIMIT;
+    }
+    if (bytes.len == 0)
+        return 0;
+    const size_t len = have + bytes.len;
+    const int fits = ctx->body && len <= cmw__block_room(ctx->body);
+    if (!fits && reserve_body(ctx, wanted_body(ctx, len)) != 0) {
+        cmw__ctx_fail_with(ctx, 503, CMW_ERR_NOMEM);
+        return CMW_ERR_NOMEM;
+    }
+    memcpy(cmw__block_bytes(ctx->body) + have, bytes.data, bytes.len);
+    ctx->request.body.len = len;
+    return 0;
+}
+
+/* ---- End -------------------------------------------------------------------------------- */
+
+static void count_end(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    const unsigned hundreds = ctx->response.status / 100u;
+
+    cmw__count(ctx, CMW__COUNT_ENDED);
+    cmw__count(ctx, CMW__COUNT_CLASS + (hundreds < 6 ? hundreds : 0));
+    cmw__count(ctx, CMW__COUNT_REASON + (uint32_t)reason);
+}
+
+static void record_duration(cmw_ctx *ctx)
+{
+    const uint64_t elapsed = cmw__engine_clock(ctx->worker->engine) - ctx->sample_begin_ns;
+    cmw__use_record(ctx->use, 0, elapsed);
+    cmw__counter_add(&ctx->use->counters[CMW__COUNT_DURATION_SUM], elapsed);
+}
+
+/* A response that was not committed was not sent. */
+static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
+{
+    if ((unsigned)reason >= CMW_END_REASON_COUNT)
+        return CMW_END_ERROR;
+    return reason == CMW_END_SENT && ctx->state != CMW__CTX_COMMITTED ? CMW_END_ERROR : reason;
+}
+
+static void release_memory(cmw_ctx *ctx)
+{
+    if (ctx->body)
+        cmw__block_put(&ctx->worker->blocks, ctx->body);
+    cmw__arena_reset(&ctx->arena);
+}
+
+void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    cmw_worker *worker = ctx->worker;
+    struct cmw__plan_use *use = ctx->use;
+
+    reason = true_reason(ctx, reason);
+    ctx->reason = (uint32_t)reason;
+    ctx->state = CMW__CTX_ENDING;
+    ctx->response.flags |= CMW__RESPONSE_FROZEN;
+    cmw__ctx_run_complete(ctx);
+    count_end(ctx, reason);
+    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
+        record_duration(ctx);
+    release_memory(ctx);
+    cmw__worker_put_context(worker, ctx);
+    use->in_flight--;
+    if (CMW_UNLIKELY(use != worker->use))
+        cmw__worker_release_retired(worker);
+}
+
+/* ---- Parts ------------------------------------------------------------------------------ */
+
+cmw_request *cmw_ctx_request(cmw_ctx *ctx)
+{
+    return &ctx->request;
+}
+
+cmw_response *cmw_ctx_response(cmw_ctx *ctx)
+{
+    return &ctx->response;
+}
+
+cmw_arena *cmw_ctx_arena(cmw_ctx *ctx)
+{
+    return &ctx->arena;
+}
+
+cmw_worker *cmw_ctx_worker(cmw_ctx *ctx)
+{
+    return ctx->worker;
+}
+
+void *cmw_ctx_host_data(cmw_ctx *ctx)
+{
+    return ctx->request.view.host_data;
+}
+
+uint64_t cmw_ctx_begin_ns(cmw_ctx *ctx)
+{
+    if (ctx->begin_ns == 0)
+        ctx->begin_ns = cmw__engine_clock(ctx->worker->engine);
+    return ctx->begin_ns;
+}
+
+const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx)
+{
+    return ctx->flags & (CMW__CTX_FAULT | CMW__CTX_FAILED) ? &ctx->fault : NULL;
+}
+
+/* ---- Who runs --------------------------------------------------------------------------- */
+
+/* The program that `ctx->at` is in. */
+static const struct cmw__program *current_program(const cmw_ctx *ctx)
+{
+    const struct cmw__program *program = &ctx->plan->programs[ctx->phase];
+    if (ctx->phase != CMW_PHASE_PRE_ROUTE || ctx->route == CMW_NONE)
+        return program;
+    return &ctx->plan->routes[ctx->route].pre;
+}
+
+static const struct cmw__planned *current_middleware(const cmw_ctx *ctx)
+{
+    if (!ctx->at)
+        return NULL;
+    const struct cmw__program *program = current_program(ctx);
+    const uint32_t index = program->info[ctx->at - program->entries].middleware;
+    return index == CMW_NONE ? NULL : &ctx->plan->middleware[index];
+}
+
+const char *cmw_ctx_middleware_name(const cmw_ctx *ctx)
+{
+    const struct cmw__planned *planned = current_middleware(ctx);
+    return planned ? planned->instance->mw.name : "";
+}
+
+/* The conditions are those of the phase that runs: where they hold now, they held then. */
+int cmw_ctx_was_entered(const cmw_ctx *ctx)
+{
+    const struct cmw__planned *planned = current_middleware(ctx);
+    if (!planned || !planned->pre)
+        return 0;
+    if (ctx->phase == CMW_PHASE_PRE_ROUTE)
+        return 1;
+    const struct cmw__entry *end = planned->route == CMW_NONE ? ctx->pre_end : ctx->route_end;
+    if (planned->route != CMW_NONE && planned->route != ctx->route)
+        return 0;
+    return end && planned->pre <= end;
+}
+
+/* ---- Values by name --------------------------------------------------------------------- */
+
+struct cmw__value {
+    struct cmw__value *next;
+    cmw_str key;
+    void *value;
+    cmw_cleanup_fn *destroy;
+};
+
+static struct cmw__value *find_value(const cmw_ctx *ctx, cmw_str key)
+{
+    struct cmw__value *at = ctx->values;
+    while (at && !cmw_str_equals(at->key, key))
+        at = at->next;
+    return at;
+}
+
+static void destroy_value(void *object)
+{
+    struct cmw__value *entry = object;
+    if (entry->value && entry->destroy)
+        entry->destroy(entry->value);
+    entry->value = NULL;
+}
+
+static struct cmw__value *add_value(cmw_ctx *ctx, cmw_str key)
+{
+    struct cmw__value *entry = cmw_arena_alloc(&ctx->arena, sizeof *entry);
+    if (!entry)
+        return NULL;
+    *entry = (struct cmw__value){ctx->values, {NULL, 0}, NULL, NULL};
+    if (cmw_arena_dup(&ctx->arena, &entry->key, key) != 0 ||
+        cmw_arena_defer(&ctx->arena, destroy_value, entry) != 0)
+        return NULL;
+    ctx->values = entry;
+    return entry;
+}
+
+int cmw_ctx_set_value(cmw_ctx *ctx, cmw_str key, void *value, cmw_cleanup_fn *destroy)
+{
+    if (key.len == 0 || !key.data)
+        return CMW_ERR_ARG;
+    struct cmw__value *entry = find_value(ctx, key);
+    if (!entry && !value)
+        return 0;
+    if (!entry)
+        entry = add_value(ctx, key);
+    if (!entry)
+        return CMW_ERR_NOMEM;
+    destroy_value(entry);
+    entry->value = value;
+    entry->destroy = destroy;
+    return 0;
+}
+
+void *cmw_ctx_value(const cmw_ctx *ctx, cmw_str key)
+{
+    const struct cmw__value *entry = find_value(ctx, key);
+    return entry ? entry->value : NULL;
+}

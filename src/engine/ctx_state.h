@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of contexts and workers.
+ *
+ *   a context, in one piece of engine->context_bytes
+ *   | hot part | request, fault, ... | slot bits | slots | run bits | first chunk ... | reserve |
+ *     <= 256 B                         `- laid out by the plan -'     arena             for faults
+ */
+#ifndef CMW_ENGINE_CTX_STATE_H
+#define CMW_ENGINE_CTX_STATE_H
+
+#include <catzilla/context.h>
+
+#include "arena_state.h"
+#include "atomic.h"
+#include "bitset.h"
+#include "engine_state.h"
+#include "histogram.h"
+#include "plan_state.h"
+#include "request_state.h"
+#include "response_state.h"
+
+/* Memory kept back for the answer to a request that used up its own. */
+#define CMW__RESERVE_BYTES 512
+
+enum cmw__ctx_state {
+    CMW__CTX_BEGUN,
+    CMW__CTX_PRE_ROUTE,
+    CMW__CTX_HANDLER,
+    CMW__CTX_POST_ROUTE,
+    CMW__CTX_COMMITTED,
+    CMW__CTX_ENDING
+};
+
+enum {
+    CMW__CTX_SKIP_ROUTE = 1 << 0,
+    CMW__CTX_FAILED = 1 << 1,       /* a fault waits for its error callbacks */
+    CMW__CTX_FAULT = 1 << 2,        /* there was a fault */
+    CMW__CTX_SECOND_FAULT = 1 << 3,
+    CMW__CTX_SAMPLED = 1 << 4,
+    CMW__CTX_MATCHED = 1 << 5,
+    CMW__CTX_ABORTED = 1 << 6,
+    CMW__CTX_RESERVE_USED = 1 << 7,
+    CMW__CTX_IN_ERROR = 1 << 8
+};
+
+/* A worker's shard of a plan's statistics, and how many of its contexts run on the plan. */
+struct cmw__plan_use {
+    cmw_plan *plan;
+    cmw__counter *counters;
+    _Atomic uint32_t *histograms;
+    uint32_t in_flight;
+    struct cmw__installed *installed;
+    struct cmw__plan_use *next_retired;
+    size_t alloc_bytes;
+};
+
+struct cmw__value;
+
+struct cmw_ctx {
+    const cmw_plan *plan;
+    const struct cmw__entry *at;      /* the entry that runs; NULL between phases */
+    struct cmw__entry *jump;          /* where a guard sends the loop */
+    cmw_worker *worker;
+    struct cmw__plan_use *use;
+    const struct cmw__entry *pre_end; /* where pre_route ended; NULL: it has not run */
+    uint64_t *slot_bits;
+    struct cmw__bitset active;        /* runs, if MATCHED */
+    uint16_t flags;
+    uint8_t state;
+    uint8_t phase;                    /* of the program that runs */
+    uint32_t route;                   /* index in the plan, or CMW_NONE */
+    cmw_arena arena;
+    cmw_response response;
+    /* Up to here: the hot part. */
+    cmw_request request;
+    const struct cmw__entry *route_end;
+    struct cmw__value *values;
+    struct cmw__block *body;
+    struct cmw__request_service *services;
+    uint64_t begin_ns;                /* 0: not read */
+    uint64_t sample_begin_ns;         /* if SAMPLED */
+    uint64_t early;                   /* classes decided before the match point: asked, */
+    uint64_t early_holds;             /* and what was found */
+    cmw_ctx *next_free;
+    cmw_fault fault;
+    uint32_t reason;
+    struct cmw__segment segments[CMW__SEGMENTS_INLINE];
+};
+
+struct cmw_worker {
+    uint32_t epoch;                /* of `use` */
+    uint32_t sample_countdown;
+    cmw_engine *engine;
+    struct cmw__plan_use *use;     /* NULL until a plan is installed */
+    cmw_ctx *free_contexts;
+    uint32_t context_count;        /* free and in flight */
+    struct cmw__block_list blocks;
+    struct cmw__plan_use *retired; /* of older plans, with contexts in flight */
+    const cmw_host *host;
+    void *host_self;
+    uint32_t index;
+    uint8_t is_out;
+    cmw_worker *next;
+    cmw_worker *next_free;
+};
+
+/* Offset of what the plan lays out. */
+#define CMW__CTX_FIXED ((sizeof(cmw_ctx) + 15) & ~(size_t)15)
+
+/* A context, or NULL: the limit or memory. */
+cmw_ctx *cmw__worker_take_context(cmw_worker *worker);
+void cmw__worker_put_context(cmw_worker *worker, cmw_ctx *ctx);
+
+/* Take over a newly installed plan. Takes the engine's lock. */
+void cmw__worker_follow(cmw_worker *worker);
+/* Let go of retired plans without contexts in flight. */
+void cmw__worker_release_retired(cmw_worker *worker);
+
+/* Decide all conditions. 0; CMW_ERR_INVALID: the path has no canonical form; CMW_ERR_NOMEM. */
+int cmw__ctx_match(cmw_ctx *ctx);
+/* Entries of the special kinds. */
+int cmw__entry_match(void *self, cmw_ctx *ctx);
+int cmw__entry_guard(void *self, cmw_ctx *ctx);
+int cmw__entry_entered_guard(void *self, cmw_ctx *ctx);
+int cmw__entry_block(void *self, cmw_ctx *ctx);
+int cmw__entry_end(void *self, cmw_ctx *ctx);
+int cmw__entry_wrapped(void *self, cmw_ctx *ctx);
+int cmw__entry_complete(void *self, cmw_ctx *ctx);
+
+static inline void cmw__count(cmw_ctx *ctx, uint32_t counter)
+{
+    cmw__counter_add(&ctx->use->counters[counter], 1);
+}
+
+/* Add a duration to a histogram. */
+void cmw__use_record(struct cmw__plan_use *use, uint32_t histogram, uint64_t ns);
+#endif /* CMW_ENGINE_CTX_STATE_H */

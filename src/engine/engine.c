@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* Engines: configuration, pools, registries, hosts. */
+#include "engine_state.h"
+
+#include "clock.h"
+#include "ctx_state.h"
+#include "diag.h"
+#include "registry.h"
+
+/* ---- Configuration ---------------------------------------------------------------------- */
+
+void cmw_engine_config_init_sized(cmw_engine_config *config, size_t size)
+{
+    cmw_engine_config defaults;
+
+    memset(&defaults, 0, sizeof defaults);
+    defaults.context_bytes = 4096;
+    defaults.worker_limit = 256;
+    defaults.context_limit = 10000;
+    defaults.limits.memory_bytes = (size_t)1 << 20;
+    defaults.limits.header_count = 100;
+    defaults.limits.header_bytes = 32 << 10;
+    defaults.limits.body_bytes = UINT64_C(1) << 20;
+    defaults.sample_every = 64;
+    memcpy(config, &defaults, size < sizeof defaults ? size : sizeof defaults);
+    config->size = size;
+}
+
+/* Bring a caller's struct of another size to ours: 0, or CMW_ERR_VERSION for a field that we lack. */
+static int adopt_config(cmw_engine_config *to, const cmw_engine_config *from)
+{
+    const size_t ours = sizeof *to;
+
+    cmw_engine_config_init(to);
+    if (!from)
+        return 0;
+    for (size_t i = ours; i < from->size; i++)
+        if (((const unsigned char *)from)[i] != 0)
+            return CMW_ERR_VERSION;
+    memcpy(to, from, from->size < ours ? from->size : ours);
+    to->size = ours;
+    return 0;
+}
+
+static int config_is_valid(const cmw_engine_config *config)
+{
+    const size_t bytes = config->context_bytes;
+    const int is_power = bytes && (bytes & (bytes - 1)) == 0;
+
+    return is_power && bytes >= 2048 && bytes <= 32768 && config->worker_limit > 0 &&
+           config->worker_limit <= 65536 && config->context_limit > 0 &&
+           config->limits.header_count <= 65535 && config->target_policy >= CMW_TARGET_CANONICAL &&
+           config->target_policy <= CMW_TARGET_REJECT;
+}
+
+static uint64_t system_clock(void *self)
+{
+    (void)self;
+    return cmw__monotonic_ns();
+}
+
+uint64_t cmw__engine_clock(const cmw_engine *engine)
+{
+    return engine->clock_ns(engine->clock_self);
+}
+
+static void apply_config(cmw_engine *engine, const cmw_engine_config *config)
+{
+    engine->context_bytes = (uint32_t)config->context_bytes;
+    engine->context_limit = config->context_limit;
+    engine->worker_limit = config->worker_limit;
+    engine->sample_every = config->sample_every;
+    engine->target_policy = config->target_policy;
+    engine->limits = config->limits;
+    engine->clock_ns = config->clock_ns ? config->clock_ns : system_clock;
+    engine->clock_self = config->clock_self;
+}
+
+/* ---- Tables ----------------------------------------------------------------------------- */
+
+void *cmw__table_at(const struct cmw__table *table, uint32_t index)
+{
+    return index < table->count ? table->items[index] : NULL;
+}
+
+int cmw__table_add(cmw_engine *engine, struct cmw__table *table, void *item)
+{
+    if (table->count == UINT16_MAX)
+        return CMW_ERR_LIMIT;
+    if (table->count == table->cap) {
+        const uint32_t cap = table->cap ? table->cap * 2 : 16;
+        void **items = cmw_arena_alloc(engine->arena, cap * sizeof *items);
+        if (!items)
+            return CMW_ERR_NOMEM;
+        if (table->count > 0)
+            memcpy(items, table->items, table->count * sizeof *items);
+        table->items = items; /* the old list stays in the arena: together less than the new one */
+        table->cap = cap;
+    }
+    table->items[table->count++] = item;
+    return 0;
+}
+
+/* ---- Making and destroying -------------------------------------------------------------- */
+
+/* The engine itself lies in its plan pool, which therefore goes last. */
+static void free_engine(cmw_engine *engine)
+{
+    cmw_pool *plan_pool = engine->pools[CMW_POOL_PLAN];
+
+    cmw_arena_destroy(engine->arena);
+    cmw_pool_destroy(engine->pools[CMW_POOL_CONTEXT]);
+    cmw_pool_destroy(engine->pools[CMW_POOL_BRIDGE]);
+    cmw__mutex_destroy(&engine->service_lock);
+    cmw__mutex_destroy(&engine->lock);
+    cmw_pool_free(plan_pool, engine, sizeof *engine, _Alignof(cmw_engine));
+    cmw_pool_destroy(plan_pool);
+}
+
+static int init_locks(cmw_engine *engine)
+{
+    if (cmw__mutex_init(&engine->lock) != 0)
+        return CMW_ERR_NOMEM;
+    if (cmw__mutex_init(&engine->service_lock) == 0)
+        return 0;
+    cmw__mutex_destroy(&engine->lock);
+    return CMW_ERR_NOMEM;
+}
+
+static int open_engine(cmw_engine *engine, const cmw_engine_config *config)
+{
+    int rc = cmw_pool_create(&engine->pools[CMW_POOL_CONTEXT], config->allocator,
+                             CMW_POOL_CONTEXT, config->pool_limit_bytes);
+    if (rc == 0)
+        rc = cmw_pool_create(&engine->pools[CMW_POOL_BRIDGE], config->allocator, CMW_POOL_BRIDGE,
+                             0);
+    if (rc == 0)
+        rc = cmw_arena_create(&engine->arena, engine->pools[CMW_POOL_PLAN], 0);
+    if (rc == 0)
+        rc = cmw__register_facts(engine);
+    if (rc == 0)
+        rc = cmw__register_builtins(engine);
+    return rc;
+}
+
+int cmw_engine_create(cmw_engine **out, const cmw_engine_config *config)
+{
+    cmw_engine_config ours;
+    cmw_pool *pool = NULL;
+
+    if (!out)
+        return CMW_ERR_ARG;
+    int rc = adopt_config(&ours, config);
+    if (rc != 0)
+        return rc;
+    if (!config_is_valid(&ours))
+        return CMW_ERR_ARG;
+    rc = cmw_pool_create(&pool, ours.allocator, CMW_POOL_PLAN, 0);
+    if (rc != 0)
+        return rc;
+
+    cmw_engine *engine = cmw_pool_alloc(pool, sizeof *engine, _Alignof(cmw_engine));
+    if (!engine) {
+        cmw_pool_destroy(pool);
+        return CMW_ERR_NOMEM;
+    }
+    memset(engine, 0, sizeof *engine);
+    engine->pools[CMW_POOL_PLAN] = pool;
+    apply_config(engine, &ours);
+    rc = init_locks(engine);
+    if (rc != 0) {
+        cmw_pool_free(pool, engine, sizeof *engine, _Alignof(cmw_engine));
+        cmw_pool_destroy(pool);
+        return rc;
+    }
+    rc = open_engine(engine, &ours);
+    if (rc != 0) {
+        free_engine(engine);
+        return rc;
+    }
+    *out = engine;
+    return 0;
+}
+
+static int is_held(cmw_engine *engine)
+{
+    return engine->workers_out > 0 || cmw__workers_busy(engine) ||
+           atomic_load(&engine->holds) != 0;
+}
+
+int cmw_engine_destroy(cmw_engine *engine)
+{
+    if (!engine)
+        return 0;
+    cmw__mutex_lock(&engine->lock);
+    const int held = is_held(engine);
+    cmw__mutex_unlock(&engine->lock);
+    if (held)
+        return CMW_ERR_STATE;
+    cmw__workers_destroy(engine);
+    cmw__installed_destroy_all(engine);
+    cmw__services_destroy(engine);
+    free_engine(engine);
+    return 0;
+}
+
+cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose)
+{
+    return engine && (unsigned)purpose < CMW_POOL_COUNT ? engine->pools[purpose] : NULL;
+}
+
+/* ---- Hosts ------------------------------------------------------------------------------ */
+
+static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_plan *plan,
+                      cmw_diag *diag)
+{
+    const int rewrites = (host->capabilities & CMW_CAP_REWRITE_TARGET) != 0;
+
+    if (plan->guards_by_path && !rewrites && engine->target_policy != CMW_TARGET_REJECT)
+        return cmw__diag_set(diag, CMW_ERR_UNSUPPORTED,
+                             "the plan guards access by path, and %s routes by a path that is not "
+                             "the canonical one: set the engine's target_policy to "
+                             "CMW_TARGET_REJECT",
+                             host->name ? host->name : "the host");
+    return 0;
+}
+
+int cmw__engine_check_hosts(const cmw_engine *engine, const cmw_plan *plan, cmw_diag *diag)
+{
+    for (const struct cmw__attached_host *at = engine->hosts; at; at = at->next) {
+        const int rc = check_host(engine, at->host, plan, diag);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int attach_locked(cmw_engine *engine, const cmw_host *host, cmw_diag *diag)
+{
+    for (const struct cmw__attached_host *at = engine->hosts; at; at = at->next)
+        if (at->host == host)
+            return 0;
+    if (engine->installed) {
+        const int rc = check_host(engine, host, engine->installed->plan, diag);
+        if (rc != 0)
+            return rc;
+    }
+    struct cmw__attached_host *attached = cmw_arena_alloc(engine->arena, sizeof *attached);
+    if (!attached)
+        return cmw__diag_set(diag, CMW_ERR_NOMEM, "no memory to attach %s",
+                             host->name ? host->name : "a host");
+    *attached = (struct cmw__attached_host){engine->hosts, host};
+    engine->hosts = attached;
+    return 0;
+}
+
+int cmw_engine_attach_host(cmw_engine *engine, const cmw_host *host, cmw_diag *diag)
+{
+    if (!engine || !host)
+        return cmw__diag_set(diag, CMW_ERR_ARG, "an engine and a host are needed");
+    if (host->size != sizeof *host)
+        return cmw__diag_set(diag, CMW_ERR_VERSION,
+                             "the host's table has a size that this library does not know");
+    cmw__mutex_lock(&engine->lock);
+    const int rc = attach_locked(engine, host, diag);
+    cmw__mutex_unlock(&engine->lock);
+    return rc;
+}

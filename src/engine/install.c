@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Installing plans.
+ *
+ * An installation holds its plan and has room for every worker's counts, so that no request allocates
+ * when it first meets the plan. A worker notices by the engine's epoch, takes the lock once and moves
+ * over; the old installation goes when its last worker has let go.
+ */
+#include "ctx_state.h"
+#include "diag.h"
+#include "registry.h"
+
+/* ---- Uses ------------------------------------------------------------------------------- */
+
+static size_t counters_bytes(const cmw_plan *plan)
+{
+    return (plan->counter_count * sizeof(cmw__counter) + 63) & ~(size_t)63;
+}
+
+static size_t use_bytes(const cmw_plan *plan)
+{
+    return 64 + counters_bytes(plan) +
+           (size_t)plan->histogram_count * CMW__HISTOGRAM_BUCKETS * sizeof(uint32_t);
+}
+
+_Static_assert(sizeof(struct cmw__plan_use) <= 64, "a use's head is one cache line");
+
+int cmw__installed_add_use(cmw_engine *engine, struct cmw__installed *installed, uint32_t worker)
+{
+    cmw_plan *plan = installed->plan;
+    const size_t bytes = use_bytes(plan);
+
+    if (installed->uses[worker])
+        return 0;
+    char *piece = cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], bytes, 64);
+    if (!piece)
+        return CMW_ERR_NOMEM;
+    memset(piece, 0, bytes);
+    struct cmw__plan_use *use = (struct cmw__plan_use *)(void *)piece;
+    use->plan = plan;
+    use->counters = (cmw__counter *)(void *)(piece + 64);
+    use->histograms = (_Atomic uint32_t *)(void *)(piece + 64 + counters_bytes(plan));
+    use->installed = installed;
+    use->alloc_bytes = bytes;
+    installed->uses[worker] = use;
+    return 0;
+}
+
+/* ---- Installations ---------------------------------------------------------------------- */
+
+static size_t installed_bytes(uint32_t worker_limit)
+{
+    return sizeof(struct cmw__installed) + worker_limit * sizeof(struct cmw__plan_use *);
+}
+
+static void free_installed(cmw_engine *engine, struct cmw__installed *installed)
+{
+    cmw_pool *pool = engine->pools[CMW_POOL_PLAN];
+
+    for (uint32_t i = 0; i < installed->worker_limit; i++)
+        if (installed->uses[i])
+            cmw_pool_free(pool, installed->uses[i], installed->uses[i]->alloc_bytes, 64);
+    if (installed->baseline)
+        cmw_pool_free(pool, installed->baseline, installed->baseline_bytes, 16);
+    cmw__plan_release(installed->plan);
+    cmw_pool_free(pool, installed, installed_bytes(installed->worker_limit), 16);
+}
+
+static void unlink_installed(cmw_engine *engine, struct cmw__installed *installed)
+{
+    struct cmw__installed **at = &engine->installed;
+    while (*at != installed)
+        at = &(*at)->next;
+    *at = installed->next;
+}
+
+void cmw__installed_drop(cmw_engine *engine, struct cmw__installed *installed)
+{
+    installed->holders--;
+    if (installed->holders > 0 || installed == engine->installed)
+        return;
+    unlink_installed(engine, installed);
+    free_installed(engine, installed);
+}
+
+void cmw__installed_destroy_all(cmw_engine *engine)
+{
+    struct cmw__installed *installed;
+    while ((installed = engine->installed) != NULL) {
+        engine->installed = installed->next;
+        free_installed(engine, installed);
+    }
+}
+
+static struct cmw__installed *create_installed(cmw_engine *engine, cmw_plan *plan)
+{
+    const size_t bytes = installed_bytes(engine->worker_limit);
+    struct cmw__installed *installed =
+        cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], bytes, 16);
+
+    if (!installed)
+        return NULL;
+    memset(installed, 0, bytes);
+    installed->plan = plan;
+    installed->worker_limit = engine->worker_limit;
+    installed->uses = (struct cmw__plan_use **)(void *)(installed + 1);
+    cmw__plan_retain(plan);
+    for (uint32_t i = 0; i < engine->worker_count; i++) {
+        if (cmw__installed_add_use(engine, installed, i) != 0) {
+            free_installed(engine, installed);
+            return NULL;
+        }
+    }
+    return installed;
+}
+
+static int install_locked(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
+{
+    const int rc = cmw__engine_check_hosts(engine, plan, diag);
+    if (rc != 0)
+        return rc;
+    struct cmw__installed *installed = create_installed(engine, plan);
+    if (!installed)
+        return cmw__diag_set(diag, CMW_ERR_NOMEM, "no memory to install the plan");
+    struct cmw__installed *old = engine->installed;
+    installed->next = old;
+    engine->installed = installed;
+    if (old && old->holders == 0) {
+        unlink_installed(engine, old);
+        free_installed(engine, old);
+    }
+    atomic_fetch_add_explicit(&engine->epoch, 1, memory_order_release);
+    return 0;
+}
+
+int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
+{
+    if (!engine || !plan)
+        return cmw__diag_set(diag, CMW_ERR_ARG, "an engine and a plan are needed");
+    if (plan->engine != engine)
+        return cmw__diag_set(diag, CMW_ERR_ARG, "the plan was compiled for another engine");
+    cmw__mutex_lock(&engine->lock);
+    const int rc = install_locked(engine, plan, diag);
+    cmw__mutex_unlock(&engine->lock);
+    return rc;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running a request: the loop over a program, what verdicts lead to, faults.
+ *
+ *   run ──> pre_route ──> handler ──> commit ──> post_route ──> committed ──> end ──> complete
+ *              │ STOP, end after SKIP_ROUTE          ^
+ *              ├─────────────────────────────────────┤
+ *              │ fault ──> error callbacks ──────────┘   (post_route goes on where it was)
+ */
+#include "run.h"
+
+#include "platform.h"
+
+/* ---- Special entries -------------------------------------------------------------------- */
+
+int cmw__entry_end(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    return 1;
+}
+
+int cmw__entry_block(void *self, cmw_ctx *ctx)
+{
+    return cmw__response_add_block(&ctx->response, self);
+}
+
+int cmw__entry_complete(void *self, cmw_ctx *ctx)
+{
+    const struct cmw__wrapped *wrapped = self;
+    wrapped->complete(wrapped->self, ctx, (cmw_end_reason)ctx->reason);
+    return 0;
+}
+
+/* Call one that fails open: what it did to the response is undone if it fails. */
+static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
+{
+    struct cmw__response_saved saved;
+    int verdict = CMW_ERROR;
+
+    if (cmw__response_save(&ctx->response, &saved) == 0) {
+        verdict = wrapped->fn(wrapped->self, ctx);
+        if (verdict >= CMW_CONTINUE && verdict < CMW_SUSPEND)
+            return verdict;
+        cmw__response_restore(&ctx->response, &saved);
+    }
+    cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
+    return CMW_CONTINUE;
+}
+
+int cmw__entry_wrapped(void *self, cmw_ctx *ctx)
+{
+    const struct cmw__wrapped *wrapped = self;
+    const uint16_t writable = ctx->request.writable;
+
+    ctx->request.writable = (uint16_t)(writable | wrapped->writable);
+    const int verdict =
+        wrapped->fails_open ? call_open(wrapped, ctx) : wrapped->fn(wrapped->self, ctx);
+    ctx->request.writable = writable;
+    return verdict;
+}
+
+/* ---- The loop --------------------------------------------------------------------------- */
+
+/* What left the loop. */
+struct step {
+    const struct cmw__entry *entry;
+    const struct cmw__entry_info *info;
+    int value;
+};
+
+static const struct cmw__entry_info *info_of(const struct cmw__program *program,
+                                             const struct cmw__entry *entry)
+{
+    return &program->info[entry - program->entries];
+}
+
+/* The same with a clock around each call, for one request in `sample_every`. */
+static int call_timed(cmw_ctx *ctx, const struct cmw__program *program,
+                      const struct cmw__entry *entry)
+{
+    const struct cmw__entry_info *info = info_of(program, entry);
+    if (info->kind != CMW__ENTRY_CALL)
+        return entry->fn(entry->self, ctx);
+
+    const size_t bytes = cmw_arena_used(&ctx->arena);
+    const uint64_t begin = cmw__engine_clock(ctx->worker->engine);
+    const int value = entry->fn(entry->self, ctx);
+    const uint64_t elapsed = cmw__engine_clock(ctx->worker->engine) - begin;
+    const size_t used = cmw_arena_used(&ctx->arena);
+
+    cmw__use_record(ctx->use, info->histogram, elapsed);
+    cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_DURATION_SUM], elapsed);
+    if (used > bytes)
+        cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_BYTES], used - bytes);
+    return value;
+}
+
+static struct step run_timed(cmw_ctx *ctx, const struct cmw__program *program,
+                             const struct cmw__entry *entry)
+{
+    for (;; entry++) {
+        ctx->at = entry;
+        const int value = call_timed(ctx, program, entry);
+        if (value == 0)
+            continue;
+        const struct cmw__entry_info *info = info_of(program, entry);
+        if (info->kind != CMW__ENTRY_GUARD)
+            return (struct step){entry, info, value};
+        entry = ctx->jump - 1;
+    }
+}
+
+/* Run entries from `entry` on until a verdict, the end, or a failure. */
+static inline struct step run_entries(cmw_ctx *ctx, const struct cmw__program *program,
+                                      const struct cmw__entry *entry)
+{
+    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
+        return run_timed(ctx, program, entry);
+    for (;;) {
+        ctx->at = entry;
+        const int value = entry->fn(entry->self, ctx);
+        if (CMW_LIKELY(value == 0)) {
+            entry++;
+            continue;
+        }
+        const struct cmw__entry_info *info = info_of(program, entry);
+        if (info->kind != CMW__ENTRY_GUARD)
+            return (struct step){entry, info, value};
+        entry = ctx->jump;
+    }
+}
+
+/* ---- Faults ----------------------------------------------------------------------------- */
+
+static const cmw_middleware *middleware_of(const cmw_ctx *ctx, const struct cmw__entry_info *info)
+{
+    if (!info || info->middleware == CMW_NONE)
+        return NULL;
+    return &ctx->plan->middleware[info->middleware].instance->mw;
+}
+
+/* What a request that used up its memory needs for its answer. Given once. */
+static void open_reserve(cmw_ctx *ctx)
+{
+    char *end = (char *)ctx + ctx->worker->engine->context_bytes;
+    if (ctx->flags & CMW__CTX_RESERVE_USED)
+        return;
+    ctx->flags |= CMW__CTX_RESERVE_USED;
+    cmw__arena_use_reserve(&ctx->arena, end - CMW__RESERVE_BYTES, end);
+}
+
+/* The fault of a callback: its policy's status; lack of memory is not the callback's fault. */
+static cmw_fault fault_of(const cmw_ctx *ctx, const struct cmw__entry_info *info, int phase,
+                          int code)
+{
+    const cmw_middleware *mw = middleware_of(ctx, info);
+    const int out_of_memory = code == CMW_ERR_NOMEM || ctx->arena.exhausted;
+    cmw_fault fault = {500, out_of_memory ? CMW_ERR_NOMEM : code, phase, mw ? mw->name : NULL};
+
+    if (code == CMW_ERR_INVALID)
+        fault.status = 400;
+    else if (out_of_memory)
+        fault.status = 503;
+    else if (mw && mw->failure == CMW_FAIL_STATUS)
+        fault.status = mw->failure_status;
+    return fault;
+}
+
+/* Run error callbacks until one answers. 1: answered; 0: nobody did; -1: one failed. */
+static int ask_error_callbacks(cmw_ctx *ctx)
+{
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_ERROR];
+    const struct cmw__entry *outer = ctx->at;
+    const uint8_t outer_phase = ctx->phase;
+
+    if (program->count <= 1)
+        return 0;
+    ctx->phase = CMW_PHASE_ERROR;
+    cmw__count(ctx, program->entered_counter);
+    const struct step step = run_entries(ctx, program, program->entries);
+    ctx->at = outer;
+    ctx->phase = outer_phase;
+    if (step.info->kind == CMW__ENTRY_END)
+        return 0;
+    const int is_stop = step.info->kind == CMW__ENTRY_CALL && step.value == CMW_STOP;
+    cmw__count(ctx, step.info->counters + (is_stop ? CMW__ENTRY_STOPS : CMW__ENTRY_ERRORS));
+    return is_stop && ctx->response.status != 0 ? 1 : -1;
+}
+
+/* A fault: the first one is offered to the error callbacks, a second one is a plain 500. */
+static void raise_fault(cmw_ctx *ctx, cmw_fault fault)
+{
+    const int is_first = !(ctx->flags & CMW__CTX_FAULT);
+
+    ctx->response.json = NULL;
+    ctx->response.origin = 0;
+    cmw__response_drop_for_fault(&ctx->response);
+    if (fault.code == CMW_ERR_NOMEM)
+        open_reserve(ctx);
+    if (!is_first) {
+        cmw__response_plain(&ctx->response, 500);
+        return;
+    }
+    ctx->flags |= CMW__CTX_FAULT;
+    ctx->fault = fault;
+    cmw__count(ctx, CMW__COUNT_FAULT);
+    const int answered = ask_error_callbacks(ctx);
+    if (answered == 1)
+        return;
+    cmw__response_drop_for_fault(&ctx->response);
+    cmw__response_plain(&ctx->response, answered == 0 ? fault.status : 500);
+}
+
+/* ---- post_route ------------------------------------------------------------------------- */
+
+/* A JSON body must be whole before others read it. */
+static void finish_json(cmw_ctx *ctx)
+{
+    if (!ctx->response.json)
+        return;
+    const int rc = cmw__response_finish_json(&ctx->response);
+    if (rc != 0)
+        raise_fault(ctx, fault_of(ctx, NULL, -1, rc));
+}
+
+static void run_post(cmw_ctx *ctx)
+{
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
+    const struct cmw__entry *entry = program->entries;
+
+    cmw__count(ctx, program->entered_counter);
+    for (;;) {
+        const struct step step = run_entries(ctx, program, entry);
+        if (step.info->kind == CMW__ENTRY_END)
+            return;
+        if (step.info->kind == CMW__ENTRY_CALL) {
+            cmw__count(ctx, step.info->counters + CMW__ENTRY_ERRORS);
+            raise_fault(ctx, fault_of(ctx, step.info, CMW_PHASE_POST_ROUTE, 0));
+        } else {
+            raise_fault(ctx, fault_of(ctx, step.info, CMW_PHASE_POST_ROUTE, CMW_ERR_NOMEM));
+        }
+        entry = step.entry + 1;
+    }
+}
+
+/* From here on the response is decided: decorate it and freeze it. */
+static cmw_next respond(cmw_ctx *ctx)
+{
+    ctx->state = CMW__CTX_POST_ROUTE;
+    ctx->phase = CMW_PHASE_POST_ROUTE;
+    ctx->request.writable = 0;
+    ctx->response.origin = 0;
+    finish_json(ctx);
+    if (ctx->plan->programs[CMW_PHASE_POST_ROUTE].count > 1) {
+        run_post(ctx);
+        finish_json(ctx);
+    }
+    ctx->at = NULL;
+    if (cmw__response_freeze(&ctx->response) != 0) {
+        raise_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_POST_ROUTE, CMW_ERR_STATE));
+        (void)cmw__response_freeze(&ctx->response); /* a plain answer has nothing left to finish */
+    }
+    ctx->state = CMW__CTX_COMMITTED;
+    return CMW_TO_RESPOND;
+}
+
+static cmw_next respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
+{
+    raise_fault(ctx, fault);
+    return respond(ctx);
+}
+
+/* ---- pre_route -------------------------------------------------------------------------- */
+
+/* A pre_route program came to its end. */
+static cmw_next finish_pre(cmw_ctx *ctx)
+{
+    ctx->at = NULL;
+    if (!(ctx->flags & CMW__CTX_SKIP_ROUTE)) {
+        ctx->state = CMW__CTX_HANDLER;
+        ctx->request.writable = 0;
+        ctx->response.origin = CMW__SEGMENT_HANDLER;
+        return CMW_TO_HANDLER;
+    }
+    if (ctx->response.status == 0)
+        return respond_to_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, 0));
+    return respond(ctx);
+}
+
+/* A callback of pre_route said something else than CONTINUE or SKIP_ROUTE. */
+static cmw_next leave_pre(cmw_ctx *ctx, const struct step *step)
+{
+    if (step->info->kind != CMW__ENTRY_CALL)
+        return respond_to_fault(ctx,
+                                fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
+    if (step->value == CMW_STOP) {
+        cmw__count(ctx, step->info->counters + CMW__ENTRY_STOPS);
+        if (ctx->response.status != 0)
+            return respond(ctx);
+    } else {
+        cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
+    }
+    return respond_to_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, 0));
+}
+
+static cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *program,
+                        const struct cmw__entry **end)
+{
+    const struct cmw__entry *entry = program->entries;
+    struct step step;
+
+    cmw__count(ctx, program->entered_counter);
+    for (;;) {
+        step = run_entries(ctx, program, entry);
+        if (step.value != CMW_SKIP_ROUTE || step.info->kind != CMW__ENTRY_CALL)
+            break;
+        cmw__count(ctx, step.info->counters + CMW__ENTRY_SKIPS);
+        ctx->flags |= CMW__CTX_SKIP_ROUTE;
+        entry = step.entry + 1;
+    }
+    *end = step.entry;
+    if (step.info->kind == CMW__ENTRY_END)
+        return finish_pre(ctx);
+    return leave_pre(ctx, &step);
+}
+
+/* What a caller out of turn is told. */
+static cmw_next repeat(const cmw_ctx *ctx)
+{
+    if (ctx->flags & CMW__CTX_ABORTED)
+        return CMW_TO_ABORT;
+    return ctx->state == CMW__CTX_HANDLER ? CMW_TO_HANDLER : CMW_TO_RESPOND;
+}
+
+static void run_prepares(cmw_ctx *ctx)
+{
+    const cmw_plan *plan = ctx->plan;
+    for (uint32_t i = 0; i < plan->prepare_count; i++)
+        plan->prepares[i].fn(plan->prepares[i].self, ctx);
+}
+
+cmw_next cmw_ctx_run(cmw_ctx *ctx)
+{
+    if (ctx->state != CMW__CTX_BEGUN)
+        return repeat(ctx);
+    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_FAILED))
+        return respond_to_fault(ctx, ctx->fault);
+    if (ctx->plan->prepare_count > 0)
+        run_prepares(ctx);
+    ctx->state = CMW__CTX_PRE_ROUTE;
+    ctx->phase = CMW_PHASE_PRE_ROUTE;
+    return run_pre(ctx, &ctx->plan->programs[CMW_PHASE_PRE_ROUTE], &ctx->pre_end);
+}
+
+/* ---- Routes ----------------------------------------------------------------------------- */
+
+/* Switch on the classes of the route whose conditions were found to hold. */
+static int enter_classes(cmw_ctx *ctx, const struct cmw__route *route)
+{
+    const int rc = cmw__ctx_match(ctx);
+    if (rc != 0)
+        return rc;
+    for (uint32_t i = 0; i < route->class_count; i++) {
+        const struct cmw__class *klass = &ctx->plan->classes[route->classes[i]];
+        if (!ctx->active.summary || !cmw__bitset_has(ctx->active, klass->held))
+            continue;
+        for (uint32_t k = 0; k < klass->run_count; k++)
+            cmw__bitset_add(ctx->active, klass->runs[k]);
+    }
+    return 0;
+}
+
+cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id)
+{
+    if (ctx->state != CMW__CTX_HANDLER || ctx->route != CMW_NONE ||
+        (ctx->flags & CMW__CTX_FAILED))
+        return repeat(ctx);
+    const uint32_t index = cmw__plan_find_route(ctx->plan, route_id);
+    if (index == CMW_NONE)
+        return CMW_TO_HANDLER;
+    const struct cmw__route *route = &ctx->plan->routes[index];
+
+    ctx->route = index;
+    ctx->state = CMW__CTX_PRE_ROUTE;
+    ctx->request.writable = CMW__WRITE_HEADERS;
+    ctx->response.origin = 0;
+    const int rc = enter_classes(ctx, route);
+    if (rc != 0)
+        return respond_to_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, rc));
+    return run_pre(ctx, &route->pre, &ctx->route_end);
+}
+
+/* ---- Failing and committing -------------------------------------------------------------- */
+
+void cmw__ctx_fail_with(cmw_ctx *ctx, int status, int code)
+{
+    if (ctx->state >= CMW__CTX_COMMITTED) {
+        ctx->flags |= CMW__CTX_ABORTED;
+        return;
+    }
+    if (ctx->flags & CMW__CTX_FAILED)
+        return;
+    ctx->flags |= CMW__CTX_FAILED;
+    ctx->fault = (cmw_fault){status, code, -1, NULL};
+    if (status == 500 && ctx->arena.exhausted) { /* then it is not the handler's fault */
+        ctx->fault.status = 503;
+        ctx->fault.code = CMW_ERR_NOMEM;
+    }
+}
+
+void cmw_ctx_fail(cmw_ctx *ctx, int status)
+{
+    cmw__ctx_fail_with(ctx, status >= 400 && status <= 599 ? status : 500, 0);
+}
+
+cmw_next cmw_ctx_commit(cmw_ctx *ctx)
+{
+    if (ctx->state >= CMW__CTX_POST_ROUTE)
+        return repeat(ctx);
+    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_FAILED))
+        return respond_to_fault(ctx, ctx->fault);
+    if (CMW_UNLIKELY(ctx->response.status == 0))
+        return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
+    return respond(ctx);
+}
+
+/* ---- complete --------------------------------------------------------------------------- */
+
+/* Nothing that a callback of complete returns counts; guards still do. */
+void cmw__ctx_run_complete(cmw_ctx *ctx)
+{
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_COMPLETE];
+
+    if (program->count <= 1)
+        return;
+    ctx->phase = CMW_PHASE_COMPLETE;
+    cmw__count(ctx, program->entered_counter);
+    (void)run_entries(ctx, program, program->entries);
+    ctx->at = NULL;
+}

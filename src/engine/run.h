@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What contexts and the runner need of each other.
+ */
+#ifndef CMW_ENGINE_RUN_H
+#define CMW_ENGINE_RUN_H
+
+#include "ctx_state.h"
+
+/* Note a failure that commit (or run, if it has not begun) will answer. Past commit: abort. */
+void cmw__ctx_fail_with(cmw_ctx *ctx, int status, int code);
+
+/* Run the callbacks of complete. */
+void cmw__ctx_run_complete(cmw_ctx *ctx);
+
+#endif /* CMW_ENGINE_RUN_H */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers: lending, free contexts, following the installed plan. */
+#include "ctx_state.h"
+
+#include "platform.h"
+#include "registry.h"
+
+/* ---- Contexts --------------------------------------------------------------------------- */
+
+/* A new context, when none is free and the limit allows one more. */
+static CMW__NOINLINE cmw_ctx *create_context(cmw_worker *worker)
+{
+    const cmw_engine *engine = worker->engine;
+
+    if (worker->context_count >= engine->context_limit)
+        return NULL;
+    cmw_ctx *ctx = cmw_pool_alloc(engine->pools[CMW_POOL_CONTEXT], engine->context_bytes, 64);
+    if (!ctx)
+        return NULL;
+    memset(ctx, 0, sizeof *ctx);
+    ctx->worker = worker;
+    worker->context_count++;
+    return ctx;
+}
+
+cmw_ctx *cmw__worker_take_context(cmw_worker *worker)
+{
+    cmw_ctx *ctx = worker->free_contexts;
+    if (CMW_UNLIKELY(!ctx))
+        return create_context(worker);
+    worker->free_contexts = ctx->next_free;
+    return ctx;
+}
+
+void cmw__worker_put_context(cmw_worker *worker, cmw_ctx *ctx)
+{
+    ctx->next_free = worker->free_contexts;
+    worker->free_contexts = ctx;
+}
+
+static void free_contexts(cmw_worker *worker)
+{
+    const cmw_engine *engine = worker->engine;
+    cmw_ctx *ctx;
+
+    while ((ctx = worker->free_contexts) != NULL) {
+        worker->free_contexts = ctx->next_free;
+        worker->context_count--;
+        cmw__unpoison(ctx, engine->context_bytes);
+        cmw_pool_free(engine->pools[CMW_POOL_CONTEXT], ctx, engine->context_bytes, 64);
+    }
+}
+
+void cmw_worker_trim(cmw_worker *worker)
+{
+    free_contexts(worker);
+    cmw__block_list_trim(&worker->blocks);
+}
+
+uint32_t cmw_worker_in_flight(const cmw_worker *worker)
+{
+    uint32_t count = worker->use ? worker->use->in_flight : 0;
+    for (const struct cmw__plan_use *at = worker->retired; at; at = at->next_retired)
+        count += at->in_flight;
+    return count;
+}
+
+cmw_engine *cmw_worker_engine(cmw_worker *worker)
+{
+    return worker->engine;
+}
+
+/* ---- Following the installed plan -------------------------------------------------------- */
+
+/* Let go of retired uses that nothing runs on. Under the lock. */
+static void release_retired_locked(cmw_worker *worker)
+{
+    struct cmw__plan_use **at = &worker->retired;
+    while (*at) {
+        struct cmw__plan_use *use = *at;
+        if (use->in_flight > 0) {
+            at = &use->next_retired;
+            continue;
+        }
+        *at = use->next_retired;
+        cmw__installed_drop(worker->engine, use->installed);
+    }
+}
+
+static void follow_locked(cmw_worker *worker)
+{
+    cmw_engine *engine = worker->engine;
+    struct cmw__installed *installed = engine->installed;
+
+    worker->epoch = atomic_load_explicit(&engine->epoch, memory_order_relaxed);
+    if (!installed || (worker->use && worker->use->installed == installed))
+        return;
+    if (worker->use) {
+        worker->use->next_retired = worker->retired;
+        worker->retired = worker->use;
+    }
+    worker->use = installed->uses[worker->index];
+    installed->holders++;
+    release_retired_locked(worker);
+}
+
+void cmw__worker_follow(cmw_worker *worker)
+{
+    cmw__mutex_lock(&worker->engine->lock);
+    follow_locked(worker);
+    cmw__mutex_unlock(&worker->engine->lock);
+}
+
+void cmw__worker_release_retired(cmw_worker *worker)
+{
+    cmw__mutex_lock(&worker->engine->lock);
+    release_retired_locked(worker);
+    cmw__mutex_unlock(&worker->engine->lock);
+}
+
+void cmw_worker_idle(cmw_worker *worker)
+{
+    const cmw_engine *engine = worker->engine;
+    if (atomic_load_explicit(&engine->epoch, memory_order_acquire) != worker->epoch)
+        cmw__worker_follow(worker);
+}
+
+const cmw_response *cmw_worker_overload_response(cmw_worker *worker)
+{
+    return worker->use ? &worker->use->plan->overload : NULL;
+}
+
+/* ---- Lending ---------------------------------------------------------------------------- */
+
+/* A new worker, with room in every installed plan's statistics. Under the lock. */
+static int create_worker(cmw_engine *engine, cmw_worker **out)
+{
+    if (engine->worker_count == engine->worker_limit)
+        return CMW_ERR_LIMIT;
+    cmw_worker *worker =
+        cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], sizeof *worker, 64);
+    if (!worker)
+        return CMW_ERR_NOMEM;
+    memset(worker, 0, sizeof *worker);
+    worker->engine = engine;
+    worker->index = engine->worker_count;
+    worker->sample_countdown = engine->sample_every;
+    cmw__block_list_init(&worker->blocks, engine->pools[CMW_POOL_CONTEXT]);
+    if (engine->installed &&
+        cmw__installed_add_use(engine, engine->installed, worker->index) != 0) {
+        cmw_pool_free(engine->pools[CMW_POOL_PLAN], worker, sizeof *worker, 64);
+        return CMW_ERR_NOMEM;
+    }
+    worker->next = engine->workers;
+    engine->workers = worker;
+    engine->worker_count++;
+    *out = worker;
+    return 0;
+}
+
+static int take_locked(cmw_engine *engine, cmw_worker **out)
+{
+    cmw_worker *worker = engine->free_workers;
+    if (worker) {
+        engine->free_workers = worker->next_free;
+        *out = worker;
+        return 0;
+    }
+    return create_worker(engine, out);
+}
+
+int cmw_engine_take_worker(cmw_engine *engine, cmw_worker **out, const cmw_host *host,
+                           void *host_self)
+{
+    cmw_worker *worker = NULL;
+
+    if (!engine || !out)
+        return CMW_ERR_ARG;
+    cmw__mutex_lock(&engine->lock);
+    const int rc = take_locked(engine, &worker);
+    if (rc == 0) {
+        worker->host = host;
+        worker->host_self = host_self;
+        worker->is_out = 1;
+        engine->workers_out++;
+        follow_locked(worker);
+    }
+    cmw__mutex_unlock(&engine->lock);
+    if (rc == 0)
+        *out = worker;
+    return rc;
+}
+
+void cmw_engine_put_worker(cmw_engine *engine, cmw_worker *worker)
+{
+    if (!engine || !worker)
+        return;
+    cmw__mutex_lock(&engine->lock);
+    if (worker->is_out) {
+        worker->is_out = 0;
+        worker->next_free = engine->free_workers;
+        engine->free_workers = worker;
+        engine->workers_out--;
+    }
+    cmw__mutex_unlock(&engine->lock);
+}
+
+int cmw__workers_busy(const cmw_engine *engine)
+{
+    for (const cmw_worker *at = engine->workers; at; at = at->next)
+        if (cmw_worker_in_flight(at) > 0)
+            return 1;
+    return 0;
+}
+
+void cmw__workers_destroy(cmw_engine *engine)
+{
+    cmw_worker *worker;
+
+    while ((worker = engine->workers) != NULL) {
+        engine->workers = worker->next;
+        cmw_worker_trim(worker);
+        cmw_pool_free(engine->pools[CMW_POOL_PLAN], worker, sizeof *worker, 64);
+    }
+}

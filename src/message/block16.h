@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sixteen bytes at a time: which of them are of a kind, as a mask with one bit for each byte; and
+ * copying short text without a call.
+ *
+ * SSE2 is part of every x86-64. Elsewhere the same masks come from plain loops, which compilers
+ * turn into what the machine has.
+ */
+#ifndef CMW_MESSAGE_BLOCK16_H
+#define CMW_MESSAGE_BLOCK16_H
+
+#include <stdint.h>
+
+#include "str.h"
+
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+
+static inline __m128i cmw__block16_load(const void *bytes)
+{
+    return _mm_loadu_si128((const __m128i *)bytes);
+}
+
+static inline unsigned cmw__block16_mask(__m128i places)
+{
+    return (unsigned)_mm_movemask_epi8(places);
+}
+
+/* The bytes that are the same in both; `aligned` is at a multiple of 16. */
+static inline unsigned cmw__block16_same(const uint8_t *bytes, const uint8_t *aligned)
+{
+    const __m128i wanted = _mm_load_si128((const __m128i *)(const void *)aligned);
+    return cmw__block16_mask(_mm_cmpeq_epi8(cmw__block16_load(bytes), wanted));
+}
+
+/* The bytes that a JSON string cannot hold as they are, or that need a look: controls, '"', '\\'
+ * and everything above 0x7F. Signed: what is above 0x7F is below 0x20 too. */
+static inline unsigned cmw__block16_json(const char *bytes)
+{
+    const __m128i block = cmw__block16_load(bytes);
+    const __m128i low = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
+    const __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    const __m128i escape = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    return cmw__block16_mask(_mm_or_si128(low, _mm_or_si128(quote, escape)));
+}
+
+/* The bytes of a path that are worth a look: controls, DEL, '%', '\\', and a '/' before '/' or '.'.
+ * The last place does not know what follows it: a '/' there is worth a look. */
+static inline unsigned cmw__block16_path(const char *bytes)
+{
+    const __m128i block = cmw__block16_load(bytes);
+    const __m128i last_control = _mm_set1_epi8(0x1f);
+    const __m128i control = _mm_cmpeq_epi8(_mm_max_epu8(block, last_control), last_control);
+    const __m128i rubout = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
+    const __m128i percent = _mm_cmpeq_epi8(block, _mm_set1_epi8('%'));
+    const __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    const __m128i any =
+        _mm_or_si128(_mm_or_si128(control, rubout), _mm_or_si128(percent, backslash));
+    const __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('/'));
+    const __m128i dot = _mm_cmpeq_epi8(block, _mm_set1_epi8('.'));
+    const unsigned before = cmw__block16_mask(_mm_or_si128(slash, dot)) >> 1 | 0x8000u;
+    return cmw__block16_mask(any) | (cmw__block16_mask(slash) & before);
+}
+#else
+static inline unsigned cmw__block16_same(const uint8_t *bytes, const uint8_t *aligned)
+{
+    unsigned mask = 0;
+    for (unsigned i = 0; i < 16; i++)
+        mask |= (unsigned)(bytes[i] == aligned[i]) << i;
+    return mask;
+}
+
+static inline unsigned cmw__block16_json(const char *bytes)
+{
+    unsigned mask = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        const unsigned char byte = (unsigned char)bytes[i];
+        mask |= (unsigned)(byte < 0x20 || byte > 0x7f || byte == '"' || byte == '\\') << i;
+    }
+    return mask;
+}
+
+static inline unsigned cmw__block16_path(const char *bytes)
+{
+    unsigned mask = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        const unsigned char byte = (unsigned char)bytes[i];
+        const int is_odd = byte < 0x20 || byte == 0x7f || byte == '%' || byte == '\\';
+        const int is_last = i == 15 || bytes[i + 1] == '/' || bytes[i + 1] == '.';
+        mask |= (unsigned)(is_odd || (byte == '/' && is_last)) << i;
+    }
+    return mask;
+}
+#endif
+
+/*
+ * Copy `len` bytes; returns the end of the copy. For text of a header's size: a call of memcpy
+ * costs more than the copy. Short pieces are two loads that may overlap.
+ */
+static inline char *cmw__copy_short(char *out, const char *text, size_t len)
+{
+    if (len > 96) {
+        memcpy(out, text, len);
+    } else if (len > 16) {
+        for (size_t i = 0; i < len - 16; i += 16)
+            memcpy(out + i, text + i, 16);
+        memcpy(out + len - 16, text + len - 16, 16);
+    } else if (len >= 8) {
+        const uint64_t last = cmw__load8(text + len - 8);
+        cmw__store8(out, cmw__load8(text));
+        cmw__store8(out + len - 8, last);
+    } else if (len >= 4) {
+        const uint32_t first = cmw__load4(text);
+        const uint32_t last = cmw__load4(text + len - 4);
+        memcpy(out, &first, 4);
+        memcpy(out + len - 4, &last, 4);
+    } else if (len > 0) {
+        const char last = text[len - 1];
+        const char middle = text[len / 2];
+        out[0] = text[0];
+        out[len / 2] = middle;
+        out[len - 1] = last;
+    }
+    return out + len;
+}
+
+#endif /* CMW_MESSAGE_BLOCK16_H */

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The request: its line and whom it is for, each part computed when it is first asked for.
+ */
+#include "request_state.h"
+
+#include "platform.h"
+#include "str.h"
+
+static const struct {
+    cmw_str name;
+    cmw_method id;
+} methods[] = {
+    {CMW_STR_INIT("GET"), CMW_METHOD_GET},         {CMW_STR_INIT("POST"), CMW_METHOD_POST},
+    {CMW_STR_INIT("HEAD"), CMW_METHOD_HEAD},       {CMW_STR_INIT("PUT"), CMW_METHOD_PUT},
+    {CMW_STR_INIT("DELETE"), CMW_METHOD_DELETE},   {CMW_STR_INIT("PATCH"), CMW_METHOD_PATCH},
+    {CMW_STR_INIT("OPTIONS"), CMW_METHOD_OPTIONS}, {CMW_STR_INIT("CONNECT"), CMW_METHOD_CONNECT},
+    {CMW_STR_INIT("TRACE"), CMW_METHOD_TRACE},
+};
+
+/* ---- What is as it came ----------------------------------------------------------------- */
+
+cmw_str cmw_request_method(const cmw_request *request)
+{
+    return request->view.method;
+}
+
+cmw_str cmw_request_raw_target(const cmw_request *request)
+{
+    return request->raw_target;
+}
+
+cmw_scheme cmw_request_scheme(const cmw_request *request)
+{
+    return (cmw_scheme)request->view.scheme;
+}
+
+uint16_t cmw_request_http_version(const cmw_request *request)
+{
+    return request->view.http_version;
+}
+
+const cmw_address *cmw_request_peer(const cmw_request *request)
+{
+    return &request->view.peer;
+}
+
+const cmw_address *cmw_request_client_address(const cmw_request *request)
+{
+    return request->client;
+}
+
+uint64_t cmw_request_content_length(const cmw_request *request)
+{
+    return request->view.content_length;
+}
+
+cmw_str cmw_request_body(const cmw_request *request)
+{
+    return request->body;
+}
+
+static cmw_method find_method(cmw_str name)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (cmw_str_equals(name, methods[i].name))
+            return methods[i].id;
+    }
+    return CMW_METHOD_OTHER;
+}
+
+cmw_method cmw_request_method_id(cmw_request *request)
+{
+    if (!(request->known & CMW__KNOWN_METHOD)) {
+        request->method_id = (uint8_t)find_method(request->view.method);
+        request->known |= CMW__KNOWN_METHOD;
+    }
+    return (cmw_method)request->method_id;
+}
+
+/* ---- The target ------------------------------------------------------------------------- */
+
+/* Path and query of what follows an authority, or of origin-form. */
+static void split_query(struct cmw__target *out, cmw_str text)
+{
+    const char *mark = text.len > 0 ? memchr(text.data, '?', text.len) : NULL;
+
+    out->path = text;
+    if (!mark)
+        return;
+    out->path.len = (size_t)(mark - text.data);
+    out->query = cmw_str_make(mark + 1, text.len - out->path.len - 1);
+}
+
+/* Length of "scheme://" at the front, or 0. */
+static size_t scheme_len(cmw_str target)
+{
+    size_t len = 0;
+
+    for (; len < target.len && target.data[len] != ':'; len++) {
+        const char c = target.data[len];
+        const char folded = (char)(c | 0x20);
+        const int is_letter = folded >= 'a' && folded <= 'z';
+        const int may_follow = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+        if (!is_letter && (len == 0 || !may_follow))
+            return 0;
+    }
+    if (len == 0 || target.len - len < 3 || memcmp(target.data + len, "://", 3) != 0)
+        return 0;
+    return len + 3;
+}
+
+static void split_absolute(struct cmw__target *out, cmw_str rest)
+{
+    size_t len = 0;
+
+    while (len < rest.len && rest.data[len] != '/' && rest.data[len] != '?')
+        len++;
+    out->authority = cmw_str_make(rest.data, len);
+    split_query(out, cmw_str_make(rest.data + len, rest.len - len));
+    if (out->path.len == 0)
+        out->path = CMW_STR("/"); /* RFC 9110, 4.2.3 */
+}
+
+void cmw__target_split(struct cmw__target *out, cmw_str target, cmw_method method)
+{
+    out->authority = out->path = out->query = CMW_STR("");
+    if (CMW_LIKELY(target.len > 0 && target.data[0] == '/')) {
+        split_query(out, target);
+        return;
+    }
+    if (method == CMW_METHOD_CONNECT) {
+        out->authority = target;
+        return;
+    }
+    if (method == CMW_METHOD_OPTIONS && cmw_str_equals(target, CMW_STR("*"))) {
+        out->path = target;
+        return;
+    }
+    const size_t len = scheme_len(target);
+    if (len > 0)
+        split_absolute(out, cmw_str_make(target.data + len, target.len - len));
+    else
+        split_query(out, target); /* no form of a target: raw_path shows it, path is empty */
+}
+
+static void know_split(cmw_request *request)
+{
+    const cmw_str target = request->view.target;
+    cmw_method method = CMW_METHOD_OTHER;
+    struct cmw__target parts;
+
+    if (request->known & CMW__KNOWN_SPLIT)
+        return;
+    if (CMW_UNLIKELY(target.len == 0 || target.data[0] != '/'))
+        method = cmw_request_method_id(request); /* only then does the form depend on it */
+    cmw__target_split(&parts, target, method);
+    request->raw_path = parts.path;
+    request->query = parts.query;
+    request->known |= CMW__KNOWN_SPLIT;
+}
+
+cmw_str cmw_request_raw_path(cmw_request *request)
+{
+    know_split(request);
+    return request->raw_path;
+}
+
+cmw_str cmw_request_query(cmw_request *request)
+{
+    know_split(request);
+    return request->query;
+}
+
+/* The canonical form of the raw path; empty where there is none, or no memory for it. */
+static cmw_str canonical_path(cmw_request *request)
+{
+    const cmw_str raw = cmw_request_raw_path(request);
+    size_t len;
+
+    if (raw.len == 0)
+        return CMW_STR("");
+    if (raw.data[0] != '/')
+        return raw.data[0] == '*' && raw.len == 1 &&
+                       cmw_request_method_id(request) == CMW_METHOD_OPTIONS
+                   ? raw
+                   : CMW_STR("");
+    if (CMW_LIKELY(cmw__path_canonical_prefix(raw) == raw.len))
+        return raw;
+
+    char *out = cmw_arena_alloc_text(request->arena, raw.len);
+    if (!out || cmw__path_canonical(out, &len, raw) != 0)
+        return CMW_STR("");
+    return cmw_str_make(out, len);
+}
+
+cmw_str cmw_request_path(cmw_request *request)
+{
+    if (!(request->known & CMW__KNOWN_PATH)) {
+        request->path = canonical_path(request);
+        request->known |= CMW__KNOWN_PATH;
+    }
+    return request->path;
+}
+
+int cmw__request_path_is_canonical(cmw_request *request)
+{
+    const cmw_str path = cmw_request_path(request);
+    return path.len > 0 && cmw_str_equals(path, cmw_request_raw_path(request));
+}
+
+/* ---- The host --------------------------------------------------------------------------- */
+
+int cmw__request_adopt_host(cmw_request *request, const struct cmw__host *host)
+{
+    cmw_str name = host->name;
+
+    if (host->has_upper) {
+        char *lower = cmw_arena_alloc_text(request->arena, name.len);
+        if (!lower)
+            return CMW_ERR_NOMEM;
+        cmw__lower_copy(lower, name);
+        name.data = lower;
+    }
+    request->host = name;
+    request->port = host->port;
+    request->host_is_valid = 1;
+    request->known |= CMW__KNOWN_HOST;
+    return 0;
+}
+
+/* What names the host: `authority`, else the target, else the field. */
+static cmw_str host_text(cmw_request *request, cmw_str field)
+{
+    struct cmw__target parts;
+
+    if (request->view.authority.len > 0)
+        return request->view.authority;
+    cmw__target_split(&parts, request->raw_target, cmw_request_method_id(request));
+    return parts.authority.len > 0 ? parts.authority : field;
+}
+
+/* 1 if there is at most one Host field, and it is empty or a host (RFC 9112, 3.2: else 400,
+ * whatever else names a host). */
+static int take_host_field(cmw_request *request, cmw_str *field, struct cmw__host *host)
+{
+    const cmw_header *header = cmw_request_header(request, CMW_HDR_HOST);
+
+    *field = CMW_STR("");
+    if (!header)
+        return 1;
+    *field = header->value;
+    if (cmw_request_next_header(request, CMW_HDR_HOST, header))
+        return 0;
+    return field->len == 0 || cmw__host_parse(host, *field) == 0;
+}
+
+static void know_host(cmw_request *request)
+{
+    struct cmw__host host;
+    cmw_str field;
+
+    if (request->known & CMW__KNOWN_HOST)
+        return;
+    request->known |= CMW__KNOWN_HOST;
+    request->host = CMW_STR("");
+    request->port = 0;
+    request->host_is_valid = 0;
+    if (!take_host_field(request, &field, &host))
+        return;
+
+    const cmw_str text = host_text(request, field);
+    if (text.len == 0) {
+        request->host_is_valid = 1;
+        return;
+    }
+    const int is_field = text.data == field.data && text.len == field.len;
+    if (!is_field && cmw__host_parse(&host, text) != 0)
+        return;
+    if (cmw__request_adopt_host(request, &host) != 0)
+        request->host_is_valid = 0; /* no memory: unknown is not valid */
+}
+
+cmw_str cmw_request_host(cmw_request *request)
+{
+    know_host(request);
+    return request->host;
+}
+
+int cmw_request_host_is_valid(cmw_request *request)
+{
+    know_host(request);
+    return request->host_is_valid;
+}
+
+uint16_t cmw_request_port(cmw_request *request)
+{
+    know_host(request);
+    return request->port;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a request. Part of the context; what is not needed is never computed.
+ */
+#ifndef CMW_MESSAGE_REQUEST_STATE_H
+#define CMW_MESSAGE_REQUEST_STATE_H
+
+#include <catzilla/arena.h>
+#include <catzilla/request.h>
+
+/* Bits of cmw_request.known: parts that have been computed. */
+enum {
+    CMW__KNOWN_METHOD = 1,
+    CMW__KNOWN_SPLIT = 2, /* raw_path and query */
+    CMW__KNOWN_PATH = 4,
+    CMW__KNOWN_HOST = 8,
+    CMW__KNOWN_LENGTHS = 16,
+    CMW__OWNS_HEADERS =
+        32 /* view.headers and header_ids are the arena's, with room for header_cap */
+};
+
+/* Bits of cmw_request.writable: what the callback that runs may rewrite. The four properties have
+ * the bit of their fact. */
+enum { CMW__WRITE_HEADERS = 1 << 8 };
+
+struct cmw_request {
+    cmw_request_view view; /* the adapter's, copied; headers, target, scheme are those in force */
+    cmw_arena *arena;
+    uint16_t known;
+    uint16_t writable;
+    uint8_t method_id;
+    uint8_t host_is_valid;
+    uint16_t port;
+    const cmw_address *client; /* the peer, or what a refiner set */
+    cmw_str raw_target;        /* as the server gave it */
+    cmw_str body;
+    cmw_str raw_path;
+    cmw_str query;
+    cmw_str path; /* canonical; empty: it cannot be */
+    cmw_str host;
+    const uint8_t *lengths;    /* of the names, a multiple of 16; 0: 128 or more */
+    uint8_t first_lengths[16]; /* room for them where there are no more */
+    uint32_t header_cap;       /* defined with CMW__OWNS_HEADERS */
+};
+
+/* Begin: copies the view. Inline: it is on the hot path. What `known` does not name stays
+ * undefined. */
+static inline void cmw__request_init(cmw_request *request, const cmw_request_view *view,
+                                     cmw_arena *arena)
+{
+    request->view = *view;
+    request->arena = arena;
+    request->known = 0;
+    request->writable = CMW__WRITE_HEADERS;
+    request->client = &request->view.peer;
+    request->raw_target = view->target;
+    request->body.data = NULL;
+    request->body.len = 0;
+}
+
+/* Sum of the lengths of names and values. */
+size_t cmw__request_header_bytes(const cmw_request *request);
+/* 1 if the target's path as it came is canonical already. */
+int cmw__request_path_is_canonical(cmw_request *request);
+
+/*
+ * The canonical form of a path, which must begin with "/" (RFC 3986, 6.2.2): pure.
+ *
+ * Writes at most text.len bytes (text.len + 1 where text is empty) to `out` and their number to
+ * `*len`. Returns 0, or CMW_ERR_INVALID. `*len == text.len` and equal bytes: it was canonical.
+ */
+int cmw__path_canonical(char *out, size_t *len, cmw_str text);
+
+/* How many bytes at the front are canonical where they stand; text.len: all. For a text that begins
+ * with "/". One scan, 16 bytes at a time. */
+size_t cmw__path_canonical_prefix(cmw_str text);
+
+/* What a target is made of. */
+struct cmw__target {
+    cmw_str authority; /* of absolute-form, and of CONNECT's authority-form; else empty */
+    cmw_str path;      /* "*" for OPTIONS *; empty: no form of a target */
+    cmw_str query;
+};
+
+/* Cut a target (RFC 9112, 3.2); `method` tells authority-form and "*". Pure. */
+void cmw__target_split(struct cmw__target *out, cmw_str target, cmw_method method);
+
+/* A host with or without a port. */
+struct cmw__host {
+    cmw_str name; /* without trailing dot, in the case in which it came */
+    uint16_t port;
+    uint8_t has_upper;
+};
+
+/* Read `host [":" port]` (RFC 3986, 3.2.2, without escapes and sub-delims): 0 or CMW_ERR_INVALID,
+ * then `*out` is undefined. Pure. */
+int cmw__host_parse(struct cmw__host *out, cmw_str text);
+
+/* Replace the host that is known. 0 or CMW_ERR_NOMEM. */
+int cmw__request_adopt_host(cmw_request *request, const struct cmw__host *host);
+
+#endif /* CMW_MESSAGE_REQUEST_STATE_H */

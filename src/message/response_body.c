@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bodies, the content types that follow them, and a response's beginning and end: dropping it for a
+ * fault, freezing it, saving and restoring it.
+ */
+#include "arena_state.h"
+#include "response_fields.h"
+
+#define LINE(type)                                                                                 \
+    {                                                                                              \
+        "Content-Type: " type "\r\n", sizeof("Content-Type: " type "\r\n") - 1                     \
+    }
+
+static const struct cmw__static_line text_line = LINE("text/plain; charset=utf-8");
+static const struct cmw__static_line html_line = LINE("text/html; charset=utf-8");
+static const struct cmw__static_line bytes_line = LINE("application/octet-stream");
+static const struct cmw__static_line json_line = LINE("application/json");
+static const struct cmw__static_line problem_line = LINE("application/problem+json");
+
+static int check(const cmw_response *response, int status)
+{
+    if ((response->flags & CMW__RESPONSE_FROZEN) || !response->arena)
+        return CMW_ERR_STATE;
+    return status < 100 || status > 999 ? CMW_ERR_ARG : 0;
+}
+
+/* The last step of all bodies. */
+static int put_body(cmw_response *response, int status, cmw_str body,
+                    const struct cmw__static_line *type)
+{
+    if (cmw__response_infer_type(response, type) != 0)
+        return CMW_ERR_NOMEM;
+    response->status = (uint16_t)status;
+    response->body = body;
+    response->json = NULL;
+    return 0;
+}
+
+static int put_copy(cmw_response *response, int status, cmw_str body,
+                    const struct cmw__static_line *type)
+{
+    const int rc = check(response, status);
+    cmw_str copy;
+
+    if (rc != 0)
+        return rc;
+    if (cmw_arena_dup(response->arena, &copy, body) != 0)
+        return CMW_ERR_NOMEM;
+    return put_body(response, status, copy, type);
+}
+
+int cmw_response_empty(cmw_response *response, int status)
+{
+    const int rc = check(response, status);
+
+    if (rc != 0)
+        return rc;
+    cmw__response_forget_type(response);
+    response->status = (uint16_t)status;
+    response->body = CMW_STR("");
+    response->json = NULL;
+    return 0;
+}
+
+int cmw_response_text(cmw_response *response, int status, cmw_str text)
+{
+    return put_copy(response, status, text, &text_line);
+}
+
+int cmw_response_html(cmw_response *response, int status, cmw_str html)
+{
+    return put_copy(response, status, html, &html_line);
+}
+
+int cmw_response_bytes(cmw_response *response, int status, cmw_str bytes)
+{
+    return put_copy(response, status, bytes, &bytes_line);
+}
+
+int cmw_response_bytes_ref(cmw_response *response, int status, cmw_str bytes)
+{
+    const int rc = check(response, status);
+    return rc != 0 ? rc : put_body(response, status, bytes, &bytes_line);
+}
+
+int cmw_response_json_text(cmw_response *response, int status, cmw_str json)
+{
+    return put_copy(response, status, json, &json_line);
+}
+
+cmw_json *cmw_response_json(cmw_response *response, int status)
+{
+    if (check(response, status) != 0)
+        return NULL;
+
+    cmw_json *json = cmw__arena_alloc(response->arena, sizeof *json);
+    if (!json || put_body(response, status, CMW_STR(""), &json_line) != 0)
+        return NULL;
+    cmw_json_init(json, response->arena);
+    response->json = json;
+    return json;
+}
+
+/* Members that would say nothing are left out (RFC 9457, 3.1). */
+static int write_problem(cmw_json *json, cmw_str *out, int status, cmw_str detail)
+{
+    const cmw_str title = cmw_status_reason(status);
+
+    cmw_json_object_begin(json);
+    if (title.len > 0) {
+        cmw_json_key(json, CMW_STR("title"));
+        cmw_json_string(json, title);
+    }
+    cmw_json_key(json, CMW_STR("status"));
+    cmw_json_int(json, status);
+    if (detail.len > 0) {
+        cmw_json_key(json, CMW_STR("detail"));
+        cmw_json_string(json, detail);
+    }
+    cmw_json_object_end(json);
+    return cmw_json_finish(json, out);
+}
+
+int cmw_response_problem(cmw_response *response, int status, cmw_str detail)
+{
+    cmw_json json;
+    cmw_str body;
+    int rc = check(response, status);
+
+    if (rc != 0)
+        return rc;
+    cmw_json_init(&json, response->arena);
+    rc = write_problem(&json, &body, status, detail);
+    return rc != 0 ? rc : put_body(response, status, body, &problem_line);
+}
+
+/* ---- Redirects -------------------------------------------------------------------------- */
+
+static int is_hex(char c)
+{
+    const char folded = (char)(c | 0x20);
+    return (c >= '0' && c <= '9') || (folded >= 'a' && folded <= 'f');
+}
+
+/* Bytes of a URI reference (RFC 3986, 2): unreserved, reserved, and escapes. */
+static int has_uri_bytes(cmw_str text)
+{
+    /* Bits by value: all but controls, space, '"', '<', '>', '\\', '^', '`', '{', '|', '}', DEL and
+     * what is above it. */
+    static const uint32_t allowed[8] = {0, 0xaffffffa, 0xafffffff, 0x47fffffe, 0, 0, 0, 0};
+
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char byte = (unsigned char)text.data[i];
+        if ((allowed[byte / 32] >> byte % 32 & 1) == 0)
+            return 0;
+        if (byte == '%' &&
+            (text.len - i < 3 || !is_hex(text.data[i + 1]) || !is_hex(text.data[i + 2])))
+            return 0;
+    }
+    return 1;
+}
+
+static int is_redirect(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+int cmw_response_redirect(cmw_response *response, int status, cmw_str location)
+{
+    int rc = check(response, status);
+
+    if (rc != 0)
+        return rc;
+    if (!is_redirect(status))
+        return CMW_ERR_ARG;
+    if (!has_uri_bytes(location))
+        return CMW_ERR_INVALID;
+    rc = cmw_response_set(response, CMW_HDR_LOCATION, location);
+    return rc != 0 ? rc : cmw_response_empty(response, status);
+}
+
+/* ---- Faults ----------------------------------------------------------------------------- */
+
+void cmw__response_drop_for_fault(cmw_response *response)
+{
+    static const uint8_t dropped[] = {
+        CMW_HDR_ACCEPT_RANGES,    CMW_HDR_CONTENT_DIGEST,   CMW_HDR_CONTENT_DISPOSITION,
+        CMW_HDR_CONTENT_ENCODING, CMW_HDR_CONTENT_LANGUAGE, CMW_HDR_CONTENT_LOCATION,
+        CMW_HDR_CONTENT_RANGE,    CMW_HDR_CONTENT_TYPE,     CMW_HDR_ETAG,
+        CMW_HDR_LAST_MODIFIED,    CMW_HDR_SET_COOKIE,
+    };
+    /* Content-Security-Policy has an id and is no representation field: it stays. */
+    struct cmw__filter filter = {
+        .ids = {1, 0}, .prefix = CMW_STR_INIT("content-"), .flags = CMW__SEGMENT_HANDLER};
+    size_t growth;
+
+    for (size_t i = 0; i < sizeof dropped; i++)
+        cmw__add_id(filter.ids, dropped[i]);
+    response->status = 0;
+    response->body = CMW_STR("");
+    response->json = NULL;
+    if (cmw__response_make_room(response, &filter, &growth, 0) == 0) {
+        cmw__response_drop(response, &filter, growth);
+        return;
+    }
+    /* No memory to split a block: drop what is a line. */
+    filter.keeps_blocks = 1;
+    cmw__response_drop(response, &filter, 0);
+}
+
+void cmw__response_plain(cmw_response *response, int status)
+{
+    response->status = (uint16_t)status;
+    response->body = cmw_status_reason(status);
+    response->json = NULL;
+    (void)cmw__response_infer_type(response, &text_line);
+}
+
+/* ---- Commit, save, restore -------------------------------------------------------------- */
+
+int cmw__response_finish_json(cmw_response *response)
+{
+    if (!response->json)
+        return 0;
+    const int rc = cmw_json_finish(response->json, &response->body);
+    if (rc == 0)
+        response->json = NULL;
+    return rc;
+}
+
+int cmw__response_freeze(cmw_response *response)
+{
+    const int rc = cmw__response_finish_json(response);
+    if (rc == 0)
+        response->flags |= CMW__RESPONSE_FROZEN;
+    return rc;
+}
+
+int cmw__response_save(const cmw_response *response, struct cmw__response_saved *saved)
+{
+    const size_t bytes = response->segment_count * sizeof *response->segments;
+    struct cmw__segment *segments = NULL;
+
+    if (bytes > 0) {
+        segments = cmw__arena_alloc(response->arena, bytes);
+        if (!segments)
+            return CMW_ERR_NOMEM;
+        memcpy(segments, response->segments, bytes);
+    }
+    saved->response = *response;
+    saved->segments = segments;
+    if (response->json)
+        saved->json = *response->json;
+    return 0;
+}
+
+void cmw__response_restore(cmw_response *response, const struct cmw__response_saved *saved)
+{
+    *response = saved->response;
+    if (saved->segments)
+        memcpy(response->segments, saved->segments,
+               response->segment_count * sizeof *response->segments);
+    /* What was written since lies behind the old text, or in a copy of it. */
+    if (response->json)
+        *response->json = saved->json;
+}

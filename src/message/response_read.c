@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a response to send it: as pairs, as bytes, as slices.
+ */
+#include "response_fields.h"
+
+/* Bytes being written, or counted once they no longer fit. */
+struct sink {
+    char *at;
+    size_t left;
+    size_t len; /* written and counted */
+};
+
+/* ---- What a status allows --------------------------------------------------------------- */
+
+/* 1xx, 204 and 304 have no content; 205 must not have any (RFC 9110, 15.3.6). */
+static int allows_body(int status)
+{
+    return status >= 200 && status != 204 && status != 205 && status != 304;
+}
+
+/* RFC 9110, 8.6: never for 1xx and 204. For 304 it would be the length of what is not sent, which
+ * is not known. */
+static int allows_length(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+static size_t content_length(const cmw_response *response)
+{
+    return response->status == 205 ? 0 : response->body.len;
+}
+
+cmw_str cmw_response_body(const cmw_response *response)
+{
+    const int is_silent =
+        (response->flags & CMW__RESPONSE_FROZEN) &&
+        ((response->flags & CMW__RESPONSE_HEAD_ONLY) || !allows_body(response->status));
+    const cmw_json *json = response->json;
+
+    if (is_silent)
+        return CMW_STR("");
+    /* Whole, but not yet finished: what commit will send. */
+    if (json && json->complete && !json->error)
+        return cmw_str_make(json->text, json->len);
+    return response->body;
+}
+
+/* ---- Pairs ------------------------------------------------------------------------------ */
+
+static void show_line(cmw_header *out, const struct cmw__segment *line, unsigned flags)
+{
+    out->name = flags & CMW_READ_LOWER_CASE
+                    ? cmw__line_lower(line)
+                    : cmw_str_make((const char *)line->bytes, line->name_len);
+    out->value = cmw__line_value(line->bytes, line->name_len, line->len);
+}
+
+static void show_block_field(cmw_header *out, const struct cmw__header_block *block,
+                             const struct cmw__block_field *field, unsigned flags)
+{
+    const char *line = block->bytes + field->line;
+
+    out->name = flags & CMW_READ_LOWER_CASE ? cmw__block_lower(block, field)
+                                            : cmw_str_make(line, field->name_len);
+    out->value = cmw__line_value(line, field->name_len, field->line_len);
+}
+
+int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cursor,
+                             cmw_header *header, unsigned flags)
+{
+    for (; cursor->segment < response->segment_count; cursor->segment++, cursor->field = 0) {
+        const struct cmw__segment *segment = &response->segments[cursor->segment];
+        if (!(segment->flags & CMW__SEGMENT_BLOCK)) {
+            show_line(header, segment, flags);
+            cursor->segment++;
+            return 1;
+        }
+        struct cmw__run run = cmw__run_of(segment);
+        run.field += cursor->field;
+        const struct cmw__block_field *field = cmw__run_at(&run);
+        if (field) {
+            show_block_field(header, run.block, field, flags);
+            cursor->field++;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- Parts of a head -------------------------------------------------------------------- */
+
+/* Each writes at `out` and returns the end. */
+static char *write_text(char *out, cmw_str text)
+{
+    memcpy(out, text.data, text.len);
+    return out + text.len;
+}
+
+/* The space stays where there is no phrase (RFC 9112, 4). */
+static char *write_status_line(char *out, int status)
+{
+    out = write_text(out, CMW_STR("HTTP/1.1 "));
+    *out++ = (char)('0' + status / 100 % 10);
+    *out++ = (char)('0' + status / 10 % 10);
+    *out++ = (char)('0' + status % 10);
+    *out++ = ' ';
+    out = write_text(out, cmw_status_reason(status));
+    return write_text(out, CMW_STR("\r\n"));
+}
+
+static char *write_length(char *out, size_t length)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + length % 10);
+        length /= 10;
+    } while (length > 0);
+    out = write_text(out, CMW_STR("Content-Length: "));
+    out = write_text(out, cmw_str_make(digits + at, sizeof digits - at));
+    return write_text(out, CMW_STR("\r\n"));
+}
+
+/* What follows the fields. */
+static char *write_tail(char *out, const cmw_response *response, unsigned flags)
+{
+    if ((flags & CMW_READ_LENGTH) && allows_length(response->status))
+        out = write_length(out, content_length(response));
+    if (flags & CMW_READ_END)
+        out = write_text(out, CMW_STR("\r\n"));
+    return out;
+}
+
+static inline const char *segment_bytes(const struct cmw__segment *segment)
+{
+    if (!(segment->flags & CMW__SEGMENT_BLOCK))
+        return segment->bytes;
+    const struct cmw__header_block *block = segment->bytes;
+    if (CMW_LIKELY(segment->name_len == 0))
+        return block->bytes;
+    return block->bytes + block->fields[segment->name_len].line;
+}
+
+/* ---- Bytes ------------------------------------------------------------------------------ */
+
+static inline void put(struct sink *sink, const char *bytes, size_t len)
+{
+    sink->len += len;
+    if (CMW_UNLIKELY(len > sink->left)) {
+        sink->left = 0;
+        return;
+    }
+    memcpy(sink->at, bytes, len);
+    sink->at += len;
+    sink->left -= len;
+}
+
+int cmw_response_write_head(const cmw_response *response, size_t *len, char *buffer, size_t cap,
+                            unsigned flags)
+{
+    const struct cmw__segment *const segments = response->segments;
+    const size_t count = response->segment_count;
+    struct sink sink = {buffer, cap, 0};
+    char scratch[CMW_HEAD_SCRATCH];
+
+    if (flags & CMW_READ_STATUS_LINE)
+        put(&sink, scratch, (size_t)(write_status_line(scratch, response->status) - scratch));
+    for (size_t i = 0; i < count; i++)
+        put(&sink, segment_bytes(&segments[i]), segments[i].len);
+    if (flags & (CMW_READ_LENGTH | CMW_READ_END))
+        put(&sink, scratch, (size_t)(write_tail(scratch, response, flags) - scratch));
+    *len = sink.len;
+    return sink.len > cap ? CMW_ERR_LIMIT : 0;
+}
+
+/* ---- Slices ----------------------------------------------------------------------------- */
+
+static inline cmw_str *put_fields(cmw_str *out, const cmw_response *response)
+{
+    const struct cmw__segment *const segments = response->segments;
+    const size_t count = response->segment_count;
+
+    for (size_t i = 0; i < count; i++)
+        *out++ = cmw_str_make(segment_bytes(&segments[i]), segments[i].len);
+    return out;
+}
+
+/* With a status line, a length or an end. */
+static CMW__NOINLINE int slices_of_head(const cmw_response *response, size_t *count,
+                                        cmw_str *slices, size_t cap, char *scratch, unsigned flags)
+{
+    const int has_status = (flags & CMW_READ_STATUS_LINE) != 0;
+    const int has_length = (flags & CMW_READ_LENGTH) && allows_length(response->status);
+    const int has_tail = has_length || (flags & CMW_READ_END);
+
+    *count = response->segment_count + (size_t)has_status + (size_t)has_tail;
+    if (*count > cap)
+        return CMW_ERR_LIMIT;
+    if (has_status) {
+        char *end = write_status_line(scratch, response->status);
+        *slices++ = cmw_str_make(scratch, (size_t)(end - scratch));
+        scratch = end;
+    }
+    slices = put_fields(slices, response);
+    if (has_length)
+        *slices = cmw_str_make(scratch, (size_t)(write_tail(scratch, response, flags) - scratch));
+    else if (has_tail)
+        *slices = CMW_STR("\r\n"); /* alone it needs no scratch */
+    return 0;
+}
+
+int cmw_response_head_slices(const cmw_response *response, size_t *count, cmw_str *slices,
+                             size_t cap, char *scratch, unsigned flags)
+{
+    if (flags & CMW_READ_HEAD)
+        return slices_of_head(response, count, slices, cap, scratch, flags);
+    *count = response->segment_count;
+    if (CMW_UNLIKELY(response->segment_count > cap))
+        return CMW_ERR_LIMIT;
+    (void)put_fields(slices, response);
+    return 0;
+}

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Run one example and look at what it says: run_examples.py <example> <its program or library>"""
+import http.client
+import pathlib
+import subprocess
+import sys
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+LIMIT_S = 60
+
+
+def expect(what, found, wanted):
+    if found != wanted:
+        raise SystemExit(f"{what}: {found!r} where {wanted!r} was expected")
+
+
+def expect_in(what, part, whole):
+    if part not in whole:
+        raise SystemExit(f"{what}: {part!r} is not in {whole!r}")
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+    expect(f"exit code ({done.stderr})", done.returncode, 0)
+    return done.stdout
+
+
+class Server:
+    """An example that serves; stopped, and its exit code checked, at the end of the block."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+        ready = self.process.stdout.readline()
+        if not ready.startswith("listening on http://127.0.0.1:"):
+            raise SystemExit(f"not ready: {ready!r} {self.process.communicate()[1]!r}")
+        self.port = int(ready.rsplit(":", 1)[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.process.terminate()
+        _, self.log = self.process.communicate(timeout=LIMIT_S)
+        if failure == (None, None, None):
+            expect(f"exit code ({self.log})", self.process.returncode, 0)
+
+    def ask(self, method, path, body=None, **fields):
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        return response.status, response.headers, text
+
+
+def check_hello(program):
+    with Server(program, "0") as server:
+        status, headers, text = server.ask("GET", "/")
+        expect("without a token", status, 401)
+        expect("type of a problem", headers["Content-Type"], "application/problem+json")
+        expect("fields of a 401", headers["X-Content-Type-Options"], "nosniff")
+        expect("id of a 401", bool(headers["X-Request-ID"]), True)
+        status, headers, text = server.ask("GET", "/", Authorization="Bearer meow")
+        expect("with a token", (status, text), (200, '{"hello":"Mia"}'))
+        expect("without permission", server.ask("GET", "/", Authorization="Bearer purr")[0], 403)
+
+
+def check_basic_middleware(program):
+    origin = "https://app.example"
+    with Server(program, "0") as server:
+        status, headers, _ = server.ask("GET", "/", Origin=origin)
+        expect("without a key", status, 401)
+        expect("CORS of a 401", headers["Access-Control-Allow-Origin"], origin)
+        expect("Vary of a 401", headers["Vary"], "Origin")
+        status, headers, text = server.ask("GET", "/", X_API_Key="open-sesame",
+                                           Origin="https://evil.example")
+        expect("with a key", (status, text), (200, "you are in\n"))
+        expect("another origin", headers["Access-Control-Allow-Origin"], None)
+        status, headers, _ = server.ask("OPTIONS", "/", Origin=origin,
+                                        Access_Control_Request_Method="PUT")
+        expect("preflight", status, 204)
+        expect("methods", headers["Access-Control-Allow-Methods"], "GET, PUT, DELETE")
+    expect_in("log", "GET / 401 sent", server.log)
+    expect_in("log", "OPTIONS / 204 sent", server.log)
+
+
+def check_production_api(program):
+    editor, viewer = "Bearer editor", "Bearer viewer"
+    with Server(program, "--port", "0") as server:
+        expect("health", server.ask("GET", "/health")[::2], (200, '{"status":"ok"}'))
+        status, headers, text = server.ask("GET", "/todos", Origin="https://app.example")
+        expect("without a token", status, 401)
+        expect("its type", headers["Content-Type"], "application/problem+json")
+        expect("its security", headers["X-Frame-Options"], "DENY")
+        expect("its CORS", headers["Access-Control-Allow-Origin"], "https://app.example")
+        expect("its id", len(headers["X-Request-ID"]), 16)
+
+        todo = '{"id":1,"title":"feed \\"the\\" cat","done":false}'
+        answer = server.ask("POST", "/todos", 'feed "the" cat', Authorization=editor)
+        expect("create", answer[::2], (201, todo))
+        expect("list", server.ask("GET", "/todos", Authorization=viewer)[::2], (200, f"[{todo}]"))
+        expect("no permission", server.ask("DELETE", "/todos/1", Authorization=viewer)[0], 403)
+        answer = server.ask("PUT", "/todos/1", Authorization=editor)
+        expect("done", answer[::2], (200, todo.replace("false", "true")))
+        expect("delete", server.ask("DELETE", "/todos/1", Authorization=editor)[0], 204)
+        expect("gone", server.ask("GET", "/todos/1", Authorization=editor)[0], 404)
+        status, headers, _ = server.ask("PATCH", "/todos", Authorization=editor)
+        expect("not allowed", (status, headers["Allow"]), (405, "GET, HEAD, POST"))
+
+        for name, answer in {
+            "too long": (413, server.ask("POST", "/todos", "x" * 5000, Authorization=editor)),
+            "handler fails": (500, server.ask("GET", "/_fail", Authorization=editor)),
+        }.items():
+            wanted, (status, headers, text) = answer
+            expect(name, (status, headers["Content-Type"]), (wanted, "application/problem+json"))
+            expect(f"{name}: security", headers["X-Frame-Options"], "DENY")
+            expect(f"{name}: id", len(headers["X-Request-ID"]), 16)
+
+        expect_in("plan", "permissions", server.ask("GET", "/_plan", Authorization=editor)[2])
+        expect_in("statistics", "rate_limit",
+                  server.ask("GET", "/_stats", Authorization=editor)[2])
+
+        answers = [server.ask("GET", "/health") for _ in range(60)]
+        expect("rate limit", answers[-1][0], 429)
+        expect("when to come back", answers[-1][1]["Retry-After"], "1")
+        expect("security of a 429", answers[-1][1]["X-Frame-Options"], "DENY")
+    expect_in("log", "user=Edda method=POST path=/todos status=201 end=sent", server.log)
+    expect_in("log", "user=- method=GET path=/todos status=401", server.log)
+
+
+def check_di_integration(program):
+    out = run(program)
+    lines = out.splitlines()
+    expect("the singleton is made first", lines[0], "store: made")
+    expect("one session a request", [l for l in lines if "opened" in l],
+           ["  session 1: opened", "  session 2: opened"])
+    expect("each is closed", [l for l in lines if "closed" in l],
+           ["  session 1: closed", "  session 2: closed"])
+    expect("scopes", lines.count("  asked twice: the same session, another stopwatch"), 2)
+    expect_in("refusal", "refused: ", out)
+    expect_in("refusal", "mailer", out)
+    expect("the singleton goes last", lines[-1], "store: destroyed after 2 sessions")
+
+
+def check_performance_optimization(program):
+    out = run(program)
+    expect("warm requests allocate nothing", out.count(" ns a request, 0 allocator calls"), 6)
+    expect_in("statistics", "fields_by_hand", out)
+
+
+def check_binding_ctypes(library):
+    out = run(sys.executable, str(EXAMPLES / "binding_ctypes.py"), library)
+    expect("last line", out.splitlines()[-1], "ok")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    globals()[f"check_{sys.argv[1]}"](sys.argv[2])
+    print("ok")

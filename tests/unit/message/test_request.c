@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "guard_page.h"
+#include "message_fixture.h"
+
+/* ---- Targets ---------------------------------------------------------------------------- */
+
+struct target_row {
+    const char *name;
+    const char *method;
+    const char *target;
+    const char *raw_path;
+    const char *query;
+    const char *path; /* "": not canonical */
+};
+
+static const struct target_row target_rows[] = {
+    {"origin-form", "GET", "/a/b?c=d", "/a/b", "c=d", "/a/b"},
+    {"origin-form without a query", "GET", "/a", "/a", "", "/a"},
+    {"empty query", "GET", "/a?", "/a", "", "/a"},
+    {"second question mark belongs to the query", "GET", "/a?b?c", "/a", "b?c", "/a"},
+    {"escapes of the query stay", "GET", "/%61?%61", "/%61", "%61", "/a"},
+    {"dot segments of the path go", "GET", "/a/../b?x", "/a/../b", "x", "/b"},
+    {"two slashes at the front are path", "GET", "//host/a", "//host/a", "", "/host/a"},
+    {"path that cannot be canonical", "GET", "/%zz", "/%zz", "", ""},
+    {"absolute-form", "GET", "http://a.example/b?c", "/b", "c", "/b"},
+    {"absolute-form without a path", "GET", "http://a.example", "/", "", "/"},
+    {"absolute-form with a query and no path", "GET", "http://a.example?q", "/", "q", "/"},
+    {"absolute-form in upper case", "GET", "HTTPS://A.EXAMPLE/b", "/b", "", "/b"},
+    {"absolute-form with dot segments", "GET", "http://a.example/../b", "/../b", "", "/b"},
+    {"asterisk-form", "OPTIONS", "*", "*", "", "*"},
+    {"asterisk of another method is no path", "GET", "*", "*", "", ""},
+    {"authority-form", "CONNECT", "a.example:443", "", "", ""},
+    {"empty target", "GET", "", "", "", ""},
+    {"relative target", "GET", "a/b?c", "a/b", "c", ""},
+    {"scheme without slashes", "GET", "http:a", "http:a", "", ""},
+};
+
+static void check_target(void **state)
+{
+    const struct target_row *row = *state;
+    struct guard_page page;
+    struct fixture fixture;
+
+    fixture_open(&fixture, 4096);
+    guard_page_open(&page, 256);
+    fixture.view.method = cmw_str_cstr(row->method);
+    fixture.view.target = guard_page_put(&page, cmw_str_cstr(row->target));
+    cmw_request *request = fixture_request(&fixture);
+    assert_cstr(cmw_request_path(request), row->path);
+    assert_cstr(cmw_request_path(request), row->path);
+    assert_cstr(cmw_request_raw_path(request), row->raw_path);
+    assert_cstr(cmw_request_query(request), row->query);
+    assert_cstr(cmw_request_raw_target(request), row->target);
+    assert_int_equal(cmw__request_path_is_canonical(request),
+                     row->path[0] && strcmp(row->path, row->raw_path) == 0);
+    guard_page_close(&page);
+    fixture_close(&fixture);
+}
+
+RUN_ROWS("request targets", target_rows, check_target)
+
+/* ---- Hosts ------------------------------------------------------------------------------ */
+
+struct host_row {
+    const char *name;
+    const char *text;
+    const char *host; /* NULL: refused */
+    uint16_t port;
+};
+
+static const struct host_row host_rows[] = {
+    {"name", "a.example", "a.example", 0},
+    {"name with a port", "a.example:8080", "a.example", 8080},
+    {"upper case is lowered", "A.Example:80", "a.example", 80},
+    {"one trailing dot goes", "a.example.", "a.example", 0},
+    {"trailing dot before a port goes", "a.example.:80", "a.example", 80},
+    {"empty port is none", "a.example:", "a.example", 0},
+    {"largest port", "a.example:65535", "a.example", 65535},
+    {"IPv4", "192.0.2.1:1", "192.0.2.1", 1},
+    {"IPv6 keeps its brackets", "[::1]", "[::1]", 0},
+    {"IPv6 with a port in lower case", "[2001:DB8::1]:443", "[2001:db8::1]", 443},
+    {"underscore and digits", "a_1-b.example", "a_1-b.example", 0},
+    {"port too large", "a.example:65536", NULL, 0},
+    {"port that overflows", "a.example:99999999999999999999", NULL, 0},
+    {"port that is no number", "a.example:abc", NULL, 0},
+    {"signed port", "a.example:+80", NULL, 0},
+    {"two ports", "a.example:80:80", NULL, 0},
+    {"port alone", ":80", NULL, 0},
+    {"dot alone", ".", NULL, 0},
+    {"two trailing dots", "a.example..", NULL, 0},
+    {"leading dot", ".a.example", NULL, 0},
+    {"empty label", "a..example", NULL, 0},
+    {"path behind it", "a.example/evil", NULL, 0},
+    {"backslash", "a.example\\.evil.example", NULL, 0},
+    {"number sign", "a.example#.evil.example", NULL, 0},
+    {"user name", "user@a.example", NULL, 0},
+    {"two hosts", "a.example,b.example", NULL, 0},
+    {"space", "a.example ", NULL, 0},
+    {"line end", "a.example\r\n", NULL, 0},
+    {"escape", "a%2eexample", NULL, 0},
+    {"bytes above ASCII", "\xc3\xa9.example", NULL, 0},
+    {"URL", "http://a.example", NULL, 0},
+    {"open bracket", "[::1", NULL, 0},
+    {"empty brackets", "[]", NULL, 0},
+    {"IPv4 in brackets", "[192.0.2.1]", NULL, 0},
+    {"zone in brackets", "[fe80::1%25eth0]", NULL, 0},
+    {"text behind brackets", "[::1]a", NULL, 0},
+    {"closed before it is opened", "]::1[", NULL, 0},
+};
+
+static void expect_host(cmw_request *request, const struct host_row *row)
+{
+    assert_cstr(cmw_request_host(request), row->host ? row->host : "");
+    assert_int_equal(cmw_request_port(request), row->port);
+    assert_int_equal(cmw_request_host_is_valid(request), row->host != NULL);
+    assert_cstr(cmw_request_host(request), row->host ? row->host : "");
+}
+
+static void check_host(void **state)
+{
+    const struct host_row *row = *state;
+    struct guard_page page;
+    struct fixture fixture;
+
+    fixture_open(&fixture, 4096);
+    guard_page_open(&page, 256);
+    const cmw_str text = guard_page_put(&page, cmw_str_cstr(row->text));
+    const cmw_header header = {CMW_STR_INIT("hOST"), text};
+    fixture.view.headers = &header;
+    fixture.view.header_count = 1;
+    expect_host(fixture_request(&fixture), row);
+    fixture.view.header_count = 0;
+    fixture.view.authority = text;
+    expect_host(fixture_request(&fixture), row);
+    fixture.view.authority = CMW_STR("");
+    fixture.view.method = CMW_STR("CONNECT");
+    fixture.view.target = text;
+    expect_host(fixture_request(&fixture), row);
+    guard_page_close(&page);
+    fixture_close(&fixture);
+}
+
+RUN_ROWS("request hosts", host_rows, check_host)
+
+struct source_row {
+    const char *name;
+    const char *authority;
+    const char *target;
+    const char *field;  /* NULL: none */
+    const char *second; /* NULL: none */
+    const char *host;   /* NULL: invalid */
+};
+
+static const struct source_row source_rows[] = {
+    {"no host at all", "", "/", NULL, NULL, ""},
+    {"the field", "", "/", "field.example", NULL, "field.example"},
+    {"the target comes before the field", "", "http://target.example/", "field.example", NULL,
+     "target.example"},
+    {"the authority comes before the target", "auth.example", "http://target.example/",
+     "field.example", NULL, "auth.example"},
+    {"empty field", "", "/", "", NULL, ""},
+    {"two fields", "", "/", "a.example", "b.example", NULL},
+    {"two equal fields", "", "/", "a.example", "a.example", NULL},
+    {"two fields beside an authority", "auth.example", "/", "a.example", "a.example", NULL},
+    {"bad field beside a good target", "", "http://target.example/", "a b", NULL, NULL},
+    {"user name in the target", "", "http://u@target.example/", NULL, NULL, NULL},
+};
+
+static void check_source(void **state)
+{
+    const struct source_row *row = *state;
+    struct fixture fixture;
+    cmw_header headers[2] = {{CMW_STR_INIT("Host"), {NULL, 0}}, {CMW_STR_INIT("host"), {NULL, 0}}};
+
+    fixture_open(&fixture, 4096);
+    headers[0].value = cmw_str_cstr(row->field);
+    headers[1].value = cmw_str_cstr(row->second);
+    fixture.view.headers = headers;
+    fixture.view.header_count = (row->field ? 1u : 0u) + (row->second ? 1u : 0u);
+    fixture.view.authority = cmw_str_cstr(row->authority);
+    fixture.view.target = cmw_str_cstr(row->target);
+    cmw_request *request = fixture_request(&fixture);
+    assert_cstr(cmw_request_host(request), row->host ? row->host : "");
+    assert_int_equal(cmw_request_host_is_valid(request), row->host != NULL);
+    fixture_close(&fixture);
+}
+
+RUN_ROWS("request host sources", source_rows, check_source)
+
+/* ---- The rest --------------------------------------------------------------------------- */
+
+static void methods_have_ids(void **state)
+{
+    static const struct {
+        const char *name;
+        cmw_method id;
+    } methods[] = {
+        {"GET", CMW_METHOD_GET},         {"HEAD", CMW_METHOD_HEAD},
+        {"POST", CMW_METHOD_POST},       {"PUT", CMW_METHOD_PUT},
+        {"DELETE", CMW_METHOD_DELETE},   {"CONNECT", CMW_METHOD_CONNECT},
+        {"OPTIONS", CMW_METHOD_OPTIONS}, {"TRACE", CMW_METHOD_TRACE},
+        {"PATCH", CMW_METHOD_PATCH},     {"get", CMW_METHOD_OTHER},
+        {"GETS", CMW_METHOD_OTHER},      {"", CMW_METHOD_OTHER},
+    };
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 256);
+    for (size_t i = 0; i < LEN(methods); i++) {
+        fixture.view.method = cmw_str_cstr(methods[i].name);
+        cmw_request *request = fixture_request(&fixture);
+        assert_int_equal(cmw_request_method_id(request), methods[i].id);
+        assert_int_equal(cmw_request_method_id(request), methods[i].id);
+        assert_cstr(cmw_request_method(request), methods[i].name);
+    }
+    fixture_close(&fixture);
+}
+
+static void what_the_view_says_is_what_is_read(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 256);
+    fixture.view.http_version = 0x0200;
+    fixture.view.scheme = CMW_SCHEME_HTTPS;
+    fixture.view.content_length = 12;
+    fixture.view.peer.family = CMW_ADDRESS_UNIX;
+    cmw_request *request = fixture_request(&fixture);
+    assert_int_equal(cmw_request_http_version(request), 0x0200);
+    assert_int_equal(cmw_request_scheme(request), CMW_SCHEME_HTTPS);
+    assert_int_equal(cmw_request_content_length(request), 12);
+    assert_int_equal(cmw_request_peer(request)->family, CMW_ADDRESS_UNIX);
+    assert_ptr_equal(cmw_request_client_address(request), cmw_request_peer(request));
+    assert_cstr(cmw_request_body(request), "");
+    fixture_close(&fixture);
+}
+
+static void canonical_paths_take_no_memory(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    fixture.refuses = 1;
+    fixture.view.target = CMW_STR("/api/%C3%A9/.hidden/x?y");
+    cmw_request *request = fixture_request(&fixture);
+    assert_cstr(cmw_request_path(request), "/api/%C3%A9/.hidden/x");
+    assert_true(cmw__request_path_is_canonical(request));
+    fixture_close(&fixture);
+}
+
+static void without_memory_a_path_or_host_is_not_valid(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    fixture.refuses = 1;
+    fixture.view.target = CMW_STR("/a/../b");
+    fixture.view.authority = CMW_STR("A.EXAMPLE");
+    cmw_request *request = fixture_request(&fixture);
+    assert_cstr(cmw_request_path(request), "");
+    assert_cstr(cmw_request_host(request), "");
+    assert_int_equal(cmw_request_host_is_valid(request), 0);
+    fixture_close(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_have_ids),
+        cmocka_unit_test(what_the_view_says_is_what_is_read),
+        cmocka_unit_test(canonical_paths_take_no_memory),
+        cmocka_unit_test(without_memory_a_path_or_host_is_not_valid),
+    };
+    return run_check_target() + run_check_host() + run_check_source() +
+           cmocka_run_group_tests_name("request", tests, NULL, NULL);
+}
