@@ -65,11 +65,22 @@ static int say_hello(void *self, cmw_ctx *ctx)
     return 0;
 }
 
+/* Constant fields, on every response: they are checked and laid out when the chain compiles. */
+static const cmw_header security_fields[] = {
+    {CMW_STR_INIT("X-Content-Type-Options"), CMW_STR_INIT("nosniff")},
+    {CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")},
+};
+
 static int build_plan(cmw_engine *engine, cmw_slot *user, cmw_plan **plan, cmw_diag *diag)
 {
-    static const char *const ready[] = {"request_id", "security_headers"};
-    cmw_middleware auth, permissions;
+    cmw_middleware security, auth, permissions;
     cmw_chain *chain;
+
+    cmw_middleware_init(&security);
+    security.name = "security";
+    security.priority = 100;
+    security.fields = security_fields;
+    security.field_count = 2;
 
     cmw_middleware_init(&auth);
     auth.name = "auth";
@@ -90,7 +101,7 @@ static int build_plan(cmw_engine *engine, cmw_slot *user, cmw_plan **plan, cmw_d
     int rc = cmw_chain_create(engine, &chain, 0);
     if (rc != 0)
         return rc;
-    if ((rc = cmw_chain_use_builtins(chain, ready, 2, diag)) == 0 &&
+    if ((rc = cmw_chain_add(chain, &security, diag)) == 0 &&
         (rc = cmw_chain_add(chain, &auth, diag)) == 0 &&
         (rc = cmw_chain_add(chain, &permissions, diag)) == 0)
         rc = cmw_chain_compile(chain, plan, diag);

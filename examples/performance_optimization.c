@@ -6,8 +6,8 @@
  *
  * 1. Constant fields: `fields` on the descriptor are checked and laid out when the chain compiles.
  *    Setting them in post_route checks and copies them for each request.
- * 2. A value between two middleware: a slot is an index; the map of values is for those who are
- * bound late.
+ * 2. A value between two middleware: a slot is an index. The map of values compares strings; it is
+ *    for those who are bound late.
  * 3. `prepare` lets a middleware start loading the memory that its callback will read.
  * 4. Statistics name the middleware that takes the time, and count the allocator's calls, which a
  *    warm request has none of.
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { WARM_UP = 1000, REQUESTS = 20000, FIELD_COUNT = 5, TABLE_ROWS = 1 << 16 };
+enum { WARM_UP = 1000, REQUESTS = 20000, ROUNDS = 7, FIELD_COUNT = 5, TABLE_ROWS = 1 << 16 };
 
 static const cmw_header fields[FIELD_COUNT] = {
     {CMW_STR_INIT("X-Content-Type-Options"), CMW_STR_INIT("nosniff")},
@@ -192,26 +192,20 @@ static _Noreturn void give_up(const char *what)
     exit(1);
 }
 
-static cmw_test *make_bench(add_fn *add, uint32_t sample_every)
+static void install_chain(cmw_engine *engine, add_fn *add)
 {
-    cmw_engine_config config;
-    cmw_test *test;
     cmw_chain *chain;
     cmw_plan *plan;
     cmw_diag diag = {0};
 
-    cmw_engine_config_init(&config);
-    config.sample_every = sample_every;
-    if (cmw_test_create(&test, &config) != 0 ||
-        cmw_slot_declare(cmw_test_engine(test), &number_slot, "number", sizeof(int), NULL) != 0 ||
-        cmw_chain_create(cmw_test_engine(test), &chain, 0) != 0)
-        give_up("no engine");
+    if (cmw_slot_declare(engine, &number_slot, "number", sizeof(int), NULL) != 0 ||
+        cmw_chain_create(engine, &chain, 0) != 0)
+        give_up("no chain");
     if (add(chain, &diag) != 0 || cmw_chain_compile(chain, &plan, &diag) != 0 ||
-        cmw_test_install(test, plan) != 0)
+        cmw_engine_install(engine, plan, &diag) != 0)
         give_up(diag.message);
+    cmw_plan_release(plan);
     cmw_chain_destroy(chain);
-    cmw_test_request(test, "GET", "/");
-    return test;
 }
 
 static void send_all(cmw_test *test, int count)
@@ -228,39 +222,101 @@ static double elapsed_ns(const struct timespec *from, const struct timespec *to)
     return (double)(to->tv_sec - from->tv_sec) * 1e9 + (double)(to->tv_nsec - from->tv_nsec);
 }
 
-/* The whole request, from begin to end, without sampling: that has a price of its own. */
-static void measure(const char *what, add_fn *add)
+static double time_round(cmw_test *test)
 {
     struct timespec from, to;
-    cmw_test *test = make_bench(add, 0);
 
-    send_all(test, WARM_UP);
-    const uint64_t calls = cmw_test_alloc_calls(test);
     clock_gettime(CLOCK_MONOTONIC, &from);
     send_all(test, REQUESTS);
     clock_gettime(CLOCK_MONOTONIC, &to);
-    printf("%-42s %6.0f ns a request, %" PRIu64 " allocator calls\n", what,
-           elapsed_ns(&from, &to) / REQUESTS, cmw_test_alloc_calls(test) - calls);
+    return elapsed_ns(&from, &to) / REQUESTS;
+}
+
+/*
+ * The whole request, from begin to end, without sampling: that has a price of its own. The best of
+ * several rounds, since whatever else the machine does only adds.
+ */
+static void measure(const char *what, add_fn *add)
+{
+    cmw_engine_config config;
+    cmw_test *test;
+
+    cmw_engine_config_init(&config);
+    config.sample_every = 0;
+    if (cmw_test_create(&test, &config) != 0)
+        give_up("no bench");
+    install_chain(cmw_test_engine(test), add);
+    cmw_test_request(test, "GET", "/");
+    send_all(test, WARM_UP);
+
+    const uint64_t calls = cmw_test_alloc_calls(test);
+    double best_ns = time_round(test);
+    for (int i = 1; i < ROUNDS; i++) {
+        const double ns = time_round(test);
+        best_ns = ns < best_ns ? ns : best_ns;
+    }
+    printf("%-42s %6.0f ns a request, %" PRIu64 " allocator calls\n", what, best_ns,
+           cmw_test_alloc_calls(test) - calls);
     cmw_test_destroy(test);
 }
 
 /* ---- 4. Statistics ----------------------------------------------------------------------------
  */
 
-static void show_statistics(void)
+/* As an adapter does it; the testing kit's clock would stand still. */
+static void send_by_hand(cmw_worker *worker, const cmw_request_view *view)
+{
+    cmw_ctx *ctx;
+
+    if (cmw_ctx_begin(worker, &ctx, view) != 0)
+        give_up("no context");
+    if (cmw_ctx_run(ctx) == CMW_TO_HANDLER) {
+        if (cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok")) != 0)
+            cmw_ctx_fail(ctx, 500);
+        cmw_ctx_commit(ctx);
+    }
+    cmw_ctx_end(ctx, CMW_END_SENT);
+}
+
+static void run_requests(cmw_engine *engine)
+{
+    cmw_request_view view;
+    cmw_worker *worker;
+
+    if (cmw_engine_take_worker(engine, &worker, NULL, NULL) != 0)
+        give_up("no worker");
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("GET");
+    view.target = CMW_STR("/");
+    for (int i = 0; i < REQUESTS; i++)
+        send_by_hand(worker, &view);
+    cmw_engine_put_worker(engine, worker);
+}
+
+static void write_statistics(cmw_engine *engine)
 {
     cmw_stats *stats;
-    cmw_test *test = make_bench(add_fields_by_hand, 1);
 
-    send_all(test, WARM_UP);
-    if (cmw_stats_snapshot(cmw_test_engine(test), &stats) != 0)
+    if (cmw_stats_snapshot(engine, &stats) != 0)
         give_up("no statistics");
-    puts("\nWhere to look: `calls` and the percentiles of each middleware; `alloc_calls` of the\n"
-         "context pool, which stand still when warm (the bench's clock stands still, too):\n");
     if (cmw_stats_write(stats, CMW_FORMAT_TEXT, cmw_write_file, stdout) != 0)
         give_up("statistics cannot be written");
     cmw_stats_destroy(stats);
-    cmw_test_destroy(test);
+}
+
+static void show_statistics(void)
+{
+    cmw_engine *engine;
+
+    puts(
+        "\nWhere to look: the calls and percentiles of each middleware, of one request in 64; the\n"
+        "allocs of the context pool, which stand still once it is warm:\n");
+    if (cmw_engine_create(&engine, NULL) != 0)
+        give_up("no engine");
+    install_chain(engine, add_fields_by_hand);
+    run_requests(engine);
+    write_statistics(engine);
+    cmw_engine_destroy(engine);
 }
 
 int main(void)

@@ -110,16 +110,33 @@ static uint64_t mix(uint64_t bits)
     return bits ^ (bits >> 31);
 }
 
-static int make_request_id(void *self, cmw_ctx *ctx)
+static const struct request_id *make_request_id(struct app *app, cmw_ctx *ctx)
 {
-    struct app *app = self;
     struct request_id *id = cmw_ctx_set_slot(ctx, app->request_id);
 
     if (!id)
-        return CMW_ERROR;
+        return NULL;
     uint64_t bits = mix(app->seed + atomic_fetch_add(&app->requests, 1));
     for (size_t i = 0; i < REQUEST_ID_LEN; i++, bits >>= 4)
         id->text[i] = "0123456789abcdef"[bits & 15];
+    return id;
+}
+
+static int identify(void *self, cmw_ctx *ctx)
+{
+    return make_request_id(self, ctx) ? CMW_CONTINUE : CMW_ERROR;
+}
+
+/* A request over a limit fails before pre_route: it gets its id here. */
+static int show_request_id(void *self, cmw_ctx *ctx)
+{
+    struct app *app = self;
+    const struct request_id *id = cmw_ctx_slot(ctx, app->request_id);
+
+    if (!id)
+        id = make_request_id(app, ctx);
+    if (!id)
+        return CMW_ERROR;
     const cmw_str text = cmw_str_make(id->text, REQUEST_ID_LEN);
     return cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_X_REQUEST_ID, text) == 0 ? CMW_CONTINUE
                                                                                     : CMW_ERROR;
@@ -284,7 +301,8 @@ static int add_public(struct app *app, cmw_chain *chain, cmw_diag *diag)
     request_id.name = "request_id";
     request_id.priority = 110;
     request_id.self = app;
-    request_id.pre_route = make_request_id;
+    request_id.pre_route = identify;
+    request_id.post_route = show_request_id;
     cmw_middleware_provides(&request_id, app->request_id);
 
     cmw_middleware_init(&problems);

@@ -36,11 +36,21 @@ def slot_of(key, factor):
     return (key * factor & 0xFFFFFFFF) >> (32 - SLOT_BITS)
 
 
+def is_perfect(keys, factor):
+    taken = set()
+    for key in keys:
+        slot = slot_of(key, factor)
+        if slot in taken:
+            return False
+        taken.add(slot)
+    return True
+
+
 def find_factor(keys):
     if len(set(keys)) != len(keys):
         sys.exit("two names have the same key: choose other bytes in key_of")
     factor = 0x9E3779B1
-    while len({slot_of(key, factor) for key in keys}) != len(keys):
+    while not is_perfect(keys, factor):
         factor = (factor * 0x915F77F5 + 0x3C6EF372) & 0xFFFFFFFF | 1
     return factor
 

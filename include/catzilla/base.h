@@ -61,7 +61,10 @@ static inline cmw_str cmw_str_cstr(const char *cstr)
 #define CMW_STR(literal) cmw_str_make("" literal, sizeof(literal) - 1)
 
 /** The same as an initialiser, for static tables. */
-#define CMW_STR_INIT(literal) {"" literal, sizeof(literal) - 1}
+#define CMW_STR_INIT(literal)                                                                      \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }
 
 /** 1 if both hold the same bytes, else 0. Not constant-time: see cmw_str_equals_secret. */
 static inline int cmw_str_equals(cmw_str a, cmw_str b)
@@ -96,20 +99,20 @@ CMW_API int cmw_str_equals_secret(cmw_str a, cmw_str b);
  *
  * Functions return 0 or one of these. A verdict (middleware.h) is never an error code.
  */
-#define CMW_ERROR_LIST(X)                                                          \
-    X(ARG, -1, "an argument is missing or out of range")                           \
-    X(STATE, -2, "the object is not in a state that allows the call")              \
-    X(NOMEM, -3, "the allocator has no memory left")                               \
-    X(LIMIT, -4, "a configured limit is reached")                                  \
-    X(EXISTS, -5, "the name is taken")                                             \
-    X(NOT_FOUND, -6, "nothing has that name")                                      \
-    X(INVALID, -7, "the bytes are not what the field allows")                      \
-    X(ORDER, -8, "the order of the chain breaks a rule")                           \
-    X(CYCLE, -9, "the references form a cycle")                                    \
-    X(CONFLICT, -10, "two declarations contradict each other")                     \
-    X(VERSION, -11, "the caller's struct has fields that this library lacks")      \
-    X(UNSUPPORTED, -12, "this build, host or platform cannot do it")               \
-    X(STALE, -13, "the request that the token meant is over")                      \
+#define CMW_ERROR_LIST(X)                                                                          \
+    X(ARG, -1, "an argument is missing or out of range")                                           \
+    X(STATE, -2, "the object is not in a state that allows the call")                              \
+    X(NOMEM, -3, "the allocator has no memory left")                                               \
+    X(LIMIT, -4, "a configured limit is reached")                                                  \
+    X(EXISTS, -5, "the name is taken")                                                             \
+    X(NOT_FOUND, -6, "nothing has that name")                                                      \
+    X(INVALID, -7, "the bytes are not what the field allows")                                      \
+    X(ORDER, -8, "the order of the chain breaks a rule")                                           \
+    X(CYCLE, -9, "the references form a cycle")                                                    \
+    X(CONFLICT, -10, "two declarations contradict each other")                                     \
+    X(VERSION, -11, "the caller's struct has fields that this library lacks")                      \
+    X(UNSUPPORTED, -12, "this build, host or platform cannot do it")                               \
+    X(STALE, -13, "the request that the token meant is over")                                      \
     X(IO, -14, "the system refused to read or write")
 
 enum cmw_error {
@@ -141,9 +144,9 @@ CMW_API const char *cmw_error_text(int code);
  * that takes one accepts NULL.
  */
 typedef struct cmw_diag {
-    int code;                    /**< the CMW_ERR_* that the call returned */
-    size_t full_len;             /**< bytes of the whole sentence; >= CMW_DIAG_CAP: it was cut */
-    char message[CMW_DIAG_CAP];  /**< the sentence, NUL-terminated */
+    int code;                   /**< the CMW_ERR_* that the call returned */
+    size_t full_len;            /**< bytes of the whole sentence; >= CMW_DIAG_CAP: it was cut */
+    char message[CMW_DIAG_CAP]; /**< the sentence, NUL-terminated */
 } cmw_diag;
 
 /* ---- Limits that "none" means ----------------------------------------------------------- */

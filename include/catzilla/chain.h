@@ -26,21 +26,21 @@ typedef struct cmw_plan cmw_plan;
 
 /** The type of an option, which is the type of the config struct's member at its offset. */
 typedef enum cmw_option_type {
-    CMW_OPTION_BOOL = 1,        /**< int */
-    CMW_OPTION_INT = 2,         /**< int64_t */
-    CMW_OPTION_TEXT = 3,        /**< const char * */
-    CMW_OPTION_TEXT_LIST = 4,   /**< const char *const *, and a size_t right after it */
-    CMW_OPTION_CHOICE = 5       /**< int: the index in `choices` */
+    CMW_OPTION_BOOL = 1,      /**< int */
+    CMW_OPTION_INT = 2,       /**< int64_t */
+    CMW_OPTION_TEXT = 3,      /**< const char * */
+    CMW_OPTION_TEXT_LIST = 4, /**< const char *const *, and a size_t right after it */
+    CMW_OPTION_CHOICE = 5     /**< int: the index in `choices` */
 } cmw_option_type;
 
 /** One option of a kind: what a config file may say, and where it goes. */
 typedef struct cmw_option {
-    const char *name;           /**< as in a config file, "max_age" */
+    const char *name; /**< as in a config file, "max_age" */
     cmw_option_type type;
-    size_t offset;              /**< of the member in the kind's config struct */
-    int64_t min, max;           /**< for CMW_OPTION_INT; equal: no bounds */
-    const char *choices;        /**< for CMW_OPTION_CHOICE: "keep|strip|add" */
-    const char *help;           /**< one sentence */
+    size_t offset;       /**< of the member in the kind's config struct */
+    int64_t min, max;    /**< for CMW_OPTION_INT; equal: no bounds */
+    const char *choices; /**< for CMW_OPTION_CHOICE: "keep|strip|add" */
+    const char *help;    /**< one sentence */
 } cmw_option;
 
 /**
@@ -48,12 +48,12 @@ typedef struct cmw_option {
  * engine; nothing of it is copied.
  */
 typedef struct cmw_kind {
-    size_t size;                /**< sizeof(cmw_kind) */
-    const char *name;           /**< "cors" */
-    const char *summary;        /**< one sentence */
+    size_t size;         /**< sizeof(cmw_kind) */
+    const char *name;    /**< "cors" */
+    const char *summary; /**< one sentence */
     const cmw_option *options;
     size_t option_count;
-    size_t config_size;         /**< of its config struct, which begins with size_t size */
+    size_t config_size;                /**< of its config struct, which begins with size_t size */
     void (*config_init)(void *config); /**< fill the defaults */
 
     /**
@@ -161,9 +161,8 @@ static inline void cmw_group_config_init(cmw_group_config *config)
  *                     route inside another route; CMW_ERR_NOMEM
  * Since:              0.1
  */
-CMW_API CMW_NODISCARD int cmw_chain_add_group(cmw_chain *chain, cmw_group **out,
-                                              cmw_group *parent, const cmw_group_config *config,
-                                              cmw_diag *diag);
+CMW_API CMW_NODISCARD int cmw_chain_add_group(cmw_chain *chain, cmw_group **out, cmw_group *parent,
+                                              const cmw_group_config *config, cmw_diag *diag);
 
 /** Switch a middleware by name, for the next compiling. @return 0 or CMW_ERR_NOT_FOUND */
 CMW_API CMW_NODISCARD int cmw_chain_enable(cmw_chain *chain, const char *name);

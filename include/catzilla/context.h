@@ -39,8 +39,9 @@ typedef enum cmw_next {
 /**
  * Begin a request.
  *
- * A request over the limits of headers or of declared body length still begins: cmw_ctx_run then
- * answers it, with all post_route fields.
+ * A request over the limits of its head still begins: cmw_ctx_run then answers it 431 without
+ * running pre_route. One whose declared body is too long is answered 413 once pre_route let it
+ * pass. Both answers have all post_route fields.
  *
  * @param[out] out   the context; unchanged on failure
  * @param      view  copied; what it points to must live until cmw_ctx_end

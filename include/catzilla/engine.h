@@ -31,16 +31,16 @@ typedef struct cmw_limits {
 
 /** The configuration of an engine. Clear with cmw_engine_config_init, which fills the defaults. */
 typedef struct cmw_engine_config {
-    size_t size;                      /**< set by cmw_engine_config_init */
-    const cmw_allocator *allocator;   /**< borrowed; must outlive the engine. Default: the system's */
-    size_t context_bytes;             /**< of a context with its first block: 2 KiB..32 KiB, a power
-                                           of two. Default 4 KiB */
-    uint32_t worker_limit;            /**< workers at once. Default 256 */
-    uint32_t context_limit;           /**< contexts in flight in one worker. Default 10,000 */
-    uint64_t pool_limit_bytes;        /**< of the context pool; 0: none. Default 0 */
-    cmw_limits limits;                /**< of one request */
-    int32_t target_policy;            /**< cmw_target_policy. Default CMW_TARGET_CANONICAL */
-    uint32_t sample_every;            /**< time one request in so many: 1: all, 0: none. Default 64 */
+    size_t size;                    /**< set by cmw_engine_config_init */
+    const cmw_allocator *allocator; /**< borrowed; must outlive the engine. Default: the system's */
+    size_t context_bytes;           /**< of a context with its first block: 2 KiB..32 KiB, a power
+                                         of two. Default 4 KiB */
+    uint32_t worker_limit;          /**< workers at once. Default 256 */
+    uint32_t context_limit;         /**< contexts in flight in one worker. Default 10,000 */
+    uint64_t pool_limit_bytes;      /**< of the context pool; 0: none. Default 0 */
+    cmw_limits limits;              /**< of one request */
+    int32_t target_policy;          /**< cmw_target_policy. Default CMW_TARGET_CANONICAL */
+    uint32_t sample_every;          /**< time one request in so many: 1: all, 0: none. Default 64 */
     uint64_t (*clock_ns)(void *self); /**< monotonic; NULL: the system's */
     void *clock_self;
 } cmw_engine_config;
@@ -83,11 +83,9 @@ CMW_API cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose);
  * flight finish on the plan with which they began.
  *
  * @param diag  why it was refused, or NULL
- * @return      0; CMW_ERR_UNSUPPORTED if the plan needs what an attached host lacks; CMW_ERR_ARG for
- *              another engine's plan; CMW_ERR_NOMEM
- * Threads:     any
- * Cost:        allocates; requests take no lock
- * Since:       0.1
+ * @return      0; CMW_ERR_UNSUPPORTED if the plan needs what an attached host lacks; CMW_ERR_ARG
+ * for another engine's plan; CMW_ERR_NOMEM Threads:     any Cost:        allocates; requests take
+ * no lock Since:       0.1
  */
 CMW_API CMW_NODISCARD int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag);
 
@@ -95,15 +93,15 @@ CMW_API CMW_NODISCARD int cmw_engine_install(cmw_engine *engine, cmw_plan *plan,
 
 /** What a server can do. An adapter declares what holds; installing checks what a plan needs. */
 enum cmw_capability {
-    CMW_CAP_STREAM_REQUEST_BODY = 1 << 0,  /**< hands over body chunks as they come */
-    CMW_CAP_STREAM_RESPONSE_BODY = 1 << 1, /**< lets body chunks be transformed */
-    CMW_CAP_SUSPEND = 1 << 2,              /**< can park a request in pre_route */
-    CMW_CAP_SUSPEND_POST_ROUTE = 1 << 3,   /**< can park it in post_route */
+    CMW_CAP_STREAM_REQUEST_BODY = 1 << 0,   /**< hands over body chunks as they come */
+    CMW_CAP_STREAM_RESPONSE_BODY = 1 << 1,  /**< lets body chunks be transformed */
+    CMW_CAP_SUSPEND = 1 << 2,               /**< can park a request in pre_route */
+    CMW_CAP_SUSPEND_POST_ROUTE = 1 << 3,    /**< can park it in post_route */
     CMW_CAP_RESUME_ACROSS_THREADS = 1 << 4, /**< can be woken from another thread */
-    CMW_CAP_NOTICE_CLIENT_GONE = 1 << 5,   /**< learns that a client left */
-    CMW_CAP_DECORATE_OWN_ERRORS = 1 << 6,  /**< post_route runs for errors of its own */
-    CMW_CAP_REWRITE_TARGET = 1 << 7,       /**< its router routes by the canonical path */
-    CMW_CAP_FORKS = 1 << 8                 /**< serves from several processes */
+    CMW_CAP_NOTICE_CLIENT_GONE = 1 << 5,    /**< learns that a client left */
+    CMW_CAP_DECORATE_OWN_ERRORS = 1 << 6,   /**< post_route runs for errors of its own */
+    CMW_CAP_REWRITE_TARGET = 1 << 7,        /**< its router routes by the canonical path */
+    CMW_CAP_FORKS = 1 << 8                  /**< serves from several processes */
 };
 
 /**

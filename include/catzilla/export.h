@@ -18,8 +18,7 @@
 #if defined(__GNUC__)
 #define CMW_NODISCARD __attribute__((warn_unused_result))
 #define CMW_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
-#define CMW_PRINTF(format_index, first_arg) \
-    __attribute__((format(printf, format_index, first_arg)))
+#define CMW_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
 #else
 #define CMW_NODISCARD
 #define CMW_NONNULL(...)

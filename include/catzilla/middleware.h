@@ -196,8 +196,8 @@ typedef enum cmw_failure_policy {
 
 /** Bits of cmw_middleware.flags. */
 enum cmw_middleware_flags {
-    CMW_IF_ENTERED = 1,    /**< post_route and error run only if its own pre_route ran */
-    CMW_GUARDS_ACCESS = 2, /**< it decides who may pass: it can only fail closed */
+    CMW_IF_ENTERED = 1,      /**< post_route and error run only if its own pre_route ran */
+    CMW_GUARDS_ACCESS = 2,   /**< it decides who may pass: it can only fail closed */
     CMW_FIELDS_IF_ABSENT = 4 /**< its constant fields yield to those that are there */
 };
 
@@ -227,47 +227,47 @@ typedef enum cmw_relation {
  * Fill one after cmw_middleware_init; leave at 0 what does not apply.
  */
 typedef struct cmw_middleware {
-    size_t size;           /**< sizeof(cmw_middleware), set by cmw_middleware_init */
-    const char *name;      /**< of this instance; unique in its chain */
-    const char *kind;      /**< what it is an instance of; NULL: "custom" */
-    int32_t priority;      /**< 0..65535, lower runs first */
-    int32_t post_priority; /**< in post_route; CMW_PRIORITY_INHERIT: as `priority` */
-    uint32_t flags;        /**< enum cmw_middleware_flags */
-    int32_t failure;       /**< cmw_failure_policy */
+    size_t size;            /**< sizeof(cmw_middleware), set by cmw_middleware_init */
+    const char *name;       /**< of this instance; unique in its chain */
+    const char *kind;       /**< what it is an instance of; NULL: "custom" */
+    int32_t priority;       /**< 0..65535, lower runs first */
+    int32_t post_priority;  /**< in post_route; CMW_PRIORITY_INHERIT: as `priority` */
+    uint32_t flags;         /**< enum cmw_middleware_flags */
+    int32_t failure;        /**< cmw_failure_policy */
     int32_t failure_status; /**< 400..599, for CMW_FAIL_STATUS */
 
-    void *self;                   /**< handed to every callback */
-    void (*destroy)(void *self);  /**< called once, when chain and plans are done with it; or NULL */
+    void *self;                  /**< handed to every callback */
+    void (*destroy)(void *self); /**< called once, when chain and plans are done with it; or NULL */
 
-    cmw_prepare_fn *prepare;      /**< each callback may be NULL */
+    cmw_prepare_fn *prepare; /**< each callback may be NULL */
     cmw_phase_fn *pre_route;
-    cmw_body_fn *request_body;    /**< not run by 0.1: refused when compiling */
+    cmw_body_fn *request_body; /**< not run by 0.1: refused when compiling */
     cmw_phase_fn *post_route;
-    cmw_body_fn *response_body;   /**< not run by 0.1: refused when compiling */
+    cmw_body_fn *response_body; /**< not run by 0.1: refused when compiling */
     cmw_phase_fn *error;
     cmw_complete_fn *complete;
     cmw_resumed_fn *resumed;
     cmw_dropped_fn *dropped;
-    uint32_t suspend_phases;      /**< bits 1 << cmw_phase in which it may suspend; not run by 0.1:
-                                       refused when compiling */
-    int32_t body_demand;          /**< cmw_body_demand */
+    uint32_t suspend_phases; /**< bits 1 << cmw_phase in which it may suspend; not run by 0.1:
+                                  refused when compiling */
+    int32_t body_demand;     /**< cmw_body_demand */
     size_t body_demand_bytes;
 
-    const cmw_header *fields;     /**< constant response fields, on every response to a request that
-                                       meets the conditions; placed where post_route would run,
-                                       before it */
+    const cmw_header *fields; /**< constant response fields, on every response to a request that
+                                   meets the conditions; placed where post_route would run,
+                                   before it */
     size_t field_count;
     const cmw_condition *condition; /**< or NULL: always */
-    const char *const *before;    /**< names of middleware that must run after this one */
+    const char *const *before;      /**< names of middleware that must run after this one */
     size_t before_count;
-    const char *const *after;     /**< names of middleware that must run before this one */
+    const char *const *after; /**< names of middleware that must run before this one */
     size_t after_count;
 
-    uint32_t relation_count;      /**< filled by cmw_middleware_provides and its like; more than
-                                       CMW_RELATION_CAP is refused by cmw_chain_add */
+    uint32_t relation_count; /**< filled by cmw_middleware_provides and its like; more than
+                                  CMW_RELATION_CAP is refused by cmw_chain_add */
     struct {
         cmw_slot slot;
-        uint32_t relation;        /**< cmw_relation */
+        uint32_t relation; /**< cmw_relation */
     } relations[CMW_RELATION_CAP];
 } cmw_middleware;
 
@@ -275,7 +275,7 @@ typedef struct cmw_middleware {
 CMW_API void cmw_middleware_init_sized(cmw_middleware *middleware, size_t size);
 
 /** Clear a descriptor and set the default priority; `middleware` is a pointer to one. */
-#define cmw_middleware_init(middleware) \
+#define cmw_middleware_init(middleware)                                                            \
     cmw_middleware_init_sized((middleware), sizeof *(middleware))
 
 /**

@@ -205,8 +205,7 @@ CMW_API CMW_NODISCARD int cmw_request_set_client_address(cmw_request *request,
  *
  * Cost: O(fields): the first rewriting copies the array (not the bytes) into the arena
  */
-CMW_API CMW_NODISCARD int cmw_request_set_header(cmw_request *request, cmw_str name,
-                                                 cmw_str value);
+CMW_API CMW_NODISCARD int cmw_request_set_header(cmw_request *request, cmw_str name, cmw_str value);
 
 /** Remove all fields of a name, in any case; 0 also if there is none. Cost: as above. */
 CMW_API CMW_NODISCARD int cmw_request_remove_header(cmw_request *request, cmw_str name);

@@ -48,8 +48,7 @@ CMW_API cmw_str cmw_status_reason(int status);
  * Cost:  O(len) if the response does not have the field, else O(fields); arena memory, no allocator
  * Since: 0.1
  */
-CMW_API CMW_NODISCARD int cmw_response_set(cmw_response *response, cmw_header_id id,
-                                           cmw_str value);
+CMW_API CMW_NODISCARD int cmw_response_set(cmw_response *response, cmw_header_id id, cmw_str value);
 CMW_API CMW_NODISCARD int cmw_response_set_named(cmw_response *response, cmw_str name,
                                                  cmw_str value);
 
@@ -102,8 +101,7 @@ CMW_API CMW_NODISCARD int cmw_response_html(cmw_response *response, int status, 
 
 /** `application/octet-stream`. */
 CMW_API CMW_NODISCARD int cmw_response_bytes(cmw_response *response, int status, cmw_str bytes);
-CMW_API CMW_NODISCARD int cmw_response_bytes_ref(cmw_response *response, int status,
-                                                 cmw_str bytes);
+CMW_API CMW_NODISCARD int cmw_response_bytes_ref(cmw_response *response, int status, cmw_str bytes);
 
 /**
  * `application/json`, written by a streaming writer straight into the body.
@@ -125,8 +123,7 @@ CMW_API CMW_NODISCARD int cmw_response_json_text(cmw_response *response, int sta
  * Source:        RFC 9457
  * Since:         0.1
  */
-CMW_API CMW_NODISCARD int cmw_response_problem(cmw_response *response, int status,
-                                               cmw_str detail);
+CMW_API CMW_NODISCARD int cmw_response_problem(cmw_response *response, int status, cmw_str detail);
 
 /**
  * A redirect: the status (301, 302, 303, 307, 308) and Location, without a body.
@@ -144,12 +141,12 @@ CMW_API cmw_str cmw_response_body(const cmw_response *response);
 
 /** What a reader adds to the fields that were set. */
 enum cmw_read_flags {
-    CMW_READ_FIELDS = 0,       /**< the fields alone */
-    CMW_READ_STATUS_LINE = 1,  /**< begin with "HTTP/1.1 200 OK" (bytes and slices) */
-    CMW_READ_LENGTH = 2,       /**< add Content-Length where RFC 9110, 8.6 allows it */
-    CMW_READ_END = 4,          /**< end with the empty line (bytes and slices) */
-    CMW_READ_LOWER_CASE = 8,   /**< names in lower case (pairs) */
-    CMW_READ_HEAD = 7          /**< a whole HTTP/1.1 head */
+    CMW_READ_FIELDS = 0,      /**< the fields alone */
+    CMW_READ_STATUS_LINE = 1, /**< begin with "HTTP/1.1 200 OK" (bytes and slices) */
+    CMW_READ_LENGTH = 2,      /**< add Content-Length where RFC 9110, 8.6 allows it */
+    CMW_READ_END = 4,         /**< end with the empty line (bytes and slices) */
+    CMW_READ_LOWER_CASE = 8,  /**< names in lower case (pairs) */
+    CMW_READ_HEAD = 7         /**< a whole HTTP/1.1 head */
 };
 
 /** Where a walk over the fields stands. Start with all members 0. */

@@ -41,12 +41,12 @@ typedef int cmw_service_create_fn(void *self, void **object, cmw_resolver *resol
 
 /** How a service is made. Clear with cmw_service_config_init. Copied. */
 typedef struct cmw_service_config {
-    size_t size;                     /**< set by cmw_service_config_init */
-    int32_t scope;                   /**< cmw_service_scope */
+    size_t size;   /**< set by cmw_service_config_init */
+    int32_t scope; /**< cmw_service_scope */
     cmw_service_create_fn *create;
     void (*destroy)(void *self, void *object); /**< or NULL */
-    void *self;                      /**< for both; must outlive the engine */
-    const char *const *depends;      /**< names of the services that `create` asks for */
+    void *self;                                /**< for both; must outlive the engine */
+    const char *const *depends;                /**< names of the services that `create` asks for */
     size_t depend_count;
 } cmw_service_config;
 
@@ -107,8 +107,7 @@ CMW_API CMW_NODISCARD int cmw_chain_needs_service(struct cmw_chain *chain, const
 CMW_API CMW_NODISCARD int cmw_ctx_service(cmw_ctx *ctx, cmw_service service, void **object);
 
 /** For factories: the object of a service that `depends` names; CMW_ERR_NOT_FOUND otherwise. */
-CMW_API CMW_NODISCARD int cmw_resolver_get(cmw_resolver *resolver, const char *name,
-                                           void **object);
+CMW_API CMW_NODISCARD int cmw_resolver_get(cmw_resolver *resolver, const char *name, void **object);
 
 /** For factories: the request, or NULL when a singleton is made. */
 CMW_API cmw_ctx *cmw_resolver_ctx(cmw_resolver *resolver);

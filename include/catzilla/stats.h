@@ -27,27 +27,27 @@ typedef struct cmw_durations {
 typedef struct cmw_middleware_stats {
     const char *name;
     const char *kind;
-    int phase;                /**< cmw_phase */
+    int phase; /**< cmw_phase */
     uint64_t calls;
-    uint64_t stops;           /**< CMW_STOP */
-    uint64_t skips;           /**< CMW_SKIP_ROUTE */
-    uint64_t suspensions;     /**< CMW_SUSPEND */
-    uint64_t errors;          /**< CMW_ERROR and verdicts that the phase does not allow */
-    uint64_t forgiven;        /**< errors that CMW_FAIL_OPEN undid */
-    uint64_t sampled_bytes;   /**< arena bytes that it took in sampled requests */
+    uint64_t stops;         /**< CMW_STOP */
+    uint64_t skips;         /**< CMW_SKIP_ROUTE */
+    uint64_t suspensions;   /**< CMW_SUSPEND */
+    uint64_t errors;        /**< CMW_ERROR and verdicts that the phase does not allow */
+    uint64_t forgiven;      /**< errors that CMW_FAIL_OPEN undid */
+    uint64_t sampled_bytes; /**< arena bytes that it took in sampled requests */
     cmw_durations durations;
 } cmw_middleware_stats;
 
 /** The plan as a whole. */
 typedef struct cmw_request_stats {
-    size_t size;              /**< sizeof this struct, set by the caller */
-    uint64_t begun;           /**< contexts begun */
-    uint64_t ended;           /**< contexts ended */
-    uint64_t overloads;       /**< requests that got no context */
-    uint64_t faults;          /**< requests that had a fault */
-    uint64_t by_class[6];     /**< ended, by hundreds of status; [0]: without a response */
+    size_t size;          /**< sizeof this struct, set by the caller */
+    uint64_t begun;       /**< contexts begun */
+    uint64_t ended;       /**< contexts ended */
+    uint64_t overloads;   /**< requests that got no context */
+    uint64_t faults;      /**< requests that had a fault */
+    uint64_t by_class[6]; /**< ended, by hundreds of status; [0]: without a response */
     uint64_t by_reason[CMW_END_REASON_COUNT]; /**< ended, by cmw_end_reason */
-    cmw_durations durations;  /**< begin to end */
+    cmw_durations durations;                  /**< begin to end */
 } cmw_request_stats;
 
 /** Figures at one moment. Immutable; any thread. */

@@ -124,13 +124,12 @@ static int check_failure(const cmw_middleware *mw, cmw_diag *diag)
     if (mw->failure < CMW_FAIL_CLOSED || mw->failure > CMW_FAIL_STATUS)
         return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': %d is no failure policy", mw->name,
                              (int)mw->failure);
-    if (mw->failure == CMW_FAIL_STATUS &&
-        (mw->failure_status < 400 || mw->failure_status > 599))
+    if (mw->failure == CMW_FAIL_STATUS && (mw->failure_status < 400 || mw->failure_status > 599))
         return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': failure_status %d is not in 400..599",
                              mw->name, (int)mw->failure_status);
     if (mw->failure == CMW_FAIL_OPEN && (mw->flags & CMW_GUARDS_ACCESS))
-        return cmw__diag_set(diag, CMW_ERR_CONFLICT,
-                             "'%s' guards access and so cannot fail open", mw->name);
+        return cmw__diag_set(diag, CMW_ERR_CONFLICT, "'%s' guards access and so cannot fail open",
+                             mw->name);
     return 0;
 }
 
@@ -335,10 +334,9 @@ static int check_group(const cmw_chain *chain, const cmw_group *parent,
         return cmw__diag_set(diag, CMW_ERR_ARG, "group '%s' is in another chain than its parent",
                              config->name);
     if (config->route_id != CMW_NONE && cmw__group_route(parent) != CMW_NONE)
-        return cmw__diag_set(diag, CMW_ERR_CONFLICT,
-                             "group '%s' names route %u inside group '%s' of route %u",
-                             config->name, (unsigned)config->route_id, parent->name,
-                             (unsigned)parent->route_id);
+        return cmw__diag_set(
+            diag, CMW_ERR_CONFLICT, "group '%s' names route %u inside group '%s' of route %u",
+            config->name, (unsigned)config->route_id, parent->name, (unsigned)parent->route_id);
     return 0;
 }
 

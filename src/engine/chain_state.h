@@ -37,7 +37,7 @@ struct cmw__instance {
     struct cmw__condition *condition; /* or NULL */
     cmw_group *group;                 /* or NULL */
     struct cmw__need *needs;
-    cmw_slot *waived;                 /* slots whose rules are waived for this reader */
+    cmw_slot *waived; /* slots whose rules are waived for this reader */
     uint32_t waived_count;
     uint32_t sequence;
     uint64_t name_hash;

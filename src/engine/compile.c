@@ -66,7 +66,8 @@ static size_t round_up(size_t bytes)
     return (bytes + 15) & ~(size_t)15;
 }
 
-/* Give each slot that the chain names a bit and a place; bit 0 stays clear for those it does not. */
+/* Give each slot that the chain names a bit and a place; bit 0 stays clear for those it does not.
+ */
 static int lay_out_slots(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
@@ -103,15 +104,16 @@ static int lay_out_slots(struct cmw__compiler *compiler)
     return 0;
 }
 
-/* Lay out what follows the slots: the sets of the matcher if they are small, then the first chunk. */
+/* Lay out what follows the slots: the sets of the matcher if they are small, then the first chunk.
+ */
 static int lay_out_context(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
     const size_t limit = compiler->engine->context_bytes - CMW__RESERVE_BYTES;
     size_t at = CMW__CTX_FIXED + round_up(plan->slot_words * sizeof(uint64_t)) + plan->slot_bytes;
 
-    plan->match_words = (uint32_t)(cmw__bitset_room(plan->bit_count) +
-                                   cmw__bitset_room(plan->pattern_count));
+    plan->match_words =
+        (uint32_t)(cmw__bitset_room(plan->bit_count) + cmw__bitset_room(plan->pattern_count));
     const size_t match_bytes = round_up(plan->match_words * sizeof(uint64_t));
     if (plan->has_conditions && match_bytes <= 256) {
         plan->match_offset = (uint32_t)at;
@@ -139,8 +141,8 @@ static int collect_prepares(struct cmw__compiler *compiler)
     for (uint32_t i = 0; i < plan->middleware_count; i++) {
         const struct cmw__planned *planned = &plan->middleware[i];
         if (planned->instance->mw.prepare && planned->klass == 0)
-            prepares[plan->prepare_count++] = (struct cmw__prepare){
-                planned->instance->mw.prepare, planned->instance->mw.self};
+            prepares[plan->prepare_count++] =
+                (struct cmw__prepare){planned->instance->mw.prepare, planned->instance->mw.self};
     }
     plan->prepares = prepares;
     return 0;

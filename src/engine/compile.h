@@ -2,8 +2,8 @@
 /*
  * The plan compiler, whose steps are one file each:
  *
- *   order.c, facts.c   sort, check                    compile_classes.c   condition classes, matcher
- *   compile.c          slots, prepare, overload       compile_programs.c  the flat programs
+ *   order.c, facts.c   sort, check                    compile_classes.c   condition classes,
+ * matcher compile.c          slots, prepare, overload       compile_programs.c  the flat programs
  */
 #ifndef CMW_ENGINE_COMPILE_H
 #define CMW_ENGINE_COMPILE_H
@@ -17,8 +17,8 @@ struct cmw__compiler {
     const cmw_chain *chain;
     cmw_engine *engine;
     cmw_plan *plan;
-    cmw_arena *arena;    /* the plan's */
-    cmw_arena *scratch;  /* gone when compiling ends */
+    cmw_arena *arena;   /* the plan's */
+    cmw_arena *scratch; /* gone when compiling ends */
     cmw_diag *diag;
     struct cmw__order order;
     uint32_t run_cap;

@@ -156,8 +156,8 @@ static int mark_early(struct cmw__compiler *compiler, uint32_t position, struct 
                       uint32_t *early_count)
 {
     const cmw_plan *plan = compiler->plan;
-    if (plan->match_after == CMW_NONE || position > plan->match_after ||
-        klass == plan->classes || klass->early != CMW_NONE)
+    if (plan->match_after == CMW_NONE || position > plan->match_after || klass == plan->classes ||
+        klass->early != CMW_NONE)
         return 0;
     if (*early_count == 64)
         return cmw__diag_set(compiler->diag, CMW_ERR_LIMIT,
@@ -340,8 +340,7 @@ static int collect_tries(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
 
-    plan->by_pattern =
-        cmw__compiler_alloc(compiler, plan->pattern_count, sizeof *plan->by_pattern);
+    plan->by_pattern = cmw__compiler_alloc(compiler, plan->pattern_count, sizeof *plan->by_pattern);
     if (!plan->by_pattern)
         return cmw__compiler_no_memory(compiler);
     count_tries(plan);

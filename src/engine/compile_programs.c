@@ -13,9 +13,9 @@
 /* One thing that a program will do. */
 struct item {
     struct cmw__entry entry;
-    uint8_t kind;          /* cmw__entry_kind: CALL, BLOCK or MATCH */
+    uint8_t kind; /* cmw__entry_kind: CALL, BLOCK or MATCH */
     uint8_t needs_entered;
-    uint32_t position;     /* of the middleware in the plan; CMW_NONE for a match */
+    uint32_t position; /* of the middleware in the plan; CMW_NONE for a match */
     uint32_t klass;
     const struct cmw__header_block *block;
 };
@@ -105,8 +105,8 @@ static int has_name(const cmw_header *fields, size_t count, cmw_str name)
 
 /* Whether a field of source `at` survives those of the others: the last setter of a name wins, or,
  * where they yield to what is there, the first. */
-static int survives(const cmw_middleware *const *sources, uint32_t count, uint32_t at,
-                    cmw_str name, int if_absent)
+static int survives(const cmw_middleware *const *sources, uint32_t count, uint32_t at, cmw_str name,
+                    int if_absent)
 {
     const uint32_t begin = if_absent ? 0 : at + 1;
     const uint32_t end = if_absent ? at : count;
@@ -137,8 +137,7 @@ int cmw__compile_melt(struct cmw__compiler *compiler, const struct cmw__header_b
     *out = NULL;
     if (used == 0)
         return 0;
-    const int rc =
-        cmw__header_block_create(&owned->block, pool, fields, used, if_absent, &bad);
+    const int rc = cmw__header_block_create(&owned->block, pool, fields, used, if_absent, &bad);
     if (rc != 0) /* names and values were checked when they were added */
         return cmw__compiler_no_memory(compiler);
     owned->next = compiler->plan->blocks;
@@ -166,8 +165,7 @@ static int can_melt(const struct cmw__compiler *compiler, const struct item *a,
 static int melt_items(struct cmw__compiler *compiler, struct item *item, const struct item *items,
                       uint32_t count)
 {
-    const cmw_middleware **sources =
-        cmw_arena_alloc(compiler->scratch, count * sizeof *sources);
+    const cmw_middleware **sources = cmw_arena_alloc(compiler->scratch, count * sizeof *sources);
     if (!sources)
         return cmw__compiler_no_memory(compiler);
     for (uint32_t i = 0; i < count; i++)
@@ -205,8 +203,7 @@ static int melt_draft(struct cmw__compiler *compiler, struct draft *draft)
     return 0;
 }
 
-static void add_fields(const struct cmw__compiler *compiler, struct draft *draft,
-                       uint32_t position)
+static void add_fields(const struct cmw__compiler *compiler, struct draft *draft, uint32_t position)
 {
     const struct cmw__planned *planned = &compiler->plan->middleware[position];
     const cmw_middleware *mw = &planned->instance->mw;
@@ -227,8 +224,8 @@ static void add_fields(const struct cmw__compiler *compiler, struct draft *draft
 struct emitter {
     struct cmw__compiler *compiler;
     struct cmw__program *program;
-    struct cmw__run *run;      /* the open one, or NULL */
-    uint32_t cluster_begin;    /* index of the first run of the open cluster */
+    struct cmw__run *run;   /* the open one, or NULL */
+    uint32_t cluster_begin; /* index of the first run of the open cluster */
 };
 
 static struct cmw__entry_info *emit(struct emitter *emitter, struct cmw__entry entry,
@@ -238,9 +235,8 @@ static struct cmw__entry_info *emit(struct emitter *emitter, struct cmw__entry e
     struct cmw__entry_info *info = &program->info[program->count];
 
     program->entries[program->count++] = entry;
-    *info = (struct cmw__entry_info){.kind = (uint8_t)kind,
-                                     .middleware = CMW_NONE,
-                                     .entered_counter = program->entered_counter};
+    *info = (struct cmw__entry_info){
+        .kind = (uint8_t)kind, .middleware = CMW_NONE, .entered_counter = program->entered_counter};
     return info;
 }
 
@@ -289,8 +285,7 @@ static int emit_entered_guard(struct emitter *emitter, const struct item *item,
                               struct cmw__entered_guard **out)
 {
     const struct cmw__planned *planned = &emitter->compiler->plan->middleware[item->position];
-    struct cmw__entered_guard *guard =
-        cmw__compiler_alloc(emitter->compiler, 1, sizeof *guard);
+    struct cmw__entered_guard *guard = cmw__compiler_alloc(emitter->compiler, 1, sizeof *guard);
 
     if (!guard)
         return cmw__compiler_no_memory(emitter->compiler);
@@ -440,8 +435,7 @@ static int draft_post(struct cmw__compiler *compiler, struct draft *draft)
     const cmw_plan *plan = compiler->plan;
     const uint32_t count = plan->middleware_count;
     const int is_onion = (compiler->chain->flags & CMW_ORDER_ONION) != 0;
-    struct post_place *places =
-        cmw_arena_alloc(compiler->scratch, count * sizeof *places);
+    struct post_place *places = cmw_arena_alloc(compiler->scratch, count * sizeof *places);
 
     if (!places)
         return cmw__compiler_no_memory(compiler);
@@ -471,8 +465,8 @@ static int draft_simple(struct cmw__compiler *compiler, struct draft *draft, cmw
 static int alloc_runs(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
-    plan->runs = cmw__compiler_alloc(compiler, (size_t)plan->middleware_count * 5,
-                                     sizeof *plan->runs);
+    plan->runs =
+        cmw__compiler_alloc(compiler, (size_t)plan->middleware_count * 5, sizeof *plan->runs);
     return plan->runs ? 0 : cmw__compiler_no_memory(compiler);
 }
 
@@ -497,8 +491,7 @@ int cmw__compile_programs(struct cmw__compiler *compiler)
     for (int phase = CMW_PHASE_ERROR; phase <= CMW_PHASE_COMPLETE && rc == 0; phase++) {
         rc = draft_simple(compiler, &draft, (cmw_phase)phase);
         if (rc == 0)
-            rc = emit_program(compiler, &plan->programs[phase], &draft, (cmw_phase)phase,
-                              CMW_NONE);
+            rc = emit_program(compiler, &plan->programs[phase], &draft, (cmw_phase)phase, CMW_NONE);
     }
     return rc;
 }

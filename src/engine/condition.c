@@ -281,8 +281,8 @@ int cmw__condition_equals(const struct cmw__condition *a, const struct cmw__cond
 {
     if (a == b)
         return 1;
-    return a->hash == b->hash && a->path_count == b->path_count &&
-           a->predicate == b->predicate && a->predicate_self == b->predicate_self &&
+    return a->hash == b->hash && a->path_count == b->path_count && a->predicate == b->predicate &&
+           a->predicate_self == b->predicate_self &&
            lists_equal(a->methods, a->method_count, b->methods, b->method_count) &&
            lists_equal(a->hosts, a->host_count, b->hosts, b->host_count) &&
            lists_equal(a->paths, a->path_count + a->negated_count, b->paths,

@@ -25,8 +25,8 @@ struct cmw__condition {
     uint64_t hash;
 };
 
-/* Check and copy. 0 and `*out`; CMW_ERR_INVALID, CMW_ERR_ARG, CMW_ERR_VERSION or CMW_ERR_NOMEM with a
- * sentence that begins with `subject`. */
+/* Check and copy. 0 and `*out`; CMW_ERR_INVALID, CMW_ERR_ARG, CMW_ERR_VERSION or CMW_ERR_NOMEM with
+ * a sentence that begins with `subject`. */
 int cmw__condition_copy(struct cmw__condition **out, cmw_arena *arena,
                         const cmw_condition *condition, const char *subject, cmw_diag *diag);
 

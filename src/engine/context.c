@@ -9,19 +9,12 @@ _Static_assert(offsetof(cmw_ctx, request) <= 256, "the hot part of a context out
 
 /* ---- Begin ------------------------------------------------------------------------------ */
 
-/* Limits of the head and of the declared body: the request begins, and fails when it is run. */
+/* Limits of the head: the request begins, and fails when it is run. */
 static void check_limits(cmw_ctx *ctx, const cmw_limits *limits)
 {
-    const cmw_request_view *view = &ctx->request.view;
-
-    if (CMW_UNLIKELY(view->header_count > limits->header_count ||
-                     cmw__request_header_bytes(&ctx->request) > limits->header_bytes)) {
+    if (CMW_UNLIKELY(ctx->request.view.header_count > limits->header_count ||
+                     cmw__request_header_bytes(&ctx->request) > limits->header_bytes))
         cmw__ctx_fail_with(ctx, 431, CMW_ERR_LIMIT);
-        return;
-    }
-    if (CMW_UNLIKELY(view->content_length > limits->body_bytes &&
-                     view->content_length != CMW_LENGTH_UNKNOWN))
-        cmw__ctx_fail_with(ctx, 413, CMW_ERR_LIMIT);
 }
 
 static void check_target(cmw_ctx *ctx, const cmw_engine *engine)
@@ -59,8 +52,7 @@ static void init_context(cmw_ctx *ctx, cmw_worker *worker, const cmw_request_vie
     ctx->state = CMW__CTX_BEGUN;
     ctx->route = CMW_NONE;
     cmw__arena_init(&ctx->arena, &worker->blocks, base + plan->arena_offset,
-                    base + engine->context_bytes - CMW__RESERVE_BYTES,
-                    engine->limits.memory_bytes);
+                    base + engine->context_bytes - CMW__RESERVE_BYTES, engine->limits.memory_bytes);
     cmw__response_init(&ctx->response, &ctx->arena, ctx->segments, CMW__SEGMENTS_INLINE);
     cmw__request_init(&ctx->request, view, &ctx->arena);
     ctx->values = NULL;

@@ -34,8 +34,8 @@ enum cmw__ctx_state {
 
 enum {
     CMW__CTX_SKIP_ROUTE = 1 << 0,
-    CMW__CTX_FAILED = 1 << 1,       /* a fault waits for its error callbacks */
-    CMW__CTX_FAULT = 1 << 2,        /* there was a fault */
+    CMW__CTX_FAILED = 1 << 1, /* a fault waits for its error callbacks */
+    CMW__CTX_FAULT = 1 << 2,  /* there was a fault */
     CMW__CTX_SECOND_FAULT = 1 << 3,
     CMW__CTX_SAMPLED = 1 << 4,
     CMW__CTX_MATCHED = 1 << 5,
@@ -59,17 +59,17 @@ struct cmw__value;
 
 struct cmw_ctx {
     const cmw_plan *plan;
-    const struct cmw__entry *at;      /* the entry that runs; NULL between phases */
-    struct cmw__entry *jump;          /* where a guard sends the loop */
+    const struct cmw__entry *at; /* the entry that runs; NULL between phases */
+    struct cmw__entry *jump;     /* where a guard sends the loop */
     cmw_worker *worker;
     struct cmw__plan_use *use;
     const struct cmw__entry *pre_end; /* where pre_route ended; NULL: it has not run */
     uint64_t *slot_bits;
-    struct cmw__bitset active;        /* runs, if MATCHED */
+    struct cmw__bitset active; /* runs, if MATCHED */
     uint16_t flags;
     uint8_t state;
-    uint8_t phase;                    /* of the program that runs */
-    uint32_t route;                   /* index in the plan, or CMW_NONE */
+    uint8_t phase;  /* of the program that runs */
+    uint32_t route; /* index in the plan, or CMW_NONE */
     cmw_arena arena;
     cmw_response response;
     /* Up to here: the hot part. */
@@ -78,10 +78,10 @@ struct cmw_ctx {
     struct cmw__value *values;
     struct cmw__block *body;
     struct cmw__request_service *services;
-    uint64_t begin_ns;                /* 0: not read */
-    uint64_t sample_begin_ns;         /* if SAMPLED */
-    uint64_t early;                   /* classes decided before the match point: asked, */
-    uint64_t early_holds;             /* and what was found */
+    uint64_t begin_ns;        /* 0: not read */
+    uint64_t sample_begin_ns; /* if SAMPLED */
+    uint64_t early;           /* classes decided before the match point: asked, */
+    uint64_t early_holds;     /* and what was found */
     cmw_ctx *next_free;
     cmw_fault fault;
     uint32_t reason;
@@ -89,12 +89,12 @@ struct cmw_ctx {
 };
 
 struct cmw_worker {
-    uint32_t epoch;                /* of `use` */
+    uint32_t epoch; /* of `use` */
     uint32_t sample_countdown;
     cmw_engine *engine;
-    struct cmw__plan_use *use;     /* NULL until a plan is installed */
+    struct cmw__plan_use *use; /* NULL until a plan is installed */
     cmw_ctx *free_contexts;
-    uint32_t context_count;        /* free and in flight */
+    uint32_t context_count; /* free and in flight */
     struct cmw__block_list blocks;
     struct cmw__plan_use *retired; /* of older plans, with contexts in flight */
     const cmw_host *host;

@@ -26,7 +26,8 @@ void cmw_engine_config_init_sized(cmw_engine_config *config, size_t size)
     config->size = size;
 }
 
-/* Bring a caller's struct of another size to ours: 0, or CMW_ERR_VERSION for a field that we lack. */
+/* Bring a caller's struct of another size to ours: 0, or CMW_ERR_VERSION for a field that we lack.
+ */
 static int adopt_config(cmw_engine_config *to, const cmw_engine_config *from)
 {
     const size_t ours = sizeof *to;
@@ -129,11 +130,11 @@ static int init_locks(cmw_engine *engine)
 
 static int open_engine(cmw_engine *engine, const cmw_engine_config *config)
 {
-    int rc = cmw_pool_create(&engine->pools[CMW_POOL_CONTEXT], config->allocator,
-                             CMW_POOL_CONTEXT, config->pool_limit_bytes);
+    int rc = cmw_pool_create(&engine->pools[CMW_POOL_CONTEXT], config->allocator, CMW_POOL_CONTEXT,
+                             config->pool_limit_bytes);
     if (rc == 0)
-        rc = cmw_pool_create(&engine->pools[CMW_POOL_BRIDGE], config->allocator, CMW_POOL_BRIDGE,
-                             0);
+        rc =
+            cmw_pool_create(&engine->pools[CMW_POOL_BRIDGE], config->allocator, CMW_POOL_BRIDGE, 0);
     if (rc == 0)
         rc = cmw_arena_create(&engine->arena, engine->pools[CMW_POOL_PLAN], 0);
     if (rc == 0)
@@ -184,8 +185,7 @@ int cmw_engine_create(cmw_engine **out, const cmw_engine_config *config)
 
 static int is_held(cmw_engine *engine)
 {
-    return engine->workers_out > 0 || cmw__workers_busy(engine) ||
-           atomic_load(&engine->holds) != 0;
+    return engine->workers_out > 0 || cmw__workers_busy(engine) || atomic_load(&engine->holds) != 0;
 }
 
 int cmw_engine_destroy(cmw_engine *engine)

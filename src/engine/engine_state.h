@@ -26,12 +26,12 @@ struct cmw__slot {
 struct cmw__service {
     const char *name;
     cmw_service_config config;
-    cmw_service *depends;       /* handles of config.depends */
+    cmw_service *depends; /* handles of config.depends */
     void *object;
     struct cmw__service *made_before; /* the singleton made before this one */
     uint8_t is_defined;
-    uint8_t is_ours;            /* we made the object, we destroy it */
-    uint8_t visit;              /* of the check that runs */
+    uint8_t is_ours; /* we made the object, we destroy it */
+    uint8_t visit;   /* of the check that runs */
 };
 
 /* A growing list of objects that never move. */
@@ -45,10 +45,10 @@ struct cmw__table {
 struct cmw__installed {
     struct cmw__installed *next;
     cmw_plan *plan;
-    uint32_t holders;              /* workers that have it as theirs or have contexts on it */
-    uint32_t worker_limit;         /* length of `uses` */
-    struct cmw__plan_use **uses;   /* by worker index; NULL: no such worker yet */
-    uint64_t *baseline;            /* counters, then histograms, at the last reset; or NULL */
+    uint32_t holders;            /* workers that have it as theirs or have contexts on it */
+    uint32_t worker_limit;       /* length of `uses` */
+    struct cmw__plan_use **uses; /* by worker index; NULL: no such worker yet */
+    uint64_t *baseline;          /* counters, then histograms, at the last reset; or NULL */
     size_t baseline_bytes;
 };
 
@@ -58,8 +58,8 @@ struct cmw__attached_host {
 };
 
 struct cmw_engine {
-    _Atomic uint32_t epoch;        /* of the installed plan; read by every request */
-    uint32_t context_bytes;        /* immutable from here ... */
+    _Atomic uint32_t epoch; /* of the installed plan; read by every request */
+    uint32_t context_bytes; /* immutable from here ... */
     uint32_t context_limit;
     uint32_t worker_limit;
     uint32_t sample_every;
@@ -68,17 +68,17 @@ struct cmw_engine {
     uint64_t (*clock_ns)(void *self);
     void *clock_self;
     cmw_pool *pools[CMW_POOL_COUNT];
-    cmw_arena *arena;              /* ... to here; the arena's content grows under `lock` */
+    cmw_arena *arena; /* ... to here; the arena's content grows under `lock` */
 
     cmw__mutex lock;
-    cmw__mutex service_lock; /* held while singletons are made; taken before `lock` */
-    _Atomic uint32_t holds;        /* chains, references to plans, snapshots: the users' */
-    struct cmw__table slots;       /* of struct cmw__slot */
-    struct cmw__table services;    /* of struct cmw__service */
-    struct cmw__table kinds;       /* of const cmw_kind * */
+    cmw__mutex service_lock;    /* held while singletons are made; taken before `lock` */
+    _Atomic uint32_t holds;     /* chains, references to plans, snapshots: the users' */
+    struct cmw__table slots;    /* of struct cmw__slot */
+    struct cmw__table services; /* of struct cmw__service */
+    struct cmw__table kinds;    /* of const cmw_kind * */
     struct cmw__attached_host *hosts;
     struct cmw__installed *installed; /* newest first */
-    cmw_worker *workers;           /* all */
+    cmw_worker *workers;              /* all */
     cmw_worker *free_workers;
     uint32_t worker_count;
     uint32_t workers_out;
@@ -107,7 +107,8 @@ void cmw__services_destroy(cmw_engine *engine);
 
 /* Room for a worker's counts of an installed plan; under the lock. 0 or CMW_ERR_NOMEM. */
 int cmw__installed_add_use(cmw_engine *engine, struct cmw__installed *installed, uint32_t worker);
-/* One holder less; an installed plan that is not the newest and has none is freed. Under the lock. */
+/* One holder less; an installed plan that is not the newest and has none is freed. Under the lock.
+ */
 void cmw__installed_drop(cmw_engine *engine, struct cmw__installed *installed);
 
 #endif /* CMW_ENGINE_ENGINE_STATE_H */

@@ -162,8 +162,7 @@ static int check_required(const struct cmw__order *order, uint32_t index, cmw_sl
 /* ---- uses and refines ------------------------------------------------------------------- */
 
 /* What is read if it is there must be there first, if anybody provides it. */
-static int check_used(const struct cmw__order *order, uint32_t index, cmw_slot slot,
-                      cmw_diag *diag)
+static int check_used(const struct cmw__order *order, uint32_t index, cmw_slot slot, cmw_diag *diag)
 {
     if (cmw__instance_has(order->items[index], CMW_PROVIDES, slot))
         return 0;
@@ -190,9 +189,8 @@ static int check_refined_before(const struct cmw__order *order, uint32_t index, 
                 diag, CMW_ERR_ORDER,
                 "'%s' (priority %d) reads '%s', which '%s' refines only at priority %d; give '%s' "
                 "a priority below %d",
-                reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                refiner->mw.name, (int)refiner->mw.priority, refiner->mw.name,
-                (int)reader->mw.priority);
+                reader->mw.name, (int)reader->mw.priority, slot_name(order, slot), refiner->mw.name,
+                (int)refiner->mw.priority, refiner->mw.name, (int)reader->mw.priority);
     }
     return 0;
 }
@@ -218,8 +216,8 @@ int cmw__order_check_facts(const struct cmw__order *order, cmw_diag *diag)
     for (uint32_t i = 0; i < order->count; i++) {
         const cmw_middleware *mw = &order->items[i]->mw;
         for (uint32_t k = 0; k < mw->relation_count; k++) {
-            const int rc = check_relation(order, i, mw->relations[k].relation,
-                                          mw->relations[k].slot, diag);
+            const int rc =
+                check_relation(order, i, mw->relations[k].relation, mw->relations[k].slot, diag);
             if (rc != 0)
                 return rc;
         }
@@ -262,12 +260,12 @@ static int check_conditions_before(const struct cmw__order *order, uint32_t refi
             return cmw__diag_set(diag, CMW_ERR_CONFLICT,
                                  "'%s' refines '%s' and so cannot have a condition that reads it",
                                  by->name, slot_name(order, slot));
-        return cmw__diag_set(diag, CMW_ERR_ORDER,
-                             "a condition of '%s' (priority %d) reads '%s', which '%s' refines only "
-                             "at priority %d; give '%s' a priority above %d, or '%s' one below %d",
-                             at->name, (int)at->priority, slot_name(order, slot), by->name,
-                             (int)by->priority, at->name, (int)by->priority, by->name,
-                             (int)at->priority);
+        return cmw__diag_set(
+            diag, CMW_ERR_ORDER,
+            "a condition of '%s' (priority %d) reads '%s', which '%s' refines only "
+            "at priority %d; give '%s' a priority above %d, or '%s' one below %d",
+            at->name, (int)at->priority, slot_name(order, slot), by->name, (int)by->priority,
+            at->name, (int)by->priority, by->name, (int)at->priority);
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log-linear histograms of durations: 16 buckets a power of two, so that a bucket is at most 1/16 of
- * its value wide. Below 16 ns each nanosecond has its own; beyond 2^41 ns (37 minutes) all share one.
+ * Log-linear histograms of durations: 16 buckets a power of two, so that a bucket is at most 1/16
+ * of its value wide. Below 16 ns each nanosecond has its own; beyond 2^41 ns (37 minutes) all share
+ * one.
  */
 #include "ctx_state.h"
 

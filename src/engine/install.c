@@ -2,9 +2,9 @@
 /*
  * Installing plans.
  *
- * An installation holds its plan and has room for every worker's counts, so that no request allocates
- * when it first meets the plan. A worker notices by the engine's epoch, takes the lock once and moves
- * over; the old installation goes when its last worker has let go.
+ * An installation holds its plan and has room for every worker's counts, so that no request
+ * allocates when it first meets the plan. A worker notices by the engine's epoch, takes the lock
+ * once and moves over; the old installation goes when its last worker has let go.
  */
 #include "ctx_state.h"
 #include "diag.h"
@@ -95,8 +95,7 @@ void cmw__installed_destroy_all(cmw_engine *engine)
 static struct cmw__installed *create_installed(cmw_engine *engine, cmw_plan *plan)
 {
     const size_t bytes = installed_bytes(engine->worker_limit);
-    struct cmw__installed *installed =
-        cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], bytes, 16);
+    struct cmw__installed *installed = cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], bytes, 16);
 
     if (!installed)
         return NULL;

@@ -70,8 +70,7 @@ int cmw_chain_use(cmw_chain *chain, const char *kind_name, const void *config, c
     return rc;
 }
 
-int cmw_chain_use_builtins(cmw_chain *chain, const char *const *kinds, size_t count,
-                           cmw_diag *diag)
+int cmw_chain_use_builtins(cmw_chain *chain, const char *const *kinds, size_t count, cmw_diag *diag)
 {
     if (!chain || (!kinds && count > 0))
         return cmw__diag_set(diag, CMW_ERR_ARG, "a chain and a list of kinds are needed");

@@ -65,7 +65,8 @@ static int early_class_holds(const struct match *match, const struct cmw__class 
     const uint64_t mask = UINT64_C(1) << klass->early;
     if (match->ctx->early & mask)
         return (match->ctx->early_holds & mask) != 0;
-    return clauses_hold(match, klass) && (!klass->needs_a_look || looked_at_holds(klass, match->ctx));
+    return clauses_hold(match, klass) &&
+           (!klass->needs_a_look || looked_at_holds(klass, match->ctx));
 }
 
 static int class_holds(const struct match *match, const struct cmw__class *klass)

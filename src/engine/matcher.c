@@ -2,9 +2,9 @@
 /*
  * The path matcher: a trie over segments whose text edges share one hash table.
  *
- * Equal patterns are one pattern here, so that a node ends at most one and takes the rest of at most
- * one. The walk is depth first with a stack of the "{name}" branches not yet taken; each way through
- * the trie is at most CMW__MATCHER_DEPTH deep, so the stack has a fixed size.
+ * Equal patterns are one pattern here, so that a node ends at most one and takes the rest of at
+ * most one. The walk is depth first with a stack of the "{name}" branches not yet taken; each way
+ * through the trie is at most CMW__MATCHER_DEPTH deep, so the stack has a fixed size.
  */
 #include "matcher.h"
 

@@ -15,15 +15,15 @@
 #define CMW__MATCHER_DEPTH 64
 
 struct cmw__matcher_node {
-    uint32_t parameter;  /* child for any one segment that is not empty, or CMW_NONE */
-    uint32_t here;       /* first pattern that ends here: index into `chains`, or CMW_NONE */
-    uint32_t below;      /* first pattern that takes the rest, likewise */
-    uint32_t has_text;   /* 1: there are text children */
+    uint32_t parameter; /* child for any one segment that is not empty, or CMW_NONE */
+    uint32_t here;      /* first pattern that ends here: index into `chains`, or CMW_NONE */
+    uint32_t below;     /* first pattern that takes the rest, likewise */
+    uint32_t has_text;  /* 1: there are text children */
 };
 
 /* An edge for one text, in the hash table. */
 struct cmw__matcher_edge {
-    cmw_str text;    /* data NULL: the place is free */
+    cmw_str text; /* data NULL: the place is free */
     uint32_t parent;
     uint32_t child;
 };

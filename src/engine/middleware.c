@@ -44,8 +44,8 @@ void cmw_middleware_uses(cmw_middleware *middleware, cmw_slot slot)
 
 const char *cmw_phase_name(cmw_phase phase)
 {
-    static const char *const names[CMW_PHASE_COUNT] = {"pre_route", "post_route",   "error",
-                                                       "complete",  "request_body", "response_body"};
+    static const char *const names[CMW_PHASE_COUNT] = {
+        "pre_route", "post_route", "error", "complete", "request_body", "response_body"};
     return (unsigned)phase < CMW_PHASE_COUNT ? names[phase] : "unknown";
 }
 

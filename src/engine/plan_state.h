@@ -5,9 +5,9 @@
  *   pre_route   [match] [call] [call] [guard c1][call][call] [guard c2][call] [call] ... [end]
  *   post_route  [block of 12 fields] [call] [guard c1][call] ... [end]
  *
- * An entry is a function and its `self`; everything, also a guard, a block or the end, is called the
- * same way, so that the loop has one test: a value that is not 0 leaves it, and `info` says what kind
- * of entry it was. What a middleware does not have costs nothing.
+ * An entry is a function and its `self`; everything, also a guard, a block or the end, is called
+ * the same way, so that the loop has one test: a value that is not 0 leaves it, and `info` says
+ * what kind of entry it was. What a middleware does not have costs nothing.
  *
  * A guard lets a run of entries with one condition class pass, or jumps to the next run of the same
  * cluster that is active, so that ten thousand inactive runs cost a few steps.
@@ -58,28 +58,28 @@ struct cmw__entry_info {
 struct cmw__program {
     struct cmw__entry *entries; /* the last one is CMW__ENTRY_END */
     struct cmw__entry_info *info;
-    uint32_t count;             /* with the end; 1 means nothing to do */
+    uint32_t count; /* with the end; 1 means nothing to do */
     uint32_t entered_counter;
     uint32_t phase;
-    uint32_t route;             /* index into plan->routes, or CMW_NONE */
+    uint32_t route; /* index into plan->routes, or CMW_NONE */
 };
 
 /* A set of conditions that must all hold, and perhaps a route. */
 struct cmw__class {
     const struct cmw__condition **conditions;
     uint32_t condition_count;
-    uint32_t route;            /* index into plan->routes, or CMW_NONE */
-    uint32_t method_bits;      /* known methods that all conditions allow */
-    uint32_t early;            /* bit in ctx->early, or CMW_NONE: decided where it is first asked */
-    uint32_t held;             /* bit of a routed class: its conditions hold */
+    uint32_t route;       /* index into plan->routes, or CMW_NONE */
+    uint32_t method_bits; /* known methods that all conditions allow */
+    uint32_t early;       /* bit in ctx->early, or CMW_NONE: decided where it is first asked */
+    uint32_t held;        /* bit of a routed class: its conditions hold */
     uint32_t run_count;
-    uint32_t *runs;            /* in all phases */
-    uint32_t clause_count;     /* positive path lists; each needs one pattern that matches */
-    uint32_t *clauses;         /* clause i: patterns [clauses[i], clauses[i+1]) of `patterns` */
+    uint32_t *runs;        /* in all phases */
+    uint32_t clause_count; /* positive path lists; each needs one pattern that matches */
+    uint32_t *clauses;     /* clause i: patterns [clauses[i], clauses[i+1]) of `patterns` */
     uint32_t negated_count;
-    uint32_t *patterns;        /* ids: of the clauses, then the negated ones */
+    uint32_t *patterns; /* ids: of the clauses, then the negated ones */
     uint64_t hash;
-    uint8_t needs_a_look;      /* hosts, predicates or methods without an id: ask each condition */
+    uint8_t needs_a_look; /* hosts, predicates or methods without an id: ask each condition */
 };
 
 /* A list of classes to try when a pattern matches. */
@@ -92,20 +92,20 @@ struct cmw__class_list {
 struct cmw__run {
     const cmw_plan *plan;
     const struct cmw__class *klass;
-    struct cmw__entry *guard;     /* itself, in its program */
-    struct cmw__entry *end;       /* behind the run's entries */
-    struct cmw__entry *after;     /* where its cluster of conditional runs ends */
-    uint32_t index;               /* of this run: its bit */
-    uint32_t cluster_end;         /* index behind the last run of the cluster */
-    uint32_t counter;             /* how often it let pass */
+    struct cmw__entry *guard; /* itself, in its program */
+    struct cmw__entry *end;   /* behind the run's entries */
+    struct cmw__entry *after; /* where its cluster of conditional runs ends */
+    uint32_t index;           /* of this run: its bit */
+    uint32_t cluster_end;     /* index behind the last run of the cluster */
+    uint32_t counter;         /* how often it let pass */
 };
 
 /* `self` of the guard of an entry that wants its own pre_route to have run. */
 struct cmw__entered_guard {
     const struct cmw__entry *pre; /* the pre_route call */
     struct cmw__entry *after;
-    uint32_t route;               /* of that entry's program, or CMW_NONE */
-    uint32_t counter;             /* how often it let pass */
+    uint32_t route;   /* of that entry's program, or CMW_NONE */
+    uint32_t counter; /* how often it let pass */
 };
 
 /* `self` of a call that needs more than the call: see wrap.c. */
@@ -114,24 +114,24 @@ struct cmw__wrapped {
     cmw_complete_fn *complete;
     void *self;
     uint32_t counters;
-    uint16_t writable;   /* request properties that it refines */
+    uint16_t writable; /* request properties that it refines */
     uint8_t fails_open;
 };
 
 struct cmw__route {
     uint32_t id;
     struct cmw__program pre;
-    uint32_t *classes;   /* of this route */
+    uint32_t *classes; /* of this route */
     uint32_t class_count;
 };
 
 /* A middleware of the plan, in plan order. */
 struct cmw__planned {
     const struct cmw__instance *instance;
-    uint32_t klass;                   /* index into classes; 0: unconditional */
-    const struct cmw__entry *pre;     /* its pre_route call, or NULL */
-    uint32_t route;                   /* index into routes, or CMW_NONE */
-    int32_t priority;                 /* as it was when the chain compiled */
+    uint32_t klass;               /* index into classes; 0: unconditional */
+    const struct cmw__entry *pre; /* its pre_route call, or NULL */
+    uint32_t route;               /* index into routes, or CMW_NONE */
+    int32_t priority;             /* as it was when the chain compiled */
     int32_t post_priority;
 };
 
@@ -152,11 +152,11 @@ struct cmw_plan {
     /* Read by every request. */
     struct cmw__program programs[CMW__PROGRAMS];
     const struct cmw__slot_place *slots;
-    uint32_t slot_limit;      /* length of `slots` */
-    uint32_t slot_words;      /* of the set bits */
-    uint32_t arena_offset;    /* where the first chunk begins in a context */
-    uint32_t match_words;     /* of the sets that matching fills */
-    uint32_t match_offset;    /* where they are in a context; 0: in the arena */
+    uint32_t slot_limit;   /* length of `slots` */
+    uint32_t slot_words;   /* of the set bits */
+    uint32_t arena_offset; /* where the first chunk begins in a context */
+    uint32_t match_words;  /* of the sets that matching fills */
+    uint32_t match_offset; /* where they are in a context; 0: in the arena */
     uint32_t prepare_count;
     const struct cmw__prepare *prepares;
 
@@ -167,8 +167,8 @@ struct cmw_plan {
     struct cmw__matcher matcher;
     uint32_t pattern_count;
     uint32_t run_count;
-    uint32_t bit_count;       /* runs, then a bit for each routed class */
-    uint32_t class_count;     /* classes[0] is unconditional */
+    uint32_t bit_count;   /* runs, then a bit for each routed class */
+    uint32_t class_count; /* classes[0] is unconditional */
     struct cmw__class *classes;
     struct cmw__run *runs;
     struct cmw__class_list *by_pattern;
@@ -177,7 +177,7 @@ struct cmw_plan {
     uint32_t route_count;
     uint8_t has_conditions;
     uint8_t has_path_conditions;
-    uint8_t guards_by_path;        /* a path condition limits a middleware that guards access */
+    uint8_t guards_by_path; /* a path condition limits a middleware that guards access */
 
     /* Configuration time, statistics, explain. */
     _Atomic uint32_t holders;
@@ -186,13 +186,13 @@ struct cmw_plan {
     struct cmw__storage *storage;
     struct cmw__planned *middleware;
     uint32_t middleware_count;
-    uint32_t match_after;     /* index of the last refiner before the match point, or CMW_NONE */
+    uint32_t match_after; /* index of the last refiner before the match point, or CMW_NONE */
     uint32_t counter_count;
     uint32_t histogram_count; /* the first one is of whole requests */
     size_t slot_bytes;
     cmw_response overload;
     struct cmw__segment overload_segments[4];
-    struct cmw__owned_block *blocks;  /* to be freed with the plan */
+    struct cmw__owned_block *blocks; /* to be freed with the plan */
 };
 
 struct cmw__owned_block {
@@ -225,8 +225,8 @@ enum {
     CMW__ENTRY_COUNTERS
 };
 
-/* Every program, for statistics and explain: pre_route, the routes', then the other phases; NULL past
- * the last. */
+/* Every program, for statistics and explain: pre_route, the routes', then the other phases; NULL
+ * past the last. */
 const struct cmw__program *cmw__plan_program(const cmw_plan *plan, uint32_t index);
 
 /* Count without saying so to the engine, for the engine's own references. */

@@ -62,8 +62,7 @@ int cmw_service_declare(cmw_engine *engine, cmw_service *service, const char *na
 
 static int declare_depends(cmw_engine *engine, cmw_service **out, const cmw_service_config *config)
 {
-    cmw_service *handles =
-        cmw_arena_alloc(engine->arena, config->depend_count * sizeof *handles);
+    cmw_service *handles = cmw_arena_alloc(engine->arena, config->depend_count * sizeof *handles);
     int rc = handles ? 0 : CMW_ERR_NOMEM;
 
     for (size_t i = 0; i < config->depend_count && rc == 0; i++)
@@ -206,8 +205,8 @@ static int make_singleton(const struct walk *walk, struct cmw__service *service)
     return 0;
 }
 
-/* What a service depends on is made before it. The depth is that of the graph: a chain of services is
- * configuration, written by hand. */
+/* What a service depends on is made before it. The depth is that of the graph: a chain of services
+ * is configuration, written by hand. */
 static int visit(const struct walk *walk, cmw_service handle, const char *who,
                  const struct cmw__service *asker)
 {

@@ -137,8 +137,7 @@ static int create_worker(cmw_engine *engine, cmw_worker **out)
 {
     if (engine->worker_count == engine->worker_limit)
         return CMW_ERR_LIMIT;
-    cmw_worker *worker =
-        cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], sizeof *worker, 64);
+    cmw_worker *worker = cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], sizeof *worker, 64);
     if (!worker)
         return CMW_ERR_NOMEM;
     memset(worker, 0, sizeof *worker);

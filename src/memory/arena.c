@@ -119,7 +119,7 @@ CMW__COLD void *cmw__arena_alloc_in_new_block(cmw_arena *arena, size_t bytes)
     return piece;
 }
 
-void cmw__arena_use_reserve(cmw_arena *arena, char *reserve, char *reserve_end)
+void cmw__arena_use_reserve(cmw_arena *arena, char *reserve, const char *reserve_end)
 {
     struct cmw__block *block = (struct cmw__block *)(void *)reserve;
     const size_t room = (size_t)(reserve_end - reserve) - sizeof *block;
@@ -224,6 +224,7 @@ void cmw__arena_reset(cmw_arena *arena)
 {
     cmw__arena_run_cleanups(arena, NULL);
     release_to(arena, NULL, arena->first);
+    arena->exhausted = 0;
 }
 
 cmw_arena_mark cmw_arena_get_mark(const cmw_arena *arena)

@@ -60,7 +60,7 @@ struct cmw_arena {
     char *first_end;
     size_t taken_bytes; /* of blocks held now; a reserve does not count */
     size_t limit_bytes; /* for taken_bytes; SIZE_MAX: none */
-    int exhausted;             /* 1: a piece was refused since the arena began */
+    int exhausted;      /* 1: a piece was refused since the arena began */
 };
 
 void cmw__block_list_init(struct cmw__block_list *list, cmw_pool *pool);
@@ -143,8 +143,8 @@ void cmw__arena_run_cleanups(cmw_arena *arena, struct cmw__cleanup *down_to);
 void cmw__arena_reset(cmw_arena *arena);
 /* Go on in a reserve (16-aligned, at least 32 bytes): the rest of the present chunk is lost. For
  * answers when memory has run out. 16 bytes of it become the head of a block that has no list, so
- * that marks and rewinding work as ever. */
-void cmw__arena_use_reserve(cmw_arena *arena, char *reserve, char *reserve_end);
+ * that marks and rewinding work as ever. Not while the arena is in that reserve already. */
+void cmw__arena_use_reserve(cmw_arena *arena, char *reserve, const char *reserve_end);
 /* Try to make the newest piece, which ends at the cursor, longer or shorter in place: 1 if done. */
 int cmw__arena_extend(cmw_arena *arena, const char *piece, size_t old_len, size_t new_len);
 

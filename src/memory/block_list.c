@@ -84,9 +84,10 @@ struct cmw__block *cmw__block_take(struct cmw__block_list *list, size_t bytes)
 
 void cmw__block_put(struct cmw__block_list *list, struct cmw__block *block)
 {
-    const uint32_t class = block->shift - CMW__BLOCK_MIN_SHIFT;
+    const uint32_t class =
+        block->shift - CMW__BLOCK_MIN_SHIFT; /* never a reserve: it has no list */
 
-    cmw__poison(cmw__block_bytes(block), cmw__block_room(block));
+    cmw__poison(cmw__block_bytes(block), ((size_t)1 << block->shift) - sizeof *block);
     block->previous = list->free[class];
     list->free[class] = block;
     list->nonempty |= (uint32_t)1 << class;

@@ -45,8 +45,7 @@ static int is_zero(const char *bytes, size_t len)
     return 1;
 }
 
-/* Copy a vtable of any size: a smaller one is filled up with NULL, a larger one may only add NULL.
- */
+/* Copy a vtable of any size: a smaller one is filled up with NULL, a larger may only add NULL. */
 static int copy_allocator(cmw_allocator *to, const cmw_allocator *from)
 {
     const size_t known = from->size < sizeof *to ? from->size : sizeof *to;

@@ -42,8 +42,8 @@ static void print_condition(struct cmw__printer *to, const struct cmw__condition
     print_list(to, " method ", condition->methods, condition->method_count, "");
     print_list(to, " host ", condition->hosts, condition->host_count, "");
     print_list(to, " path ", condition->paths, condition->path_count, "");
-    print_list(to, " not path ", condition->paths + condition->path_count,
-               condition->negated_count, "");
+    print_list(to, " not path ", condition->paths + condition->path_count, condition->negated_count,
+               "");
     if (condition->predicate)
         cmw__print(to, " predicate");
 }
@@ -66,14 +66,13 @@ static void print_entry(struct cmw__printer *to, const cmw_plan *plan,
     const struct cmw__planned *planned = &plan->middleware[info->middleware];
 
     if (info->kind == CMW__ENTRY_BLOCK)
-        cmw__print(to, "  %5s  [%u constant field%s, %u bytes]", "",
-                   (unsigned)info->block->count, info->block->count == 1 ? "" : "s",
-                   (unsigned)info->block->len);
+        cmw__print(to, "  %5s  [%u constant field%s, %u bytes]", "", (unsigned)info->block->count,
+                   info->block->count == 1 ? "" : "s", (unsigned)info->block->len);
     else
-        cmw__print(to, "  %5d  %s",
-                   (int)(phase == CMW_PHASE_POST_ROUTE ? planned->post_priority
-                                                       : planned->priority),
-                   planned->instance->mw.name);
+        cmw__print(
+            to, "  %5d  %s",
+            (int)(phase == CMW_PHASE_POST_ROUTE ? planned->post_priority : planned->priority),
+            planned->instance->mw.name);
     print_class(to, plan, info->klass);
     if (info->needs_entered)
         cmw__print(to, "  if entered");
@@ -244,8 +243,7 @@ static void json_middleware(cmw_json *json, const cmw_plan *plan)
             for (uint32_t k = 0; k < instance->mw.relation_count; k++)
                 if (instance->mw.relations[k].relation == relation)
                     cmw_json_string(
-                        json,
-                        cmw_str_cstr(slot_of(plan, instance->mw.relations[k].slot)->name));
+                        json, cmw_str_cstr(slot_of(plan, instance->mw.relations[k].slot)->name));
             cmw_json_array_end(json);
         }
         cmw_json_key(json, CMW_STR("waived"));

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Longer than the buffer: format it again where it fits. For configuration time, so malloc is fine. */
+/* Longer than the buffer: format it again where it fits. For configuration time, so malloc is fine.
+ */
 static void print_long(struct cmw__printer *printer, size_t len, const char *format, va_list args)
 {
     char *text = malloc(len + 1);

@@ -113,8 +113,7 @@ static uint64_t exits_of(const struct cmw__program *program, uint32_t index, con
     if (info->kind != CMW__ENTRY_CALL ||
         (program->phase != CMW_PHASE_PRE_ROUTE && program->phase != CMW_PHASE_ERROR))
         return 0;
-    return sums[info->counters + CMW__ENTRY_STOPS] +
-           sums[info->counters + CMW__ENTRY_SUSPENSIONS] +
+    return sums[info->counters + CMW__ENTRY_STOPS] + sums[info->counters + CMW__ENTRY_SUSPENSIONS] +
            sums[info->counters + CMW__ENTRY_ERRORS];
 }
 
@@ -148,8 +147,8 @@ static void fill_row(cmw_middleware_stats *row, const cmw_plan *plan,
     row->forgiven = counters[CMW__ENTRY_FORGIVEN];
     row->errors = counters[CMW__ENTRY_ERRORS] + row->forgiven;
     row->sampled_bytes = counters[CMW__ENTRY_BYTES];
-    row->durations = durations_of(buckets_of(plan, sums, info->histogram),
-                                  counters[CMW__ENTRY_DURATION_SUM]);
+    row->durations =
+        durations_of(buckets_of(plan, sums, info->histogram), counters[CMW__ENTRY_DURATION_SUM]);
 }
 
 static void fill_rows(cmw_stats *stats, const uint64_t *sums)
@@ -205,16 +204,14 @@ static int fill_stats(cmw_stats *stats)
 
     if (rc != 0)
         return rc;
-    stats->rows =
-        cmw_arena_alloc(stats->arena, stats->plan->histogram_count * sizeof *stats->rows);
+    stats->rows = cmw_arena_alloc(stats->arena, stats->plan->histogram_count * sizeof *stats->rows);
     if (!stats->rows)
         return CMW_ERR_NOMEM;
     fill_requests(stats, sums);
     fill_rows(stats, sums);
     for (int i = 0; i < CMW_POOL_COUNT; i++) {
         stats->pools[i].size = sizeof stats->pools[i];
-        const int failed =
-            cmw_pool_get_stats(stats->engine->pools[i], &stats->pools[i]);
+        const int failed = cmw_pool_get_stats(stats->engine->pools[i], &stats->pools[i]);
         if (failed)
             return failed;
     }

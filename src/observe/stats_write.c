@@ -11,19 +11,22 @@ static const char *const pool_names[CMW_POOL_COUNT] = {"context", "bridge", "pla
 
 static void print_requests(struct cmw__printer *to, const cmw_request_stats *at)
 {
-    cmw__print(to, "requests    begun %" PRIu64 "  ended %" PRIu64 "  overloads %" PRIu64
-                   "  faults %" PRIu64 "\n",
+    cmw__print(to,
+               "requests    begun %" PRIu64 "  ended %" PRIu64 "  overloads %" PRIu64
+               "  faults %" PRIu64 "\n",
                at->begun, at->ended, at->overloads, at->faults);
-    cmw__print(to, "status      2xx %" PRIu64 "  3xx %" PRIu64 "  4xx %" PRIu64 "  5xx %" PRIu64
-                   "  other %" PRIu64 "\n",
+    cmw__print(to,
+               "status      2xx %" PRIu64 "  3xx %" PRIu64 "  4xx %" PRIu64 "  5xx %" PRIu64
+               "  other %" PRIu64 "\n",
                at->by_class[2], at->by_class[3], at->by_class[4], at->by_class[5],
                at->by_class[0] + at->by_class[1]);
     cmw__print(to, "ended as   ");
     for (int i = 0; i < CMW_END_REASON_COUNT; i++)
         cmw__print(to, " %s %" PRIu64 " ", cmw_end_reason_name((cmw_end_reason)i),
                    at->by_reason[i]);
-    cmw__print(to, "\nduration    %" PRIu64 " samples  mean %" PRIu64 "  p50 %" PRIu64
-                   "  p95 %" PRIu64 "  p99 %" PRIu64 "  max %" PRIu64 " ns\n\n",
+    cmw__print(to,
+               "\nduration    %" PRIu64 " samples  mean %" PRIu64 "  p50 %" PRIu64 "  p95 %" PRIu64
+               "  p99 %" PRIu64 "  max %" PRIu64 " ns\n\n",
                at->durations.samples, at->durations.mean_ns, at->durations.p50_ns,
                at->durations.p95_ns, at->durations.p99_ns, at->durations.max_ns);
 }
@@ -32,22 +35,22 @@ static void print_rows(struct cmw__printer *to, const cmw_stats *stats)
 {
     const cmw_middleware_stats *at;
 
-    cmw__print(to, "%-20s %-10s %10s %8s %8s %8s %8s %9s %9s %9s\n", "middleware", "phase",
-               "calls", "stops", "skips", "errors", "mean ns", "p50 ns", "p99 ns", "max ns");
+    cmw__print(to, "%-20s %-10s %10s %8s %8s %8s %8s %9s %9s %9s\n", "middleware", "phase", "calls",
+               "stops", "skips", "errors", "mean ns", "p50 ns", "p99 ns", "max ns");
     for (size_t i = 0; (at = cmw_stats_middleware(stats, i)) != NULL; i++)
         cmw__print(to,
                    "%-20s %-10s %10" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
                    " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "\n",
-                   at->name, cmw_phase_name((cmw_phase)at->phase), at->calls, at->stops,
-                   at->skips, at->errors, at->durations.mean_ns, at->durations.p50_ns,
-                   at->durations.p99_ns, at->durations.max_ns);
+                   at->name, cmw_phase_name((cmw_phase)at->phase), at->calls, at->stops, at->skips,
+                   at->errors, at->durations.mean_ns, at->durations.p50_ns, at->durations.p99_ns,
+                   at->durations.max_ns);
     cmw__print(to, "\n");
 }
 
 static void print_pools(struct cmw__printer *to, const cmw_stats *stats)
 {
-    cmw__print(to, "%-10s %12s %12s %12s %12s %10s %10s\n", "pool", "in use B", "peak B",
-               "limit B", "resident B", "allocs", "failures");
+    cmw__print(to, "%-10s %12s %12s %12s %12s %10s %10s\n", "pool", "in use B", "peak B", "limit B",
+               "resident B", "allocs", "failures");
     for (int i = 0; i < CMW_POOL_COUNT; i++) {
         const cmw_pool_stats *at = &stats->pools[i];
         cmw__print(to,

@@ -431,7 +431,10 @@ class ShutdownTest(unittest.TestCase):
         for client in clients:
             client.socket.close()
         self.assertEqual(code, 0, "the engine could not be destroyed")
-        self.assertEqual(counts["shutdown"], 3)
+        # With a thread for each connection, libmicrohttpd stops a thread by breaking its connection,
+        # and then takes that for the client's doing.
+        reason = "client_gone" if MODE == "thread" else "shutdown"
+        self.assertEqual(counts[reason], 3)
         self.assertEqual(counts["entered"], counts["left"])
 
 

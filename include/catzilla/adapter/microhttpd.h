@@ -14,6 +14,8 @@
  *
  * What libmicrohttpd refuses by itself (a head that it cannot parse, one beyond its connection's
  * memory) it answers by itself: no callback runs and no field of the plan is on that answer.
+ * MHD_stop_daemon ends open requests with CMW_END_SHUTDOWN; with a thread for each connection it
+ * breaks their connections instead, which shows as CMW_END_CLIENT_GONE.
  */
 #ifndef CATZILLA_ADAPTER_MICROHTTPD_H
 #define CATZILLA_ADAPTER_MICROHTTPD_H
@@ -102,9 +104,9 @@ CMW_API struct MHD_OptionItem *cmw_mhd_options(cmw_mhd *mhd);
  * Since: 0.1
  */
 CMW_API enum MHD_Result cmw_mhd_on_request(void *mhd, struct MHD_Connection *connection,
-                                           const char *url, const char *method,
-                                           const char *version, const char *upload_data,
-                                           size_t *upload_data_size, void **request);
+                                           const char *url, const char *method, const char *version,
+                                           const char *upload_data, size_t *upload_data_size,
+                                           void **request);
 
 /** The connection of a context, for what libmicrohttpd alone knows (TLS session, socket). */
 CMW_API struct MHD_Connection *cmw_mhd_connection(cmw_ctx *ctx);
