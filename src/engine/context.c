@@ -192,11 +192,12 @@ static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
     return reason == CMW_END_SENT && ctx->state != CMW__CTX_COMMITTED ? CMW_END_ERROR : reason;
 }
 
+/* Clean-ups may read the body, so that it goes last. */
 static void release_memory(cmw_ctx *ctx)
 {
+    cmw__arena_reset(&ctx->arena);
     if (ctx->body)
         cmw__block_put(&ctx->worker->blocks, ctx->body);
-    cmw__arena_reset(&ctx->arena);
 }
 
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)

@@ -32,6 +32,17 @@ int cmw__entry_complete(void *self, cmw_ctx *ctx)
     return 0;
 }
 
+/* 1 for a verdict that the phase allows and that is no fault. SUSPEND is not run by this version. */
+static int is_allowed(unsigned phase, int verdict)
+{
+    static const uint8_t allowed[CMW__PROGRAMS] = {
+        [CMW_PHASE_PRE_ROUTE] = 1 << CMW_CONTINUE | 1 << CMW_STOP | 1 << CMW_SKIP_ROUTE,
+        [CMW_PHASE_POST_ROUTE] = 1 << CMW_CONTINUE,
+        [CMW_PHASE_ERROR] = 1 << CMW_CONTINUE | 1 << CMW_STOP,
+    };
+    return verdict >= CMW_CONTINUE && verdict <= CMW_ERROR && (allowed[phase] >> verdict & 1);
+}
+
 /* Call one that fails open: what it did to the response is undone if it fails. */
 static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
 {
@@ -40,7 +51,7 @@ static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
 
     if (cmw__response_save(&ctx->response, &saved) == 0) {
         verdict = wrapped->fn(wrapped->self, ctx);
-        if (verdict >= CMW_CONTINUE && verdict < CMW_SUSPEND)
+        if (is_allowed(ctx->phase, verdict))
             return verdict;
         cmw__response_restore(&ctx->response, &saved);
     }
@@ -193,6 +204,7 @@ static void raise_fault(cmw_ctx *ctx, cmw_fault fault)
 {
     const int is_first = !(ctx->flags & CMW__CTX_FAULT);
 
+    ctx->request.writable = 0;
     ctx->response.json = NULL;
     ctx->response.origin = 0;
     cmw__response_drop_for_fault(&ctx->response);

@@ -46,7 +46,7 @@ static CMW__NOINLINE int grow(cmw_json *json, size_t len)
         fail(json, CMW_ERR_NOMEM);
         return 0;
     }
-    if (json->len > 0)
+    if (json->text)
         memcpy(text, json->text, json->len);
     json->text = text;
     json->cap = cap;

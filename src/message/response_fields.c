@@ -13,7 +13,7 @@
 int cmw__response_grow(cmw_response *response, size_t extra)
 {
     const size_t need = response->segment_count + extra;
-    size_t cap = 2u * response->segment_cap;
+    size_t cap = (size_t)2 * response->segment_cap;
 
     if (need > UINT16_MAX || !response->arena)
         return CMW_ERR_NOMEM;
