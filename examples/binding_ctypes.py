@@ -73,7 +73,8 @@ class RequestView(c.Structure):
     _fields_ = [
         ("size", c.c_size_t), ("method", Str), ("target", Str), ("authority", Str),
         ("headers", c.POINTER(Header)), ("header_ids", c.c_void_p),
-        ("header_count", c.c_uint32), ("http_version", c.c_uint16), ("scheme", c.c_uint8),
+        ("header_count", c.c_uint32), ("header_bytes", c.c_uint32),
+        ("http_version", c.c_uint16), ("scheme", c.c_uint8),
         ("reserved", c.c_uint8), ("peer", Address), ("content_length", c.c_uint64),
         ("now_ns", c.c_uint64), ("host_data", c.c_void_p),
     ]

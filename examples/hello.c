@@ -65,22 +65,11 @@ static int say_hello(void *self, cmw_ctx *ctx)
     return 0;
 }
 
-/* Constant fields, on every response: they are checked and laid out when the chain compiles. */
-static const cmw_header security_fields[] = {
-    {CMW_STR_INIT("X-Content-Type-Options"), CMW_STR_INIT("nosniff")},
-    {CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")},
-};
-
 static int build_plan(cmw_engine *engine, cmw_slot *user, cmw_plan **plan, cmw_diag *diag)
 {
-    cmw_middleware security, auth, permissions;
+    static const char *const ready[] = {"request_id", "security_headers"};
+    cmw_middleware auth, permissions;
     cmw_chain *chain;
-
-    cmw_middleware_init(&security);
-    security.name = "security";
-    security.priority = 100;
-    security.fields = security_fields;
-    security.field_count = 2;
 
     cmw_middleware_init(&auth);
     auth.name = "auth";
@@ -101,7 +90,7 @@ static int build_plan(cmw_engine *engine, cmw_slot *user, cmw_plan **plan, cmw_d
     int rc = cmw_chain_create(engine, &chain, 0);
     if (rc != 0)
         return rc;
-    if ((rc = cmw_chain_add(chain, &security, diag)) == 0 &&
+    if ((rc = cmw_chain_use_builtins(chain, ready, 2, diag)) == 0 &&
         (rc = cmw_chain_add(chain, &auth, diag)) == 0 &&
         (rc = cmw_chain_add(chain, &permissions, diag)) == 0)
         rc = cmw_chain_compile(chain, plan, diag);
@@ -109,19 +98,10 @@ static int build_plan(cmw_engine *engine, cmw_slot *user, cmw_plan **plan, cmw_d
     return rc;
 }
 
-static struct MHD_Daemon *listen_on(uint16_t port, cmw_mhd *mhd)
+static int serve(cmw_mhd *mhd, uint16_t port)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, port, NULL, NULL, cmw_mhd_on_request,
-                            mhd, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_ARRAY,
-                            cmw_mhd_options(mhd), MHD_OPTION_END);
-}
-
-static int serve(cmw_engine *engine, cmw_slot *user, uint16_t port)
-{
-    cmw_mhd *mhd;
     sigset_t ending;
     int received;
 
@@ -130,42 +110,54 @@ static int serve(cmw_engine *engine, cmw_slot *user, uint16_t port)
     sigaddset(&ending, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ending, NULL);
 
-    if (cmw_mhd_create(&mhd, engine, say_hello, user, NULL) != 0)
-        return 1;
-    struct MHD_Daemon *daemon = listen_on(port, mhd);
-    if (daemon) {
-        port = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-        printf("listening on http://127.0.0.1:%u\n", port);
-        fflush(stdout);
-        sigwait(&ending, &received);
-        MHD_stop_daemon(daemon);
-    }
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD, port, NULL, NULL, cmw_mhd_on_request, mhd,
+        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_ARRAY, cmw_mhd_options(mhd), MHD_OPTION_END);
+    if (!daemon)
+        return CMW_ERR_IO;
+    printf("listening on http://127.0.0.1:%u\n",
+           MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+    fflush(stdout);
+    sigwait(&ending, &received);
+    MHD_stop_daemon(daemon);
+    return 0;
+}
+
+static int run(cmw_engine *engine, uint16_t port, cmw_diag *diag)
+{
+    cmw_slot user;
+    cmw_plan *plan = NULL;
+    cmw_mhd *mhd;
+
+    int rc = cmw_slot_declare(engine, &user, "user", sizeof(struct user), NULL);
+    if (rc == 0)
+        rc = build_plan(engine, &user, &plan, diag);
+    if (rc == 0)
+        rc = cmw_engine_install(engine, plan, diag);
+    cmw_plan_release(plan);
+    if (rc == 0)
+        rc = cmw_mhd_create(&mhd, engine, say_hello, &user, NULL);
+    if (rc != 0)
+        return rc;
+    rc = serve(mhd, port);
     cmw_mhd_destroy(mhd);
-    return daemon ? 0 : 1;
+    return rc;
 }
 
 int main(int argc, char **argv)
 {
     cmw_engine_config config;
     cmw_engine *engine;
-    cmw_plan *plan = NULL;
-    cmw_slot user;
     cmw_diag diag = {0};
 
     cmw_engine_config_init(&config);
     config.allocator = cmw_allocator_jemalloc();
-    if (cmw_engine_create(&engine, &config) != 0)
-        return 1;
-    int rc = cmw_slot_declare(engine, &user, "user", sizeof(struct user), NULL);
-    if (rc == 0)
-        rc = build_plan(engine, &user, &plan, &diag);
-    if (rc == 0)
-        rc = cmw_engine_install(engine, plan, &diag);
-    cmw_plan_release(plan);
+    int rc = cmw_engine_create(&engine, &config);
+    if (rc == 0) {
+        rc = run(engine, argc > 1 ? (uint16_t)atoi(argv[1]) : 0, &diag);
+        cmw_engine_destroy(engine);
+    }
     if (rc != 0)
         fprintf(stderr, "hello: %s\n", diag.code ? diag.message : cmw_error_text(rc));
-    else
-        rc = serve(engine, &user, argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
-    cmw_engine_destroy(engine);
     return rc != 0;
 }

@@ -52,6 +52,8 @@ typedef struct cmw_request_view {
     const uint8_t *header_ids; /**< cmw_header_id of each, or NULL. Readable up to a multiple of 16
                                     (what follows the last one is ignored) */
     uint32_t header_count;     /**< of both arrays */
+    uint32_t header_bytes;     /**< of names and values together, or an upper bound such as the size
+                                    of the head; 0: the engine adds them up */
     uint16_t http_version;     /**< 0x0100, 0x0101, 0x0200, 0x0300; 0: unknown */
     uint8_t scheme;            /**< cmw_scheme of the connection */
     uint8_t reserved;          /**< 0 */

@@ -332,7 +332,8 @@ static int emit_item(struct emitter *emitter, const struct item *item)
 
     if (item->kind == CMW__ENTRY_MATCH) {
         close_cluster(emitter);
-        emit(emitter, item->entry, CMW__ENTRY_MATCH);
+        emit(emitter, item->entry, CMW__ENTRY_MATCH)->counters =
+            cmw__compiler_counters(emitter->compiler, CMW__ENTRY_COUNTERS);
         return 0;
     }
     if (item->klass == 0)

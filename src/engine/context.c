@@ -10,14 +10,17 @@ _Static_assert(offsetof(cmw_ctx, request) <= 256, "the hot part of a context out
 /* ---- Begin ------------------------------------------------------------------------------ */
 
 /* Limits of the head: the request begins, and fails when it is run. */
-static void check_limits(cmw_ctx *ctx, const cmw_limits *limits)
+static inline void check_limits(cmw_ctx *ctx, const cmw_request_view *view,
+                                const cmw_limits *limits)
 {
-    if (CMW_UNLIKELY(ctx->request.view.header_count > limits->header_count ||
-                     cmw__request_header_bytes(&ctx->request) > limits->header_bytes))
+    const size_t bytes =
+        view->header_bytes ? view->header_bytes : cmw__request_header_bytes(&ctx->request);
+
+    if (CMW_UNLIKELY(view->header_count > limits->header_count || bytes > limits->header_bytes))
         cmw__ctx_fail_with(ctx, 431, CMW_ERR_LIMIT);
 }
 
-static void check_target(cmw_ctx *ctx, const cmw_engine *engine)
+static inline void check_target(cmw_ctx *ctx, const cmw_engine *engine)
 {
     if (CMW_UNLIKELY(engine->target_policy == CMW_TARGET_REJECT) &&
         !cmw__request_path_is_canonical(&ctx->request))
@@ -25,7 +28,7 @@ static void check_target(cmw_ctx *ctx, const cmw_engine *engine)
 }
 
 /* One request in `sample_every` is timed. */
-static void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
+static inline void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
 {
     if (CMW_LIKELY(--worker->sample_countdown != 0))
         return;
@@ -36,35 +39,48 @@ static void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
     ctx->sample_begin_ns = cmw__engine_clock(worker->engine);
 }
 
-static void init_context(cmw_ctx *ctx, cmw_worker *worker, const cmw_request_view *view)
+/* What depends on the plan and not on the request. Afterwards each end leaves it as it is here. */
+static CMW__NOINLINE void lay_out(cmw_ctx *ctx, const cmw_plan *plan)
 {
-    const cmw_engine *engine = worker->engine;
-    struct cmw__plan_use *use = worker->use;
-    const cmw_plan *plan = use->plan;
+    cmw_worker *worker = ctx->worker;
     char *base = (char *)ctx;
 
     ctx->plan = plan;
+    ctx->slot_bits = (uint64_t *)(void *)(base + CMW__CTX_FIXED);
+    cmw__unpoison(base, worker->engine->context_bytes);
+    cmw__arena_init(&ctx->arena, &worker->blocks, base + plan->arena_offset,
+                    base + worker->engine->context_bytes - CMW__RESERVE_BYTES,
+                    worker->engine->limits.memory_bytes);
+    ctx->request.arena = &ctx->arena;
+    cmw__response_init(&ctx->response, &ctx->arena, ctx->segments, CMW__SEGMENTS_INLINE);
+}
+
+static inline void init_context(cmw_ctx *ctx, struct cmw__plan_use *use,
+                                const cmw_request_view *view)
+{
+    const cmw_plan *plan = use->plan;
+
+    if (CMW_UNLIKELY(ctx->plan != plan))
+        lay_out(ctx, plan);
     ctx->at = NULL;
     ctx->use = use;
     ctx->pre_end = NULL;
-    ctx->slot_bits = (uint64_t *)(void *)(base + CMW__CTX_FIXED);
+    ctx->route = CMW_NONE;
     ctx->flags = 0;
     ctx->state = CMW__CTX_BEGUN;
-    ctx->route = CMW_NONE;
-    cmw__arena_init(&ctx->arena, &worker->blocks, base + plan->arena_offset,
-                    base + engine->context_bytes - CMW__RESERVE_BYTES, engine->limits.memory_bytes);
-    cmw__response_init(&ctx->response, &ctx->arena, ctx->segments, CMW__SEGMENTS_INLINE);
-    cmw__request_init(&ctx->request, view, &ctx->arena);
+    ctx->phase = CMW_PHASE_PRE_ROUTE;
+    cmw__request_restart(&ctx->request, view);
     ctx->values = NULL;
     ctx->body = NULL;
     ctx->services = NULL;
-    ctx->begin_ns = view->now_ns;
     ctx->early = 0;
-    for (uint32_t i = 0; i < plan->slot_words; i++)
+    ctx->begin_ns = view->now_ns;
+    ctx->slot_bits[0] = 0;
+    for (uint32_t i = 1; CMW_UNLIKELY(i < plan->slot_words); i++)
         ctx->slot_bits[i] = 0;
 }
 
-static int check_view(const cmw_request_view *view)
+static inline int check_view(const cmw_request_view *view)
 {
     if (view->size != sizeof *view)
         return CMW_ERR_VERSION;
@@ -91,12 +107,12 @@ int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *vie
         return worker->context_count >= engine->context_limit ? CMW_ERR_LIMIT : CMW_ERR_NOMEM;
     }
 
-    init_context(ctx, worker, view);
+    init_context(ctx, worker->use, view);
     worker->use->in_flight++;
     cmw__count(ctx, CMW__COUNT_BEGUN);
     if (view->method.len == 4 && memcmp(view->method.data, "HEAD", 4) == 0)
         ctx->response.flags = CMW__RESPONSE_HEAD_ONLY;
-    check_limits(ctx, &engine->limits);
+    check_limits(ctx, view, &engine->limits);
     check_target(ctx, engine);
     choose_sample(ctx, worker);
     *out = ctx;
@@ -168,11 +184,10 @@ int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes)
 
 /* ---- End -------------------------------------------------------------------------------- */
 
-static void count_end(cmw_ctx *ctx, cmw_end_reason reason)
+static inline void count_end(cmw_ctx *ctx, cmw_end_reason reason)
 {
     const unsigned hundreds = ctx->response.status / 100u;
 
-    cmw__count(ctx, CMW__COUNT_ENDED);
     cmw__count(ctx, CMW__COUNT_CLASS + (hundreds < 6 ? hundreds : 0));
     cmw__count(ctx, CMW__COUNT_REASON + (uint32_t)reason);
 }
@@ -185,7 +200,7 @@ static void record_duration(cmw_ctx *ctx)
 }
 
 /* A response that was not committed was not sent. */
-static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
+static inline cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
 {
     if ((unsigned)reason >= CMW_END_REASON_COUNT)
         return CMW_END_ERROR;
@@ -193,11 +208,16 @@ static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
 }
 
 /* Clean-ups may read the body, so that it goes last. */
-static void release_memory(cmw_ctx *ctx)
+static inline void release_memory(cmw_ctx *ctx)
 {
-    cmw__arena_reset(&ctx->arena);
-    if (ctx->body)
+    if (CMW_UNLIKELY(ctx->body != NULL))
         cmw__block_put(&ctx->worker->blocks, ctx->body);
+    if (CMW_UNLIKELY(ctx->response.segments != ctx->segments)) {
+        ctx->response.segments = ctx->segments;
+        ctx->response.segment_cap = CMW__SEGMENTS_INLINE;
+    }
+    cmw__response_restart(&ctx->response);
+    cmw__arena_recycle(&ctx->arena);
 }
 
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
@@ -209,7 +229,8 @@ void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
     ctx->reason = (uint32_t)reason;
     ctx->state = CMW__CTX_ENDING;
     ctx->response.flags |= CMW__RESPONSE_FROZEN;
-    cmw__ctx_run_complete(ctx);
+    if (ctx->plan->programs[CMW_PHASE_COMPLETE].count > 1)
+        cmw__ctx_run_complete(ctx);
     count_end(ctx, reason);
     if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
         record_duration(ctx);

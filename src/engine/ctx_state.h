@@ -17,6 +17,7 @@
 #include "engine_state.h"
 #include "histogram.h"
 #include "plan_state.h"
+#include "platform.h"
 #include "request_state.h"
 #include "response_state.h"
 
@@ -108,9 +109,23 @@ struct cmw_worker {
 /* Offset of what the plan lays out. */
 #define CMW__CTX_FIXED ((sizeof(cmw_ctx) + 15) & ~(size_t)15)
 
-/* A context, or NULL: the limit or memory. */
-cmw_ctx *cmw__worker_take_context(cmw_worker *worker);
-void cmw__worker_put_context(cmw_worker *worker, cmw_ctx *ctx);
+/* A new context, when none is free and the limit allows one more; NULL: the limit, or memory. */
+cmw_ctx *cmw__worker_create_context(cmw_worker *worker);
+
+static inline cmw_ctx *cmw__worker_take_context(cmw_worker *worker)
+{
+    cmw_ctx *ctx = worker->free_contexts;
+    if (CMW_UNLIKELY(!ctx))
+        return cmw__worker_create_context(worker);
+    worker->free_contexts = ctx->next_free;
+    return ctx;
+}
+
+static inline void cmw__worker_put_context(cmw_worker *worker, cmw_ctx *ctx)
+{
+    ctx->next_free = worker->free_contexts;
+    worker->free_contexts = ctx;
+}
 
 /* Take over a newly installed plan. Takes the engine's lock. */
 void cmw__worker_follow(cmw_worker *worker);

@@ -78,6 +78,7 @@ struct cmw_engine {
     struct cmw__table kinds;    /* of const cmw_kind * */
     struct cmw__attached_host *hosts;
     struct cmw__installed *installed; /* newest first */
+    struct cmw__installed *dropped;   /* to be freed when the lock is given back */
     cmw_worker *workers;              /* all */
     cmw_worker *free_workers;
     uint32_t worker_count;
@@ -107,8 +108,9 @@ void cmw__services_destroy(cmw_engine *engine);
 
 /* Room for a worker's counts of an installed plan; under the lock. 0 or CMW_ERR_NOMEM. */
 int cmw__installed_add_use(cmw_engine *engine, struct cmw__installed *installed, uint32_t worker);
-/* One holder less; an installed plan that is not the newest and has none is freed. Under the lock.
- */
+/* One holder less; an installed plan that is not the newest and has none goes with the lock. */
 void cmw__installed_drop(cmw_engine *engine, struct cmw__installed *installed);
+/* Give the lock back, then free what was dropped under it: that calls users' `destroy`. */
+void cmw__engine_unlock(cmw_engine *engine);
 
 #endif /* CMW_ENGINE_ENGINE_STATE_H */

@@ -66,12 +66,27 @@ static void free_installed(cmw_engine *engine, struct cmw__installed *installed)
     cmw_pool_free(pool, installed, installed_bytes(installed->worker_limit), 16);
 }
 
-static void unlink_installed(cmw_engine *engine, struct cmw__installed *installed)
+static void drop_installed(cmw_engine *engine, struct cmw__installed *installed)
 {
     struct cmw__installed **at = &engine->installed;
     while (*at != installed)
         at = &(*at)->next;
     *at = installed->next;
+    installed->next = engine->dropped;
+    engine->dropped = installed;
+}
+
+void cmw__engine_unlock(cmw_engine *engine)
+{
+    struct cmw__installed *installed = engine->dropped;
+
+    engine->dropped = NULL;
+    cmw__mutex_unlock(&engine->lock);
+    while (installed) {
+        struct cmw__installed *next = installed->next;
+        free_installed(engine, installed);
+        installed = next;
+    }
 }
 
 void cmw__installed_drop(cmw_engine *engine, struct cmw__installed *installed)
@@ -79,8 +94,7 @@ void cmw__installed_drop(cmw_engine *engine, struct cmw__installed *installed)
     installed->holders--;
     if (installed->holders > 0 || installed == engine->installed)
         return;
-    unlink_installed(engine, installed);
-    free_installed(engine, installed);
+    drop_installed(engine, installed);
 }
 
 void cmw__installed_destroy_all(cmw_engine *engine)
@@ -124,10 +138,8 @@ static int install_locked(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
     struct cmw__installed *old = engine->installed;
     installed->next = old;
     engine->installed = installed;
-    if (old && old->holders == 0) {
-        unlink_installed(engine, old);
-        free_installed(engine, old);
-    }
+    if (old && old->holders == 0)
+        drop_installed(engine, old);
     atomic_fetch_add_explicit(&engine->epoch, 1, memory_order_release);
     return 0;
 }
@@ -140,6 +152,6 @@ int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
         return cmw__diag_set(diag, CMW_ERR_ARG, "the plan was compiled for another engine");
     cmw__mutex_lock(&engine->lock);
     const int rc = install_locked(engine, plan, diag);
-    cmw__mutex_unlock(&engine->lock);
+    cmw__engine_unlock(engine);
     return rc;
 }

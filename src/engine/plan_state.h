@@ -50,7 +50,7 @@ struct cmw__entry_info {
     uint32_t klass;           /* index into plan->classes; 0: unconditional */
     uint32_t entered_counter; /* counts how often the run that it is in was entered */
     uint32_t run_begin;       /* index of the first entry of that run */
-    uint32_t counters;        /* of a call: the first of its own */
+    uint32_t counters;        /* of a call or a match: the first of its own */
     uint32_t histogram;       /* of a call */
     const struct cmw__header_block *block;
 };
@@ -203,7 +203,6 @@ struct cmw__owned_block {
 /* Fixed counters of a plan; those of runs and entries follow. */
 enum {
     CMW__COUNT_BEGUN,
-    CMW__COUNT_ENDED,
     CMW__COUNT_OVERLOAD,
     CMW__COUNT_FAULT,
     CMW__COUNT_CLASS,

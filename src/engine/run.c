@@ -32,7 +32,8 @@ int cmw__entry_complete(void *self, cmw_ctx *ctx)
     return 0;
 }
 
-/* 1 for a verdict that the phase allows and that is no fault. SUSPEND is not run by this version. */
+/* 1 for a verdict that the phase allows and that is no fault. SUSPEND is not run by this version.
+ */
 static int is_allowed(unsigned phase, int verdict)
 {
     static const uint8_t allowed[CMW__PROGRAMS] = {
@@ -227,10 +228,8 @@ static void raise_fault(cmw_ctx *ctx, cmw_fault fault)
 /* ---- post_route ------------------------------------------------------------------------- */
 
 /* A JSON body must be whole before others read it. */
-static void finish_json(cmw_ctx *ctx)
+static CMW__NOINLINE void finish_json(cmw_ctx *ctx)
 {
-    if (!ctx->response.json)
-        return;
     const int rc = cmw__response_finish_json(&ctx->response);
     if (rc != 0)
         raise_fault(ctx, fault_of(ctx, NULL, -1, rc));
@@ -263,16 +262,14 @@ static cmw_next respond(cmw_ctx *ctx)
     ctx->phase = CMW_PHASE_POST_ROUTE;
     ctx->request.writable = 0;
     ctx->response.origin = 0;
-    finish_json(ctx);
-    if (ctx->plan->programs[CMW_PHASE_POST_ROUTE].count > 1) {
-        run_post(ctx);
+    if (CMW_UNLIKELY(ctx->response.json != NULL))
         finish_json(ctx);
-    }
+    if (ctx->plan->programs[CMW_PHASE_POST_ROUTE].count > 1)
+        run_post(ctx);
+    while (CMW_UNLIKELY(ctx->response.json != NULL)) /* a fault leaves a plain body: it ends */
+        finish_json(ctx);
     ctx->at = NULL;
-    if (cmw__response_freeze(&ctx->response) != 0) {
-        raise_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_POST_ROUTE, CMW_ERR_STATE));
-        (void)cmw__response_freeze(&ctx->response); /* a plain answer has nothing left to finish */
-    }
+    ctx->response.flags |= CMW__RESPONSE_FROZEN;
     ctx->state = CMW__CTX_COMMITTED;
     return CMW_TO_RESPOND;
 }
@@ -298,6 +295,8 @@ static int body_is_too_long(const cmw_ctx *ctx)
 static cmw_next finish_pre(cmw_ctx *ctx)
 {
     ctx->at = NULL;
+    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_FAILED))
+        return respond_to_fault(ctx, ctx->fault);
     if (!(ctx->flags & CMW__CTX_SKIP_ROUTE)) {
         if (CMW_UNLIKELY(body_is_too_long(ctx)))
             return respond_to_fault(ctx, (cmw_fault){413, CMW_ERR_LIMIT, -1, NULL});
@@ -314,8 +313,10 @@ static cmw_next finish_pre(cmw_ctx *ctx)
 /* A callback of pre_route said something else than CONTINUE or SKIP_ROUTE. */
 static cmw_next leave_pre(cmw_ctx *ctx, const struct step *step)
 {
-    if (step->info->kind != CMW__ENTRY_CALL)
+    if (step->info->kind != CMW__ENTRY_CALL) { /* the match */
+        cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
         return respond_to_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
+    }
     if (step->value == CMW_STOP) {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_STOPS);
         if (ctx->response.status != 0)
@@ -370,9 +371,13 @@ cmw_next cmw_ctx_run(cmw_ctx *ctx)
         return respond_to_fault(ctx, ctx->fault);
     if (ctx->plan->prepare_count > 0)
         run_prepares(ctx);
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_PRE_ROUTE];
+    if (program->count <= 1) {
+        ctx->pre_end = program->entries;
+        return finish_pre(ctx);
+    }
     ctx->state = CMW__CTX_PRE_ROUTE;
-    ctx->phase = CMW_PHASE_PRE_ROUTE;
-    return run_pre(ctx, &ctx->plan->programs[CMW_PHASE_PRE_ROUTE], &ctx->pre_end);
+    return run_pre(ctx, program, &ctx->pre_end);
 }
 
 /* ---- Routes ----------------------------------------------------------------------------- */

@@ -7,8 +7,7 @@
 
 /* ---- Contexts --------------------------------------------------------------------------- */
 
-/* A new context, when none is free and the limit allows one more. */
-static CMW__NOINLINE cmw_ctx *create_context(cmw_worker *worker)
+CMW__NOINLINE cmw_ctx *cmw__worker_create_context(cmw_worker *worker)
 {
     const cmw_engine *engine = worker->engine;
 
@@ -21,21 +20,6 @@ static CMW__NOINLINE cmw_ctx *create_context(cmw_worker *worker)
     ctx->worker = worker;
     worker->context_count++;
     return ctx;
-}
-
-cmw_ctx *cmw__worker_take_context(cmw_worker *worker)
-{
-    cmw_ctx *ctx = worker->free_contexts;
-    if (CMW_UNLIKELY(!ctx))
-        return create_context(worker);
-    worker->free_contexts = ctx->next_free;
-    return ctx;
-}
-
-void cmw__worker_put_context(cmw_worker *worker, cmw_ctx *ctx)
-{
-    ctx->next_free = worker->free_contexts;
-    worker->free_contexts = ctx;
 }
 
 static void free_contexts(cmw_worker *worker)
@@ -108,14 +92,14 @@ void cmw__worker_follow(cmw_worker *worker)
 {
     cmw__mutex_lock(&worker->engine->lock);
     follow_locked(worker);
-    cmw__mutex_unlock(&worker->engine->lock);
+    cmw__engine_unlock(worker->engine);
 }
 
 void cmw__worker_release_retired(cmw_worker *worker)
 {
     cmw__mutex_lock(&worker->engine->lock);
     release_retired_locked(worker);
-    cmw__mutex_unlock(&worker->engine->lock);
+    cmw__engine_unlock(worker->engine);
 }
 
 void cmw_worker_idle(cmw_worker *worker)
@@ -184,7 +168,7 @@ int cmw_engine_take_worker(cmw_engine *engine, cmw_worker **out, const cmw_host 
         engine->workers_out++;
         follow_locked(worker);
     }
-    cmw__mutex_unlock(&engine->lock);
+    cmw__engine_unlock(engine);
     if (rc == 0)
         *out = worker;
     return rc;

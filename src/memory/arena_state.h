@@ -108,6 +108,19 @@ static inline void cmw__arena_init(cmw_arena *arena, struct cmw__block_list *blo
     arena->exhausted = 0;
 }
 
+void cmw__arena_reset(cmw_arena *arena);
+
+/* Reset, with nothing to do but one store when only the first chunk was used. */
+static inline void cmw__arena_recycle(cmw_arena *arena)
+{
+    if (CMW_UNLIKELY(arena->block || arena->cleanup || arena->exhausted)) {
+        cmw__arena_reset(arena);
+        return;
+    }
+    arena->cursor = arena->first;
+    cmw__poison(arena->first, (size_t)(arena->first_end - arena->first));
+}
+
 /* The slow path of both functions below: take a block and the piece from its beginning. */
 void *cmw__arena_alloc_in_new_block(cmw_arena *arena, size_t bytes);
 

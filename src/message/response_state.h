@@ -68,8 +68,8 @@ enum {
 struct cmw_response {
     uint64_t ids[2];
     struct cmw__segment *segments;
-    uint16_t segment_count;
     uint16_t segment_cap;
+    uint16_t segment_count;
     uint16_t status;
     uint8_t flags;
     uint8_t origin; /* CMW__SEGMENT_HANDLER while the handler runs, else 0 */
@@ -78,22 +78,27 @@ struct cmw_response {
     cmw_arena *arena; /* NULL: immutable (the overload response) */
 };
 
-/* Begin: empty. Inline: it is on the hot path. */
-static inline void cmw__response_init(cmw_response *response, cmw_arena *arena,
-                                      struct cmw__segment *segments, unsigned cap)
+/* Empty the response; arena and segments stay. Inline: it is on the hot path. */
+static inline void cmw__response_restart(cmw_response *response)
 {
     response->ids[0] = 0;
     response->ids[1] = 0;
-    response->segments = segments;
     response->segment_count = 0;
-    response->segment_cap = (uint16_t)cap;
     response->status = 0;
     response->flags = 0;
     response->origin = 0;
     response->body.data = NULL;
     response->body.len = 0;
     response->json = NULL;
+}
+
+static inline void cmw__response_init(cmw_response *response, cmw_arena *arena,
+                                      struct cmw__segment *segments, unsigned cap)
+{
+    response->segments = segments;
+    response->segment_cap = (uint16_t)cap;
     response->arena = arena;
+    cmw__response_restart(response);
 }
 
 /* Build a block from fields, in their order; a name that appears twice stays twice. Checks names

@@ -110,7 +110,7 @@ static const uint64_t *buckets_of(const cmw_plan *plan, const uint64_t *sums, ui
 static uint64_t exits_of(const struct cmw__program *program, uint32_t index, const uint64_t *sums)
 {
     const struct cmw__entry_info *info = &program->info[index];
-    if (info->kind != CMW__ENTRY_CALL ||
+    if ((info->kind != CMW__ENTRY_CALL && info->kind != CMW__ENTRY_MATCH) ||
         (program->phase != CMW_PHASE_PRE_ROUTE && program->phase != CMW_PHASE_ERROR))
         return 0;
     return sums[info->counters + CMW__ENTRY_STOPS] + sums[info->counters + CMW__ENTRY_SUSPENSIONS] +
@@ -167,10 +167,12 @@ static void fill_requests(cmw_stats *stats, const uint64_t *sums)
 
     to->size = sizeof *to;
     to->begun = sums[CMW__COUNT_BEGUN];
-    to->ended = sums[CMW__COUNT_ENDED];
     to->overloads = sums[CMW__COUNT_OVERLOAD];
     to->faults = sums[CMW__COUNT_FAULT];
     memcpy(to->by_class, &sums[CMW__COUNT_CLASS], sizeof to->by_class);
+    to->ended = 0;
+    for (int i = 0; i < CMW_END_REASON_COUNT; i++)
+        to->ended += sums[CMW__COUNT_REASON + i];
     memcpy(to->by_reason, &sums[CMW__COUNT_REASON], sizeof to->by_reason);
     to->durations = durations_of(buckets_of(stats->plan, sums, 0), sums[CMW__COUNT_DURATION_SUM]);
 }
