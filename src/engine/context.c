@@ -207,9 +207,10 @@ static inline cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reas
     return reason == CMW_END_SENT && ctx->state != CMW__CTX_COMMITTED ? CMW_END_ERROR : reason;
 }
 
-/* Clean-ups may read the body, so that it goes last. */
+/* Clean-ups run first: they may read the body and the response. */
 static inline void release_memory(cmw_ctx *ctx)
 {
+    cmw__arena_recycle(&ctx->arena);
     if (CMW_UNLIKELY(ctx->body != NULL))
         cmw__block_put(&ctx->worker->blocks, ctx->body);
     if (CMW_UNLIKELY(ctx->response.segments != ctx->segments)) {
@@ -217,7 +218,6 @@ static inline void release_memory(cmw_ctx *ctx)
         ctx->response.segment_cap = CMW__SEGMENTS_INLINE;
     }
     cmw__response_restart(&ctx->response);
-    cmw__arena_recycle(&ctx->arena);
 }
 
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)

@@ -235,28 +235,73 @@ static CMW__NOINLINE void finish_json(cmw_ctx *ctx)
         raise_fault(ctx, fault_of(ctx, NULL, -1, rc));
 }
 
-static void run_post(cmw_ctx *ctx)
+static void fail_post(cmw_ctx *ctx, const struct step *step)
 {
-    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
-    const struct cmw__entry *entry = program->entries;
+    const int is_call = step->info->kind == CMW__ENTRY_CALL;
+    if (is_call)
+        cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
+    raise_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_POST_ROUTE, is_call ? 0 : CMW_ERR_NOMEM));
+}
 
-    cmw__count(ctx, program->entered_counter);
+/* The general way: faults are raised, guards jump, and what has not run goes on. */
+static CMW__NOINLINE void run_post_from(cmw_ctx *ctx, const struct cmw__program *program,
+                                        const struct cmw__entry *entry)
+{
     for (;;) {
         const struct step step = run_entries(ctx, program, entry);
         if (step.info->kind == CMW__ENTRY_END)
             return;
-        if (step.info->kind == CMW__ENTRY_CALL) {
-            cmw__count(ctx, step.info->counters + CMW__ENTRY_ERRORS);
-            raise_fault(ctx, fault_of(ctx, step.info, CMW_PHASE_POST_ROUTE, 0));
-        } else {
-            raise_fault(ctx, fault_of(ctx, step.info, CMW_PHASE_POST_ROUTE, CMW_ERR_NOMEM));
-        }
+        fail_post(ctx, &step);
         entry = step.entry + 1;
     }
 }
 
+static CMW__NOINLINE void go_on_post(cmw_ctx *ctx, const struct cmw__program *program,
+                                     const struct cmw__entry *entry, int value)
+{
+    const struct step step = {entry, info_of(program, entry), value};
+
+    if (step.info->kind == CMW__ENTRY_GUARD) {
+        run_post_from(ctx, program, ctx->jump);
+        return;
+    }
+    fail_post(ctx, &step);
+    run_post_from(ctx, program, entry + 1);
+}
+
+static inline void run_post(cmw_ctx *ctx)
+{
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
+    const struct cmw__entry *entry = program->entries;
+    const struct cmw__entry *end = entry + program->count - 1;
+
+    if (entry == end)
+        return;
+    cmw__count(ctx, program->entered_counter);
+    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED)) {
+        run_post_from(ctx, program, entry);
+        return;
+    }
+    for (; entry != end; entry++) {
+        ctx->at = entry;
+        const int value = entry->fn(entry->self, ctx);
+        if (CMW_UNLIKELY(value != 0)) {
+            go_on_post(ctx, program, entry, value);
+            return;
+        }
+    }
+}
+
+static inline cmw_next freeze(cmw_ctx *ctx)
+{
+    ctx->at = NULL;
+    ctx->response.flags |= CMW__RESPONSE_FROZEN;
+    ctx->state = CMW__CTX_COMMITTED;
+    return CMW_TO_RESPOND;
+}
+
 /* From here on the response is decided: decorate it and freeze it. */
-static cmw_next respond(cmw_ctx *ctx)
+static CMW__NOINLINE cmw_next respond(cmw_ctx *ctx)
 {
     ctx->state = CMW__CTX_POST_ROUTE;
     ctx->phase = CMW_PHASE_POST_ROUTE;
@@ -264,14 +309,10 @@ static cmw_next respond(cmw_ctx *ctx)
     ctx->response.origin = 0;
     if (CMW_UNLIKELY(ctx->response.json != NULL))
         finish_json(ctx);
-    if (ctx->plan->programs[CMW_PHASE_POST_ROUTE].count > 1)
-        run_post(ctx);
+    run_post(ctx);
     while (CMW_UNLIKELY(ctx->response.json != NULL)) /* a fault leaves a plain body: it ends */
         finish_json(ctx);
-    ctx->at = NULL;
-    ctx->response.flags |= CMW__RESPONSE_FROZEN;
-    ctx->state = CMW__CTX_COMMITTED;
-    return CMW_TO_RESPOND;
+    return freeze(ctx);
 }
 
 static cmw_next respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
@@ -288,23 +329,36 @@ static cmw_next respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
 static int body_is_too_long(const cmw_ctx *ctx)
 {
     const uint64_t declared = ctx->request.view.content_length;
-    return declared > ctx->worker->engine->limits.body_bytes && declared != CMW_LENGTH_UNKNOWN;
+    return declared != 0 && declared > ctx->worker->engine->limits.body_bytes &&
+           declared != CMW_LENGTH_UNKNOWN;
+}
+
+static CMW__NOINLINE cmw_next refuse(cmw_ctx *ctx)
+{
+    if (ctx->flags & CMW__CTX_FAILED)
+        return respond_to_fault(ctx, ctx->fault);
+    return respond_to_fault(ctx, (cmw_fault){413, CMW_ERR_LIMIT, -1, NULL});
+}
+
+static inline cmw_next to_handler(cmw_ctx *ctx)
+{
+    ctx->at = NULL;
+    if (CMW_UNLIKELY((ctx->flags & CMW__CTX_FAILED) || body_is_too_long(ctx)))
+        return refuse(ctx);
+    ctx->state = CMW__CTX_HANDLER;
+    ctx->request.writable = 0;
+    ctx->response.origin = CMW__SEGMENT_HANDLER;
+    return CMW_TO_HANDLER;
 }
 
 /* A pre_route program came to its end. */
 static cmw_next finish_pre(cmw_ctx *ctx)
 {
+    if (!(ctx->flags & CMW__CTX_SKIP_ROUTE))
+        return to_handler(ctx);
     ctx->at = NULL;
-    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_FAILED))
+    if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
-    if (!(ctx->flags & CMW__CTX_SKIP_ROUTE)) {
-        if (CMW_UNLIKELY(body_is_too_long(ctx)))
-            return respond_to_fault(ctx, (cmw_fault){413, CMW_ERR_LIMIT, -1, NULL});
-        ctx->state = CMW__CTX_HANDLER;
-        ctx->request.writable = 0;
-        ctx->response.origin = CMW__SEGMENT_HANDLER;
-        return CMW_TO_HANDLER;
-    }
     if (ctx->response.status == 0)
         return respond_to_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, 0));
     return respond(ctx);
@@ -327,13 +381,12 @@ static cmw_next leave_pre(cmw_ctx *ctx, const struct step *step)
     return respond_to_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, 0));
 }
 
-static cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *program,
-                        const struct cmw__entry **end)
+/* Run a pre_route program from `entry` on, whatever its entries say. */
+static CMW__NOINLINE cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *program,
+                                      const struct cmw__entry *entry, const struct cmw__entry **end)
 {
-    const struct cmw__entry *entry = program->entries;
     struct step step;
 
-    cmw__count(ctx, program->entered_counter);
     for (;;) {
         step = run_entries(ctx, program, entry);
         if (step.value != CMW_SKIP_ROUTE || step.info->kind != CMW__ENTRY_CALL)
@@ -345,6 +398,23 @@ static cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *program,
     *end = step.entry;
     if (step.info->kind == CMW__ENTRY_END)
         return finish_pre(ctx);
+    return leave_pre(ctx, &step);
+}
+
+/* An entry that was called said `value`, not 0: act on it, and go on if that is what it means. */
+static CMW__NOINLINE cmw_next leave_or_go_on(cmw_ctx *ctx, const struct cmw__program *program,
+                                             const struct cmw__entry *entry, int value)
+{
+    const struct step step = {entry, info_of(program, entry), value};
+
+    if (step.info->kind == CMW__ENTRY_GUARD)
+        return run_pre(ctx, program, ctx->jump, &ctx->pre_end);
+    if (step.info->kind == CMW__ENTRY_CALL && value == CMW_SKIP_ROUTE) {
+        cmw__count(ctx, step.info->counters + CMW__ENTRY_SKIPS);
+        ctx->flags |= CMW__CTX_SKIP_ROUTE;
+        return run_pre(ctx, program, entry + 1, &ctx->pre_end);
+    }
+    ctx->pre_end = entry;
     return leave_pre(ctx, &step);
 }
 
@@ -363,21 +433,55 @@ static void run_prepares(cmw_ctx *ctx)
         plan->prepares[i].fn(plan->prepares[i].self, ctx);
 }
 
-cmw_next cmw_ctx_run(cmw_ctx *ctx)
+/* The common way: every entry says 0. Whatever else one says is handled by a function of its own,
+ * so that this loop stays small. */
+static CMW__NOINLINE cmw_next run_usual(cmw_ctx *ctx, const struct cmw__program *program)
 {
+    const struct cmw__entry *entry = program->entries;
+    const struct cmw__entry *end = entry + program->count - 1;
+
+    ctx->state = CMW__CTX_PRE_ROUTE;
+    cmw__count(ctx, program->entered_counter);
+    do {
+        ctx->at = entry;
+        const int value = entry->fn(entry->self, ctx);
+        if (CMW_UNLIKELY(value != 0))
+            return leave_or_go_on(ctx, program, entry, value);
+    } while (++entry != end);
+    ctx->pre_end = end;
+    return to_handler(ctx);
+}
+
+/* A request that is out of turn, over a limit, timed, or prepared. */
+static CMW__NOINLINE cmw_next run_unusual(cmw_ctx *ctx)
+{
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_PRE_ROUTE];
+
     if (ctx->state != CMW__CTX_BEGUN)
         return repeat(ctx);
-    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_FAILED))
+    if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
-    if (ctx->plan->prepare_count > 0)
-        run_prepares(ctx);
-    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_PRE_ROUTE];
-    if (program->count <= 1) {
-        ctx->pre_end = program->entries;
-        return finish_pre(ctx);
-    }
+    run_prepares(ctx);
+    if (!(ctx->flags & CMW__CTX_SAMPLED) && program->count > 1)
+        return run_usual(ctx, program);
     ctx->state = CMW__CTX_PRE_ROUTE;
-    return run_pre(ctx, program, &ctx->pre_end);
+    cmw__count(ctx, program->entered_counter);
+    return run_pre(ctx, program, program->entries, &ctx->pre_end);
+}
+
+cmw_next cmw_ctx_run(cmw_ctx *ctx)
+{
+    const cmw_plan *plan = ctx->plan;
+    const struct cmw__program *program = &plan->programs[CMW_PHASE_PRE_ROUTE];
+
+    if (CMW_UNLIKELY(ctx->state != CMW__CTX_BEGUN ||
+                     (ctx->flags & (CMW__CTX_FAILED | CMW__CTX_SAMPLED)) ||
+                     plan->prepare_count > 0))
+        return run_unusual(ctx);
+    if (program->count > 1)
+        return run_usual(ctx, program);
+    ctx->pre_end = program->entries;
+    return to_handler(ctx);
 }
 
 /* ---- Routes ----------------------------------------------------------------------------- */
@@ -414,7 +518,8 @@ cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id)
     const int rc = enter_classes(ctx, route);
     if (rc != 0)
         return respond_to_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, rc));
-    return run_pre(ctx, &route->pre, &ctx->route_end);
+    cmw__count(ctx, route->pre.entered_counter);
+    return run_pre(ctx, &route->pre, route->pre.entries, &ctx->route_end);
 }
 
 /* ---- Failing and committing -------------------------------------------------------------- */
@@ -440,15 +545,24 @@ void cmw_ctx_fail(cmw_ctx *ctx, int status)
     cmw__ctx_fail_with(ctx, status >= 400 && status <= 599 ? status : 500, 0);
 }
 
-cmw_next cmw_ctx_commit(cmw_ctx *ctx)
+/* A failure, or a commit out of turn. */
+static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
 {
     if (ctx->state >= CMW__CTX_POST_ROUTE)
         return repeat(ctx);
-    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_FAILED))
+    if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
-    if (CMW_UNLIKELY(ctx->response.status == 0))
-        return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
-    return respond(ctx);
+    return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
+}
+
+cmw_next cmw_ctx_commit(cmw_ctx *ctx)
+{
+    if (CMW_UNLIKELY(ctx->state >= CMW__CTX_POST_ROUTE || (ctx->flags & CMW__CTX_FAILED) ||
+                     ctx->response.status == 0))
+        return commit_unusual(ctx);
+    if (ctx->plan->programs[CMW_PHASE_POST_ROUTE].count > 1 || ctx->response.json)
+        return respond(ctx);
+    return freeze(ctx);
 }
 
 /* ---- complete --------------------------------------------------------------------------- */

@@ -281,10 +281,16 @@ const cmw_header *cmw_request_headers(const cmw_request *request, size_t *count)
 
 size_t cmw__request_header_bytes(const cmw_request *request)
 {
+    const cmw_header *at = request->view.headers;
+    const cmw_header *end = at + request->view.header_count;
     size_t bytes = 0;
 
-    for (size_t i = 0; i < request->view.header_count; i++)
-        bytes += request->view.headers[i].name.len + request->view.headers[i].value.len;
+    if (request->view.header_count & 1) {
+        bytes = at->name.len + at->value.len;
+        at++;
+    }
+    for (; at != end; at += 2) /* two at a time: this runs for every request */
+        bytes += at[0].name.len + at[0].value.len + at[1].name.len + at[1].value.len;
     return bytes;
 }
 

@@ -62,6 +62,7 @@ def check_hello(program):
         expect("without a token", status, 401)
         expect("type of a problem", headers["Content-Type"], "application/problem+json")
         expect("fields of a 401", headers["X-Content-Type-Options"], "nosniff")
+        expect("id of a 401", bool(headers["X-Request-ID"]), True)
         status, headers, text = server.ask("GET", "/", Authorization="Bearer meow")
         expect("with a token", (status, text), (200, '{"hello":"Mia"}'))
         expect("without permission", server.ask("GET", "/", Authorization="Bearer purr")[0], 403)

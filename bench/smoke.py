@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""Every row of cmw-bench runs, and its JSON can be read. What it measures is not looked at."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+KEYS = {"name", "ns", "instructions", "floor_ns", "floor_instructions", "ratio", "value", "unit",
+        "target", "met"}
+NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12_const",
+         "headers_12_iovec", "headers_12_set", "lookup_5_ids", "lookup_5_raw", "arena_26",
+         "conditions_10", "conditions_10000", "allocs", "rss", "context_bytes"]
+
+with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder) / "rows.json"
+    picture = pathlib.Path(folder) / "ratios.svg"
+    subprocess.run([sys.argv[1], "--quick", "--no-callgrind", "--json", path, "--plot", picture],
+                   check=True)
+    rows = json.loads(path.read_text())
+    assert picture.read_text().endswith("</svg>\n")
+
+assert [row["name"] for row in rows] == NAMES, rows
+for row in rows:
+    assert set(row) == KEYS, row
+    assert row["ns"] is not None or row["value"] is not None, row
+    assert row["instructions"] is None, row
+allocs = next(row for row in rows if row["name"] == "allocs")
+assert allocs["value"] == 0, allocs

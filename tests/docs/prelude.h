@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a fragment in docs/ may use without declaring it. A fragment's own declarations hide these.
+ */
+#ifndef CATZILLA_DOCS_PRELUDE_H
+#define CATZILLA_DOCS_PRELUDE_H
+
+#include <catzilla/component/jemalloc.h>
+#include <catzilla/mw.h>
+#include <catzilla/testing.h>
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct user {
+    const char *token, *name;
+    int may_write;
+};
+
+static cmw_slot user_slot;
+static cmw_slot request_id_slot;
+
+static cmw_service store_service;
+
+/* Of docs/guide.md's program. */
+cmw_phase_fn require_token, require_writer;
+
+/* The parameters of the function that a fragment of statements is put into. */
+#define SNIPPET_PARAMETERS                                                                       \
+    cmw_engine *engine, cmw_chain *chain, cmw_plan *plan, cmw_worker *worker, cmw_ctx *ctx,      \
+        cmw_request *request, cmw_response *response, cmw_test *test, cmw_middleware *mw,        \
+        cmw_diag *diag, int rc
+
+#endif /* CATZILLA_DOCS_PRELUDE_H */
