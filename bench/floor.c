@@ -72,10 +72,17 @@ static inline int has_mark(bytes16 marks)
     return (halves[0] | halves[1]) != 0;
 }
 
+/* Less than sixteen bytes: the first and the last eight, or one after the other. */
 static inline int is_valid_short(cmw_str value)
 {
+    char both[sizeof(bytes16)];
     unsigned bad = 0;
 
+    if (value.len >= 8) {
+        memcpy(both, value.data, 8);
+        memcpy(both + 8, value.data + value.len - 8, 8);
+        return !has_mark(mark_controls(both));
+    }
     for (size_t i = 0; i < value.len; i++)
         bad |= (unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7f;
     return bad == 0;

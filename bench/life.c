@@ -40,6 +40,9 @@ static void fill_view(struct life *life)
     view->target = CMW_STR("/articles/2024/index.html?page=2");
     view->headers = browser_headers;
     view->header_count = BROWSER_HEADER_COUNT;
+    for (size_t i = 0; i < BROWSER_HEADER_COUNT; i++) /* a parser knows how long the head was */
+        view->header_bytes +=
+            (uint32_t)(browser_headers[i].name.len + browser_headers[i].value.len);
     view->http_version = 0x0101;
     view->peer.family = CMW_ADDRESS_V4;
     memcpy(view->peer.bytes, (const uint8_t[4]){192, 0, 2, 7}, 4);

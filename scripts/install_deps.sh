@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what is missing, by apt-get.  install_deps.sh [build|all]
+# Installs what is missing, by apt-get.  install_deps.sh [build|demo|all]
 #   build  what scripts/build.sh needs
+#   demo   and what scripts/run_demo.sh needs
 #   all    and what scripts/run_tests.sh needs (default)
 set -euo pipefail
 
@@ -9,10 +10,11 @@ packages=(gcc g++ libc6-dev cmake ninja-build pkg-config ccache
     libcmocka-dev libjemalloc-dev libmicrohttpd-dev)
 case "${1:-all}" in
 build) ;;
+demo) packages+=(curl) ;;
 all) packages+=(clang-14 clang libclang-rt-14-dev llvm-14 clang-format-14 clang-tidy-14 valgrind
     binutils curl python3 git) ;;
 *)
-    echo "usage: ${0##*/} [build|all]" >&2
+    echo "usage: ${0##*/} [build|demo|all]" >&2
     exit 2
     ;;
 esac

@@ -66,6 +66,15 @@ static size_t round_up(size_t bytes)
     return (bytes + 15) & ~(size_t)15;
 }
 
+/* Slots do not move; others may be declared meanwhile. */
+static const struct cmw__slot *slot_at(cmw_engine *engine, cmw_slot slot)
+{
+    cmw__mutex_lock(&engine->lock);
+    const struct cmw__slot *found = cmw__engine_slot(engine, slot);
+    cmw__mutex_unlock(&engine->lock);
+    return found;
+}
+
 /* Give each slot that the chain names a bit and a place; bit 0 stays clear for those it does not.
  */
 static int lay_out_slots(struct cmw__compiler *compiler)
@@ -80,7 +89,7 @@ static int lay_out_slots(struct cmw__compiler *compiler)
         return cmw__compiler_no_memory(compiler);
     plan->slots = places;
     for (cmw_slot i = 0; i < count; i++) {
-        const struct cmw__slot *slot = cmw__engine_slot(compiler->engine, i);
+        const struct cmw__slot *slot = slot_at(compiler->engine, i);
         if (slot->size == 0 || !names_slot(compiler, i))
             continue;
         places[i].bit = (uint16_t)bits++;

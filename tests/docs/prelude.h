@@ -27,9 +27,9 @@ static cmw_service store_service;
 cmw_phase_fn require_token, require_writer;
 
 /* The parameters of the function that a fragment of statements is put into. */
-#define SNIPPET_PARAMETERS                                                                       \
-    cmw_engine *engine, cmw_chain *chain, cmw_plan *plan, cmw_worker *worker, cmw_ctx *ctx,      \
-        cmw_request *request, cmw_response *response, cmw_test *test, cmw_middleware *mw,        \
+#define SNIPPET_PARAMETERS                                                                         \
+    cmw_engine *engine, cmw_chain *chain, cmw_plan *plan, cmw_worker *worker, cmw_ctx *ctx,        \
+        cmw_request *request, cmw_response *response, cmw_test *test, cmw_middleware *mw,          \
         cmw_diag *diag, int rc
 
 #endif /* CATZILLA_DOCS_PRELUDE_H */
