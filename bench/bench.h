@@ -48,8 +48,9 @@ struct target {
 struct options {
     const char *json_file;
     const char *plot_file;
-    const char *keep_folder; /* where callgrind's files stay; NULL: they are removed */
-    const char *only;        /* name of the one row to run */
+    const char *keep_folder;  /* where callgrind's files stay; NULL: they are removed */
+    const char *sample_every; /* of the engines, a number; NULL: their default */
+    const char *only;         /* name of the one row to run */
     int is_quick;
     int counts_instructions;
     int checks;
@@ -100,6 +101,9 @@ void bench_run_counted(const struct row *row, const struct sides *sides);
 int bench_spawn(char *const *argv, char *out, size_t cap);
 /* This program's file. */
 const char *bench_self(void);
+
+/* life.c: of all engines opened from now on. */
+void bench_set_sample_every(const char *number);
 
 /* rows_count.c: the process that rss looks at; prints KiB. */
 int bench_print_resident(int with_library);

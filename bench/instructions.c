@@ -14,20 +14,25 @@
 
 static int run_callgrind(const char *folder, const struct options *options)
 {
-    char out_option[512], self[4096], only[64], output[1];
+    char out_option[512], self[4096], only[64], every[32], output[1];
     char valgrind[] = "valgrind", tool[] = "--tool=callgrind", quiet[] = "--quiet",
          start[] = "--instr-atstart=no", lines[] = "--dump-instr=no", counted[] = "--counted",
-         only_option[] = "--only";
-    char *argv[] = {valgrind, tool,    quiet, start, lines, out_option,
-                    self,     counted, NULL,  NULL,  NULL};
-    const size_t count = LEN(argv) - 3;
+         only_option[] = "--only", every_option[] = "--sample-every";
+    char *argv[] = {valgrind, tool, quiet, start, lines, out_option, self,
+                    counted,  NULL, NULL,  NULL,  NULL,  NULL};
+    size_t count = LEN(argv) - 5;
 
     snprintf(out_option, sizeof out_option, "--callgrind-out-file=%s/out", folder);
     snprintf(self, sizeof self, "%s", bench_self());
     if (options->only) {
         snprintf(only, sizeof only, "%s", options->only);
-        argv[count] = only_option;
-        argv[count + 1] = only;
+        argv[count++] = only_option;
+        argv[count++] = only;
+    }
+    if (options->sample_every) {
+        snprintf(every, sizeof every, "%s", options->sample_every);
+        argv[count++] = every_option;
+        argv[count++] = every;
     }
     return bench_spawn(argv, output, sizeof output);
 }

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
 #include "life.h"
+
+static const char *sample_every; /* NULL: the engine's default */
+
+void bench_set_sample_every(const char *number)
+{
+    sample_every = number;
+}
 
 void life_check(int rc, const cmw_diag *diag)
 {
@@ -56,6 +65,8 @@ void life_open(struct life *life, life_fill_fn *fill)
 
     cmw_engine_config_init(&config);
     config.allocator = bench_allocator();
+    if (sample_every)
+        config.sample_every = (uint32_t)strtoul(sample_every, NULL, 10);
     life_check(cmw_engine_create(&life->engine, &config), NULL);
     install(life->engine, fill);
     life_check(cmw_engine_take_worker(life->engine, &life->worker, NULL, NULL), NULL);

@@ -14,6 +14,7 @@ static const char usage[] =
     "  --json FILE      write the rows as JSON, too\n"
     "  --plot FILE      write a picture of the ratios (SVG)\n"
     "  --only NAME      run one row\n"
+    "  --sample-every N time one request in N; 0: none (the engine's default: 64)\n"
     "  --quick          few iterations: shows that it runs, measures nothing\n"
     "  --no-callgrind   do not count instructions\n"
     "  --keep FOLDER    leave callgrind's files there, for callgrind_annotate\n"
@@ -132,6 +133,8 @@ int main(int argc, char **argv)
             options.keep_folder = take_value(argc, argv, &i);
         else if (is_option(argv[i], "--only"))
             options.only = take_value(argc, argv, &i);
+        else if (is_option(argv[i], "--sample-every"))
+            options.sample_every = take_value(argc, argv, &i);
         else if (is_option(argv[i], "--quick"))
             options.is_quick = 1;
         else if (is_option(argv[i], "--no-callgrind"))
@@ -147,5 +150,6 @@ int main(int argc, char **argv)
             return is_option(argv[i], "--help") ? 0 : 2;
         }
     }
+    bench_set_sample_every(options.sample_every);
     return is_counted ? run_counted(&options) : run_all(&options);
 }

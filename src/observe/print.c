@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void print_long(struct cmw__printer *printer, size_t len, const char *format, va_list args)
+    CMW_PRINTF(3, 0);
+
 /* Longer than the buffer: format it again where it fits. For configuration time, so malloc is fine.
  */
 static void print_long(struct cmw__printer *printer, size_t len, const char *format, va_list args)

@@ -27,6 +27,7 @@ QUOTED = re.compile(r"/\* from (include/\S+): \*/\n")
 NAMED = re.compile(r"(?:^|[\s`(=\"'])(?:\./)?((?:%s)/[\w./+-]*[\w/])(?![\w*<{\[])" % "|".join(FOLDERS))
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 FLAGS = ["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+LOOSE = ["-Wno-unused", "-Wno-unused-parameter", "-Wno-unused-but-set-parameter"]
 WRAPPED = """#include "prelude.h"
 int snippet(SNIPPET_PARAMETERS);
 int snippet(SNIPPET_PARAMETERS)
@@ -65,8 +66,8 @@ def check_c(options, page, line, text):
             return ""
         return compile_unit(options, place + text, [])
     if re.search(r"^\{$", text, re.MULTILINE):
-        return compile_unit(options, f'#include "prelude.h"\n{place}{text}', ["-Wno-unused"])
-    return compile_unit(options, WRAPPED.format(line=line, page=page, text=text), ["-Wno-unused"])
+        return compile_unit(options, f'#include "prelude.h"\n{place}{text}', ["-Wno-unused-function"])
+    return compile_unit(options, WRAPPED.format(line=line, page=page, text=text), LOOSE)
 
 
 def check_names(text):

@@ -29,8 +29,8 @@ const char *const pool_methods[] = {"GET", "POST", "PURGE", "OPTIONS"};
 const char *const pool_host_patterns[] = {"a.example", "*.a.example", "B.example", "*.example"};
 
 const char *const pool_path_patterns[] = {
-    "/",      "/a",       "/a/",  "/a/*",    "/a/b", "/a/b/*", "/{x}",     "/{y}",    "/a/{x}",
-    "/{x}/b", "/{x}/{y}", "/*",   "/{x}/*",  "*",    "/b",     "/a%2Fb",   "/a/b/c",  "!/a",
+    "/",      "/a",       "/a/",   "/a/*",    "/a/b", "/a/b/*", "/{x}",     "/{y}",   "/a/{x}",
+    "/{x}/b", "/{x}/{y}", "/*",    "/{x}/*",  "*",    "/b",     "/a%2Fb",   "/a/b/c", "!/a",
     "!/a/*",  "!/{x}",    "!/a/b", "!/{q}/b", "!*",   "!/b/c",  "!/{x}/b/*"};
 
 const char *const pool_fields[] = {"Vary",  "ETag",  "Content-Type", "Set-Cookie", "Cache-Control",
@@ -58,8 +58,12 @@ const struct pool_target pool_targets[] = {
 };
 
 const struct pool_host pool_hosts[] = {
-    {"a.example", "a.example"}, {"x.A.example:8080", "x.a.example"}, {"b.example.", "b.example"},
-    {"c.example", "c.example"}, {"bad host", ""},                    {"other", "other"},
+    {"a.example", "a.example"},
+    {"x.A.example:8080", "x.a.example"},
+    {"b.example.", "b.example"},
+    {"c.example", "c.example"},
+    {"bad host", ""},
+    {"other", "other"},
 };
 
 /* ---- Chains ----------------------------------------------------------------------------- */
@@ -143,8 +147,8 @@ static void make_actions(struct script *script, struct random *random)
 /* Mostly CONTINUE, so that requests get far. */
 static int pick_verdict(struct random *random)
 {
-    static const int verdicts[] = {CMW_STOP,  CMW_STOP, CMW_SKIP_ROUTE, CMW_SUSPEND,
-                                   CMW_ERROR, 5,        77,             -1};
+    static const int verdicts[] = {CMW_STOP, CMW_STOP, CMW_SKIP_ROUTE, CMW_SUSPEND, CMW_ERROR, 5,
+                                   77,       -1};
     return random_chance(random, 82) ? CMW_CONTINUE : verdicts[random_below(random, 8)];
 }
 
@@ -303,9 +307,9 @@ static void print_middleware(const struct scenario_middleware *mw, int index, FI
 {
     static const char *const relations[] = {"?", "provides", "refines", "requires", "uses"};
 
-    fprintf(file, "  m%d: priority %d post %d flags %u failure %d/%d group %d condition %d%s", index,
-            mw->priority, mw->post_priority, mw->flags, mw->failure, mw->failure_status, mw->group,
-            mw->condition, mw->is_disabled ? " disabled" : "");
+    fprintf(file, "  m%d: priority %d post %d flags %u failure %d/%d group %d condition %d%s",
+            index, mw->priority, mw->post_priority, mw->flags, mw->failure, mw->failure_status,
+            mw->group, mw->condition, mw->is_disabled ? " disabled" : "");
     if (mw->before != ABSENT)
         fprintf(file, " before m%d", mw->before);
     if (mw->after != ABSENT)
