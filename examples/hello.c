@@ -110,9 +110,10 @@ static int serve(cmw_mhd *mhd, uint16_t port)
     sigaddset(&ending, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ending, NULL);
 
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD, port, NULL, NULL, cmw_mhd_on_request, mhd,
-        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_ARRAY, cmw_mhd_options(mhd), MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, port, NULL, NULL, cmw_mhd_on_request, mhd,
+                         MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_TIMEOUT, 30u,
+                         MHD_OPTION_ARRAY, cmw_mhd_options(mhd), MHD_OPTION_END);
     if (!daemon)
         return CMW_ERR_IO;
     printf("listening on http://127.0.0.1:%u\n",

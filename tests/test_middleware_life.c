@@ -10,8 +10,8 @@ static struct bench bench; /* of the test that runs */
 static cmw_ctx *begin(void)
 {
     cmw_ctx *ctx = NULL;
-    assert_int_equal(
-        cmw_ctx_begin(cmw_test_worker(bench.test), &ctx, cmw_test_view(bench.test)), 0);
+    assert_int_equal(cmw_ctx_begin(cmw_test_worker(bench.test), &ctx, cmw_test_view(bench.test)),
+                     0);
     return ctx;
 }
 
@@ -161,20 +161,19 @@ static void check_end(void **state)
 
 static void set_representation(struct actor *actor, cmw_ctx *ctx)
 {
-    static const char *const names[] = {"Content-Type", "Content-Language", "Content-Encoding",
-                                        "ETag", "Last-Modified", "Accept-Ranges", "Set-Cookie",
-                                        "Content-Unheard-Of", "Vary", "X-Kept"};
+    static const char *const names[] = {
+        "Content-Type",  "Content-Language", "Content-Encoding",   "ETag", "Last-Modified",
+        "Accept-Ranges", "Set-Cookie",       "Content-Unheard-Of", "Vary", "X-Kept"};
     (void)actor;
     for (size_t i = 0; i < LEN(names); i++)
-        assert_int_equal(cmw_response_set_named(cmw_ctx_response(ctx), cmw_str_cstr(names[i]),
-                                                CMW_STR("v")),
-                         0);
+        assert_int_equal(
+            cmw_response_set_named(cmw_ctx_response(ctx), cmw_str_cstr(names[i]), CMW_STR("v")), 0);
 }
 
 static void a_fault_drops_the_representation_and_keeps_the_rest(void **state)
 {
-    static const char *const dropped[] = {"Content-Language", "Content-Encoding", "ETag",
-                                          "Last-Modified", "Accept-Ranges", "Set-Cookie",
+    static const char *const dropped[] = {"Content-Language",  "Content-Encoding", "ETag",
+                                          "Last-Modified",     "Accept-Ranges",    "Set-Cookie",
                                           "Content-Unheard-Of"};
     struct actor a = {.name = "a", .on = ON_PRE, .inside = set_representation};
     struct actor b = {.name = "b", .on = ON_PRE, .pre = CMW_ERROR, .pre_status = 200};
@@ -204,14 +203,14 @@ static void rewrite_request(struct actor *actor, cmw_ctx *ctx)
 static void the_request_is_rewritten_in_pre_route_only(void **state)
 {
     int in_pre = 1, in_error = 1, in_post = 1, in_complete = 1;
-    struct actor pre = {.name = "pre", .on = ON_PRE, .inside = rewrite_request, .data = &in_pre,
-                        .pre = CMW_ERROR};
-    struct actor error = {.name = "error", .on = ON_ERROR, .inside = rewrite_request,
-                          .data = &in_error};
-    struct actor post = {.name = "post", .on = ON_POST, .inside = rewrite_request,
-                         .data = &in_post};
-    struct actor complete = {.name = "complete", .on = ON_COMPLETE, .inside = rewrite_request,
-                             .data = &in_complete};
+    struct actor pre = {
+        .name = "pre", .on = ON_PRE, .inside = rewrite_request, .data = &in_pre, .pre = CMW_ERROR};
+    struct actor error = {
+        .name = "error", .on = ON_ERROR, .inside = rewrite_request, .data = &in_error};
+    struct actor post = {
+        .name = "post", .on = ON_POST, .inside = rewrite_request, .data = &in_post};
+    struct actor complete = {
+        .name = "complete", .on = ON_COMPLETE, .inside = rewrite_request, .data = &in_complete};
     (void)state;
     bench_open(&bench, NULL);
     bench_add(&bench, &pre);
@@ -337,9 +336,8 @@ static void a_worker_without_contexts_left_gives_the_overload_response(void **st
     assert_null(cmw_worker_overload_response(cmw_test_worker(bench.test)));
     bench_install(&bench);
     cmw_ctx *ctx = begin();
-    assert_int_equal(
-        cmw_ctx_begin(cmw_test_worker(bench.test), &more, cmw_test_view(bench.test)),
-        CMW_ERR_LIMIT);
+    assert_int_equal(cmw_ctx_begin(cmw_test_worker(bench.test), &more, cmw_test_view(bench.test)),
+                     CMW_ERR_LIMIT);
     assert_null(more);
     assert_int_equal(cmw_test_send(bench.test), 0);
     assert_int_equal(cmw_test_status(bench.test), 503);
@@ -412,8 +410,7 @@ static void middleware_of_a_route_may_stop(void **state)
 
 static void middleware_of_a_route_obeys_its_conditions(void **state)
 {
-    const cmw_condition under_api = {
-        .size = sizeof(cmw_condition), .paths = api, .path_count = 1};
+    const cmw_condition under_api = {.size = sizeof(cmw_condition), .paths = api, .path_count = 1};
     struct actor route = {.name = "r", .on = ON_ALL};
     (void)state;
     bench_open(&bench, NULL);
@@ -704,8 +701,7 @@ static void disabled_middleware_is_left_out_until_it_is_enabled(void **state)
     bench_install(&bench);
     bench_forget(&bench);
     assert_int_equal(cmw_test_send(bench.test), 200);
-    assert_string_equal(bench.log,
-                        "pre:b pre:a post:b post:a complete/sent:a complete/sent:b ");
+    assert_string_equal(bench.log, "pre:b pre:a post:b post:a complete/sent:a complete/sent:b ");
     bench_close(&bench);
 }
 

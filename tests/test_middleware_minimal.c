@@ -165,8 +165,8 @@ static int cors(void *self, cmw_ctx *ctx)
     (void)self;
     if (cmw_response_add_token(response, CMW_HDR_VARY, CMW_STR("Origin")) != 0)
         return CMW_ERROR;
-    if (origin && cmw_response_set(response, CMW_HDR_ACCESS_CONTROL_ALLOW_ORIGIN,
-                                   origin->value) != 0)
+    if (origin &&
+        cmw_response_set(response, CMW_HDR_ACCESS_CONTROL_ALLOW_ORIGIN, origin->value) != 0)
         return CMW_ERROR;
     return CMW_CONTINUE;
 }
@@ -263,9 +263,9 @@ static void add(struct bench *bench, cmw_middleware *mw, const char *name, int32
 
 static void build(struct bench *bench)
 {
-    static const cmw_header secure[] = {{CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")},
-                                        {CMW_STR_INIT("X-Content-Type-Options"),
-                                         CMW_STR_INIT("nosniff")}};
+    static const cmw_header secure[] = {
+        {CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")},
+        {CMW_STR_INIT("X-Content-Type-Options"), CMW_STR_INIT("nosniff")}};
     static const char *const paths[] = {"/api/*", "!/api/open"};
     static const char *const methods[] = {"GET", "POST"};
     cmw_condition guarded, limited;

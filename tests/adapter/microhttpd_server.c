@@ -295,7 +295,7 @@ static struct MHD_Daemon *start_daemon(const struct mode *mode, cmw_mhd *mhd)
         pool[0].option = MHD_OPTION_END;
     return MHD_start_daemon(
         mode->flags, 0, NULL, NULL, cmw_mhd_on_request, mhd, MHD_OPTION_SOCK_ADDR, &address,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10), MHD_OPTION_CONNECTION_TIMEOUT, 20u,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(64 << 10), MHD_OPTION_CONNECTION_TIMEOUT, 10u,
         MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, cmw_mhd_options(mhd), MHD_OPTION_END);
 }
 

@@ -14,8 +14,11 @@
  *
  * What libmicrohttpd refuses by itself (a head that it cannot parse, one beyond its connection's
  * memory) it answers by itself: no callback runs and no field of the plan is on that answer.
- * MHD_stop_daemon ends open requests with CMW_END_SHUTDOWN; with a thread for each connection it
- * breaks their connections instead, which may show as CMW_END_CLIENT_GONE or CMW_END_ERROR.
+ * With epoll, libmicrohttpd 0.9.75 can miss a client that leaves in its upload, until the
+ * connection times out (CMW_END_DEADLINE): set MHD_OPTION_CONNECTION_TIMEOUT, which is off by
+ * default. MHD_stop_daemon ends open requests with CMW_END_SHUTDOWN; with a thread for each
+ * connection it breaks their connections instead, which may show as CMW_END_CLIENT_GONE or
+ * CMW_END_ERROR.
  */
 #ifndef CATZILLA_ADAPTER_MICROHTTPD_H
 #define CATZILLA_ADAPTER_MICROHTTPD_H
