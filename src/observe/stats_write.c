@@ -22,7 +22,7 @@ static void print_requests(struct cmw__printer *to, const cmw_request_stats *at)
                at->by_class[0] + at->by_class[1]);
     cmw__print(to, "ended as   ");
     for (int i = 0; i < CMW_END_REASON_COUNT; i++)
-        cmw__print(to, " %s %" PRIu64 " ", cmw_end_reason_name((cmw_end_reason)i),
+        cmw__print(to, "%s %s %" PRIu64, i ? " " : "", cmw_end_reason_name((cmw_end_reason)i),
                    at->by_reason[i]);
     cmw__print(to,
                "\nduration    %" PRIu64 " samples  mean %" PRIu64 "  p50 %" PRIu64 "  p95 %" PRIu64

@@ -5,6 +5,8 @@
 #ifndef CATZILLA_DOCS_PRELUDE_H
 #define CATZILLA_DOCS_PRELUDE_H
 
+#include <catzilla/builtin/request_id.h>
+#include <catzilla/builtin/security_headers.h>
 #include <catzilla/component/jemalloc.h>
 #include <catzilla/mw.h>
 #include <catzilla/testing.h>

@@ -3,8 +3,8 @@
  * The jemalloc allocator, in a library of its own (libcatzilla-mw-jemalloc).
  *
  * The core does not link jemalloc: Debian's uses initial-exec TLS and cannot be loaded with dlopen,
- * so that a program links it and a module or a binding does not. Linking it makes jemalloc the
- * process's malloc, the host's own calls included.
+ * so that a program links it and a module or a binding does not. What
+ * linking it means for the host's own malloc is in docs/reference.md.
  */
 #ifndef CATZILLA_COMPONENT_JEMALLOC_H
 #define CATZILLA_COMPONENT_JEMALLOC_H
