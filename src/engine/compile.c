@@ -76,7 +76,7 @@ static const struct cmw__slot *slot_at(cmw_engine *engine, cmw_slot slot)
 }
 
 /* Give each slot that the chain names a bit and a place; bit 0 stays clear for those it does not.
- */
+ * The answers of predicates have their bits behind them. */
 static int lay_out_slots(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
@@ -99,7 +99,8 @@ static int lay_out_slots(struct cmw__compiler *compiler)
             places[i].offset = (uint16_t)bytes;
         bytes += round_up(slot->size);
     }
-    plan->slot_words = (bits + 63) / 64;
+    plan->memo_bit = bits;
+    plan->slot_words = (bits + 2 * plan->memo_count + 63) / 64;
     plan->slot_bytes = bytes;
     if (bytes > compiler->engine->context_bytes / 2)
         return cmw__diag_set(compiler->diag, CMW_ERR_LIMIT,
@@ -218,9 +219,9 @@ static int run_steps(struct cmw__compiler *compiler)
     if (rc == 0)
         rc = cmw__order_find_match_point(&compiler->order, &plan->match_after, compiler->diag);
     if (rc == 0)
-        rc = lay_out_slots(compiler);
-    if (rc == 0)
         rc = cmw__compile_classes(compiler);
+    if (rc == 0)
+        rc = lay_out_slots(compiler);
     if (rc == 0)
         rc = cmw__compile_programs(compiler);
     if (rc == 0)

@@ -214,7 +214,7 @@ static int collect_classes(struct cmw__compiler *compiler)
 
 /* ---- Patterns --------------------------------------------------------------------------- */
 
-/* All patterns of the plan, each once. */
+/* All patterns of the plan, each once, whatever their parameters are called. */
 struct patterns {
     cmw_str *list;
     uint32_t count;
@@ -223,11 +223,10 @@ struct patterns {
 
 static uint32_t intern_pattern(struct patterns *patterns, cmw_str pattern)
 {
-    const uint64_t hash = cmw__hash(pattern.data, pattern.len, 0);
-    uint32_t place = (uint32_t)hash & patterns->index.mask;
+    uint32_t place = (uint32_t)cmw__pattern_hash(pattern) & patterns->index.mask;
 
     for (; patterns->index.places[place] != CMW_NONE; place = (place + 1) & patterns->index.mask)
-        if (cmw_str_equals(patterns->list[patterns->index.places[place]], pattern))
+        if (cmw__pattern_equals(patterns->list[patterns->index.places[place]], pattern))
             return patterns->index.places[place];
     patterns->index.places[place] = patterns->count;
     patterns->list[patterns->count] = pattern;
@@ -285,6 +284,95 @@ static int collect_patterns(struct cmw__compiler *compiler, struct patterns *pat
         rc = number_patterns(compiler, patterns, &plan->classes[i]);
     plan->pattern_count = patterns->count;
     plan->has_path_conditions = patterns->count > 0;
+    return rc;
+}
+
+/* ---- Predicates ------------------------------------------------------------------------- */
+
+/* All predicates of the plan, each once, and which of them could be asked twice. */
+struct predicates {
+    const struct cmw__condition **list;
+    uint8_t *is_shared;
+    uint32_t *memos;
+    uint32_t count;
+    struct index index;
+};
+
+static uint32_t intern_predicate(struct predicates *predicates,
+                                 const struct cmw__condition *condition)
+{
+    const uint64_t key =
+        (uint64_t)(uintptr_t)condition->predicate ^ (uint64_t)(uintptr_t)condition->predicate_self;
+    uint32_t place =
+        (uint32_t)cmw__mul_fold(key, UINT64_C(0x9e3779b97f4a7c15)) & predicates->index.mask;
+
+    for (; predicates->index.places[place] != CMW_NONE;
+         place = (place + 1) & predicates->index.mask) {
+        const uint32_t at = predicates->index.places[place];
+        if (predicates->list[at]->predicate == condition->predicate &&
+            predicates->list[at]->predicate_self == condition->predicate_self)
+            return at;
+    }
+    predicates->index.places[place] = predicates->count;
+    predicates->list[predicates->count] = condition;
+    return predicates->count++;
+}
+
+/* A predicate can be asked twice where two conditions have it, or where two patterns of its class
+ * can match. */
+static int note_predicates(struct cmw__compiler *compiler, struct predicates *predicates,
+                           struct cmw__class *klass)
+{
+    const int is_tried_twice = klass->clause_count > 0 && klass->clauses[1] > 1;
+
+    klass->memos = cmw__compiler_alloc(compiler, klass->condition_count, sizeof *klass->memos);
+    if (!klass->memos)
+        return cmw__compiler_no_memory(compiler);
+    for (uint32_t i = 0; i < klass->condition_count; i++) {
+        klass->memos[i] = CMW_NONE;
+        if (!klass->conditions[i]->predicate)
+            continue;
+        const uint32_t known = predicates->count;
+        klass->memos[i] = intern_predicate(predicates, klass->conditions[i]);
+        if (klass->memos[i] < known || is_tried_twice)
+            predicates->is_shared[klass->memos[i]] = 1;
+    }
+    return 0;
+}
+
+static void number_memos(cmw_plan *plan, const struct predicates *predicates)
+{
+    for (uint32_t i = 0; i < predicates->count; i++)
+        predicates->memos[i] = predicates->is_shared[i] ? plan->memo_count++ : CMW_NONE;
+    for (uint32_t i = 1; i < plan->class_count; i++) {
+        const struct cmw__class *klass = &plan->classes[i];
+        for (uint32_t k = 0; k < klass->condition_count; k++)
+            if (klass->memos[k] != CMW_NONE)
+                klass->memos[k] = predicates->memos[klass->memos[k]];
+    }
+}
+
+/* Each predicate is called at most once a request: those that could be asked twice get a memo. */
+static int collect_predicates(struct cmw__compiler *compiler)
+{
+    cmw_plan *plan = compiler->plan;
+    struct predicates predicates = {NULL, NULL, NULL, 0, {NULL, 0}};
+    size_t most = 0;
+
+    for (uint32_t i = 1; i < plan->class_count; i++)
+        most += plan->classes[i].condition_count;
+    predicates.list =
+        cmw_arena_alloc(compiler->scratch, most * sizeof(const struct cmw__condition *));
+    predicates.is_shared = cmw_arena_alloc(compiler->scratch, most);
+    predicates.memos = cmw_arena_alloc(compiler->scratch, most * sizeof *predicates.memos);
+    if (!predicates.list || !predicates.is_shared || !predicates.memos)
+        return cmw__compiler_no_memory(compiler);
+    memset(predicates.is_shared, 0, most);
+    int rc = index_init(&predicates.index, compiler, most);
+    for (uint32_t i = 1; i < plan->class_count && rc == 0; i++)
+        rc = note_predicates(compiler, &predicates, &plan->classes[i]);
+    if (rc == 0)
+        number_memos(plan, &predicates);
     return rc;
 }
 
@@ -385,6 +473,8 @@ int cmw__compile_classes(struct cmw__compiler *compiler)
         rc = collect_classes(compiler);
     if (rc == 0)
         rc = collect_patterns(compiler, &patterns);
+    if (rc == 0)
+        rc = collect_predicates(compiler);
     if (rc == 0)
         rc = collect_tries(compiler);
     if (rc == 0)

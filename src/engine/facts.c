@@ -107,18 +107,25 @@ static int refuse_late(const struct cmw__order *order, const struct cmw__instanc
                        const struct cmw__instance *provider, cmw_slot slot, cmw_diag *diag)
 {
     const int32_t at = provider->mw.priority;
-    if (cmw__group_route(provider->group) != CMW_NONE)
+    if (cmw__group_route(provider->group) != CMW_NONE &&
+        cmw__group_route(reader->group) != cmw__group_route(provider->group))
         return cmw__diag_set(diag, CMW_ERR_ORDER,
                              "'%s' (priority %d) reads slot '%s', which '%s' provides only in "
                              "route %u, after all else",
                              reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
                              provider->mw.name, (unsigned)cmw__group_route(provider->group));
+    if (at == CMW_PRIORITY_MAX)
+        return cmw__diag_set(diag, CMW_ERR_ORDER,
+                             "'%s' (priority %d) reads slot '%s', which '%s' provides only at "
+                             "priority %d, the last one; give '%s' a lower one, and '%s' one above "
+                             "that",
+                             reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
+                             provider->mw.name, (int)at, provider->mw.name, reader->mw.name);
     return cmw__diag_set(diag, CMW_ERR_ORDER,
                          "'%s' (priority %d) reads slot '%s', which '%s' provides only at priority "
                          "%d; give '%s' a priority above %d, such as %d",
                          reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                         provider->mw.name, (int)at, reader->mw.name, (int)at,
-                         (int)(at < CMW_PRIORITY_MAX ? at + 1 : at));
+                         provider->mw.name, (int)at, reader->mw.name, (int)at, (int)at + 1);
 }
 
 static int refuse_conditional(const struct cmw__order *order, const struct cmw__instance *reader,
@@ -188,9 +195,10 @@ static int check_refined_before(const struct cmw__order *order, uint32_t index, 
             return cmw__diag_set(
                 diag, CMW_ERR_ORDER,
                 "'%s' (priority %d) reads '%s', which '%s' refines only at priority %d; give '%s' "
-                "a priority below %d",
+                "a priority above %d, or '%s' one below %d",
                 reader->mw.name, (int)reader->mw.priority, slot_name(order, slot), refiner->mw.name,
-                (int)refiner->mw.priority, refiner->mw.name, (int)reader->mw.priority);
+                (int)refiner->mw.priority, reader->mw.name, (int)refiner->mw.priority,
+                refiner->mw.name, (int)reader->mw.priority);
     }
     return 0;
 }
@@ -270,6 +278,29 @@ static int check_conditions_before(const struct cmw__order *order, uint32_t refi
     return 0;
 }
 
+static int is_routed(const struct cmw__instance *instance)
+{
+    return cmw__group_route(instance->group) != CMW_NONE;
+}
+
+/* A route is entered when all conditions are decided. */
+static int refuse_routed_refiner(const struct cmw__order *order, const struct cmw__instance *by,
+                                 cmw_slot slot, cmw_diag *diag)
+{
+    const struct cmw__instance *reader = NULL;
+
+    for (uint32_t i = 0; i < order->count && !reader; i++)
+        if (conditions_read(order->items[i], slot))
+            reader = order->items[i];
+    return cmw__diag_set(diag, CMW_ERR_ORDER,
+                         "'%s' (priority %d) refines '%s' in route %u, which is entered after the "
+                         "conditions are decided, but a condition of '%s' (priority %d) reads it; "
+                         "add '%s' outside of the route",
+                         by->mw.name, (int)by->mw.priority, slot_name(order, slot),
+                         (unsigned)cmw__group_route(by->group), reader ? reader->mw.name : "",
+                         reader ? (int)reader->mw.priority : 0, by->mw.name);
+}
+
 int cmw__order_find_match_point(const struct cmw__order *order, uint32_t *match_after,
                                 cmw_diag *diag)
 {
@@ -280,7 +311,8 @@ int cmw__order_find_match_point(const struct cmw__order *order, uint32_t *match_
             const cmw_slot slot = at->mw.relations[k].slot;
             if (at->mw.relations[k].relation != CMW_REFINES || !anybody_reads(order, slot))
                 continue;
-            const int rc = check_conditions_before(order, i, slot, diag);
+            const int rc = is_routed(at) ? refuse_routed_refiner(order, at, slot, diag)
+                                         : check_conditions_before(order, i, slot, diag);
             if (rc != 0)
                 return rc;
             *match_after = i;

@@ -17,9 +17,33 @@ struct match {
 
 /* ---- One class -------------------------------------------------------------------------- */
 
-static int predicate_holds(const struct cmw__condition *condition, cmw_ctx *ctx)
+static int has_bit(const uint64_t *bits, uint32_t bit)
 {
-    return !condition->predicate || condition->predicate(condition->predicate_self, ctx) != 0;
+    return bits[bit / 64] >> (bit % 64) & 1;
+}
+
+static int ask_predicate(const struct cmw__condition *condition, cmw_ctx *ctx)
+{
+    return condition->predicate(condition->predicate_self, ctx) != 0;
+}
+
+/* A predicate that could be asked again keeps its answer: asked and found, two bits. */
+static int predicate_holds(const struct cmw__class *klass, uint32_t index, cmw_ctx *ctx)
+{
+    const struct cmw__condition *condition = klass->conditions[index];
+
+    if (!condition->predicate)
+        return 1;
+    if (klass->memos[index] == CMW_NONE)
+        return ask_predicate(condition, ctx);
+    const uint32_t asked = ctx->plan->memo_bit + 2 * klass->memos[index];
+    const uint32_t found = asked + 1;
+    if (!has_bit(ctx->slot_bits, asked)) {
+        ctx->slot_bits[asked / 64] |= UINT64_C(1) << (asked % 64);
+        if (ask_predicate(condition, ctx))
+            ctx->slot_bits[found / 64] |= UINT64_C(1) << (found % 64);
+    }
+    return has_bit(ctx->slot_bits, found);
 }
 
 /* What the matcher cannot know: hosts, methods without an id, and, last, predicates. */
@@ -30,7 +54,7 @@ static int looked_at_holds(const struct cmw__class *klass, cmw_ctx *ctx)
             !cmw__condition_allows_host(klass->conditions[i], &ctx->request))
             return 0;
     for (uint32_t i = 0; i < klass->condition_count; i++)
-        if (!predicate_holds(klass->conditions[i], ctx))
+        if (!predicate_holds(klass, i, ctx))
             return 0;
     return 1;
 }
@@ -59,20 +83,16 @@ static int clauses_hold(const struct match *match, const struct cmw__class *klas
     return 1;
 }
 
-/* A class asked before the match point keeps its answer: predicates are called once. */
-static int early_class_holds(const struct match *match, const struct cmw__class *klass)
+/* 1 if a class was asked before the match point: it keeps its answer. */
+static int was_asked_early(const cmw_ctx *ctx, const struct cmw__class *klass)
 {
-    const uint64_t mask = UINT64_C(1) << klass->early;
-    if (match->ctx->early & mask)
-        return (match->ctx->early_holds & mask) != 0;
-    return clauses_hold(match, klass) &&
-           (!klass->needs_a_look || looked_at_holds(klass, match->ctx));
+    return klass->early != CMW_NONE && (ctx->early >> klass->early & 1);
 }
 
 static int class_holds(const struct match *match, const struct cmw__class *klass)
 {
-    if (klass->early != CMW_NONE)
-        return early_class_holds(match, klass);
+    if (was_asked_early(match->ctx, klass))
+        return match->ctx->early_holds >> klass->early & 1;
     if (!(klass->method_bits & match->method_bit) && match->method_bit != 1u << CMW_METHOD_OTHER)
         return 0;
     if (klass->clause_count + klass->negated_count > 0 && !clauses_hold(match, klass))

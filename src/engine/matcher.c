@@ -62,6 +62,37 @@ static int next_segment(cmw_str *path, cmw_str *segment)
     return 1;
 }
 
+/* What a segment is when the names of parameters do not count. */
+static cmw_str nameless(cmw_str segment)
+{
+    return cmw__segment_is_parameter(segment) ? CMW_STR("{}") : segment;
+}
+
+int cmw__pattern_equals(cmw_str a, cmw_str b)
+{
+    cmw_str from_a, from_b;
+
+    if (a.data[0] != '/' || b.data[0] != '/')
+        return cmw_str_equals(a, b);
+    while (next_segment(&a, &from_a)) {
+        if (!next_segment(&b, &from_b) || !cmw_str_equals(nameless(from_a), nameless(from_b)))
+            return 0;
+    }
+    return b.len == 0;
+}
+
+uint64_t cmw__pattern_hash(cmw_str pattern)
+{
+    cmw_str segment;
+    uint64_t hash = 0;
+
+    while (next_segment(&pattern, &segment)) {
+        const cmw_str text = nameless(segment);
+        hash = cmw__hash(text.data, text.len, hash + 1);
+    }
+    return hash;
+}
+
 static int add_pattern(struct cmw__matcher *matcher, cmw_str pattern, uint32_t id)
 {
     uint32_t node = 0;

@@ -37,6 +37,10 @@ struct cmw__matcher {
     uint64_t seed;
 };
 
+/* 1 if two patterns match the same paths: "/{id}" and "/{name}" do. The hash goes with it. */
+int cmw__pattern_equals(cmw_str a, cmw_str b);
+uint64_t cmw__pattern_hash(cmw_str pattern);
+
 /* Build from `count` patterns (canonical, checked, no two equal), whose index is their id. `seed`
  * keys the hash. 0, CMW_ERR_LIMIT for one that is too deep (`*bad`), CMW_ERR_NOMEM. */
 int cmw__matcher_build(struct cmw__matcher *matcher, cmw_arena *arena, const cmw_str *patterns,

@@ -114,15 +114,32 @@ static uint32_t find_free(const struct cmw__instance **items, uint32_t count)
     return count;
 }
 
+/* None is free, so that each has one that must precede it: going back as often as there are items
+ * leads into a circle. Name two neighbours of it. */
+static int refuse_circle(const struct cmw__instance **items, uint32_t count, cmw_diag *diag)
+{
+    uint32_t at = 0;
+    uint32_t before = 0;
+
+    for (uint32_t step = 0; step <= count; step++) {
+        at = before;
+        before = 0;
+        while (before + 1 < count && !must_precede(items[before], items[at]))
+            before++;
+    }
+    return cmw__diag_set(diag, CMW_ERR_CYCLE,
+                         "before and after lead in a circle: '%s' must run before '%s' (both "
+                         "priority %d), and also after it",
+                         items[before]->mw.name, items[at]->mw.name, (int)items[at]->mw.priority);
+}
+
 /* Put items of one rank in an order that their references allow, else by registration. */
 static int sort_equals(const struct cmw__instance **items, uint32_t count, cmw_diag *diag)
 {
     for (uint32_t done = 0; done < count; done++) {
         const uint32_t free_at = done + find_free(items + done, count - done);
         if (free_at == count)
-            return cmw__diag_set(diag, CMW_ERR_CYCLE,
-                                 "before and after of '%s' and '%s' lead in a circle",
-                                 items[done]->mw.name, items[count - 1]->mw.name);
+            return refuse_circle(items + done, count - done, diag);
         const struct cmw__instance *next = items[free_at];
         memmove(&items[done + 1], &items[done], (free_at - done) * sizeof *items);
         items[done] = next;

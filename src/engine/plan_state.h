@@ -74,6 +74,7 @@ struct cmw__class {
     uint32_t held;        /* bit of a routed class: its conditions hold */
     uint32_t run_count;
     uint32_t *runs;        /* in all phases */
+    uint32_t *memos;       /* for each condition: that of its predicate, or CMW_NONE */
     uint32_t clause_count; /* positive path lists; each needs one pattern that matches */
     uint32_t *clauses;     /* clause i: patterns [clauses[i], clauses[i+1]) of `patterns` */
     uint32_t negated_count;
@@ -152,8 +153,10 @@ struct cmw_plan {
     /* Read by every request. */
     struct cmw__program programs[CMW__PROGRAMS];
     const struct cmw__slot_place *slots;
-    uint32_t slot_limit;   /* length of `slots` */
-    uint32_t slot_words;   /* of the set bits */
+    uint32_t slot_limit; /* length of `slots` */
+    uint32_t slot_words; /* of the set bits, with those of memos behind them */
+    uint32_t memo_bit;   /* where the answers of predicates begin: two bits each */
+    uint32_t memo_count;
     uint32_t arena_offset; /* where the first chunk begins in a context */
     uint32_t match_words;  /* of the sets that matching fills */
     uint32_t match_offset; /* where they are in a context; 0: in the arena */

@@ -543,7 +543,9 @@ void model_run(const struct scenario *scenario, const struct scenario_request *r
 
     outcome_init(outcome);
     model.path = target->path;
-    model.host = target->host ? target->host : pool_hosts[request->host].canonical;
+    model.host = pool_hosts[request->host].canonical;
+    if (target->host && model.host[0] != '\0') /* a bad Host field is never made good */
+        model.host = target->host;
     model.route = ABSENT;
     for (int i = 0; i < MIDDLEWARE_MAX; i++)
         model.decided[i] = ABSENT;

@@ -408,7 +408,7 @@ static void print_outcome(const char *who, const struct outcome *outcome)
 static void check_requests(struct bench *bench, struct random *random)
 {
     static struct outcome engine, model;
-    struct scenario_request request;
+    static struct scenario_request request;
 
     outcome_init(&engine);
     keep_response(&engine, cmw_worker_overload_response(bench->worker));
