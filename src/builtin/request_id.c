@@ -22,7 +22,7 @@ struct request_id {
     int trust_incoming;
 };
 
-static cmw_phase_fn on_pre_route;
+static cmw_phase_fn on_pre_route, on_post_route;
 
 /* A bijection: xor with a key, multiplications by odd numbers, shifts folded in. */
 static uint64_t permute(uint64_t number, const uint64_t key[2])
@@ -76,13 +76,15 @@ static void make_id(struct request_id *ids, cmw_request_id *id)
     id->len = 32;
 }
 
-static int on_pre_route(void *self, cmw_ctx *ctx)
+/* The request's id, made on the first ask; NULL without memory. */
+static const cmw_request_id *id_of(struct request_id *ids, cmw_ctx *ctx)
 {
-    struct request_id *ids = self;
-    cmw_request_id *id = cmw_ctx_set_slot(ctx, ids->slot);
-
+    cmw_request_id *id = cmw_ctx_slot(ctx, ids->slot);
+    if (id)
+        return id;
+    id = cmw_ctx_set_slot(ctx, ids->slot);
     if (!id)
-        return CMW_ERROR;
+        return NULL;
     const cmw_header *incoming = find_incoming(ids, cmw_ctx_request(ctx));
     if (incoming) {
         memcpy(id->text, incoming->value.data, incoming->value.len);
@@ -90,8 +92,21 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     } else {
         make_id(ids, id);
     }
-    return cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_X_REQUEST_ID,
-                            cmw_str_make(id->text, id->len)) == 0
+    return id;
+}
+
+static int on_pre_route(void *self, cmw_ctx *ctx)
+{
+    return id_of(self, ctx) ? CMW_CONTINUE : CMW_ERROR;
+}
+
+/* Here and not in pre_route, which a request over its limits never sees. */
+static int on_post_route(void *self, cmw_ctx *ctx)
+{
+    const cmw_request_id *id = id_of(self, ctx);
+
+    return id && cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_X_REQUEST_ID,
+                                  cmw_str_make(id->text, id->len)) == 0
                ? CMW_CONTINUE
                : CMW_ERROR;
 }
@@ -139,6 +154,7 @@ int cmw_request_id_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->self = ids;
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
+    middleware->post_route = on_post_route;
     cmw_middleware_provides(middleware, slot);
     return 0;
 }

@@ -134,6 +134,19 @@ static void a_failed_request_keeps_its_id(void **state)
     close_bench(test);
 }
 
+static void a_request_over_its_limits_has_an_id(void **state)
+{
+    cmw_test *test = open_bench("request_id", NULL);
+
+    (void)state;
+    cmw_test_request(test, "GET", "/");
+    for (int i = 0; i < 200; i++)
+        cmw_test_header(test, "X-Many", "1");
+    assert_int_equal(cmw_test_send(test), 431);
+    assert_true(is_generated(cmw_test_response_field(test, "X-Request-ID")));
+    close_bench(test);
+}
+
 static int read_slot(void *self, cmw_ctx *ctx)
 {
     cmw_engine *engine = self;
@@ -179,6 +192,7 @@ int main(void)
         cmocka_unit_test(ten_thousand_ids_differ),
         cmocka_unit_test(two_engines_make_different_ids),
         cmocka_unit_test(a_failed_request_keeps_its_id),
+        cmocka_unit_test(a_request_over_its_limits_has_an_id),
         cmocka_unit_test(the_slot_holds_what_is_sent),
         cmocka_unit_test(a_config_of_another_size_is_refused),
     };

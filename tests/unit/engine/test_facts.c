@@ -464,8 +464,8 @@ static void a_method_holds_where_a_class_before_the_match_point_was_not_asked(vo
 
 static void more_than_64_conditions_before_the_match_point_are_refused(void **state)
 {
-    char names[65][8];
-    char methods[65][8];
+    char names[65][16];
+    char methods[65][16];
     const struct part last[] = {
         {.name = "rehost", .priority = 10, .relations = REFINES(CMW_FACT_HOST)},
         {.name = "site", .priority = 20, .condition = ON_HOST},
