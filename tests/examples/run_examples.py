@@ -123,10 +123,12 @@ def check_production_api(program):
         expect_in("statistics", "rate_limit",
                   server.ask("GET", "/_stats", Authorization=editor)[2])
 
-        answers = [server.ask("GET", "/health") for _ in range(60)]
-        expect("rate limit", answers[-1][0], 429)
-        expect("when to come back", answers[-1][1]["Retry-After"], "1")
-        expect("security of a 429", answers[-1][1]["X-Frame-Options"], "DENY")
+        # However slow the machine is, some of so many come too soon after each other.
+        answers = [server.ask("GET", "/health") for _ in range(400)]
+        refused = [headers for status, headers, _ in answers if status == 429]
+        expect("rate limit", len(refused) > 0, True)
+        expect("when to come back", refused[0]["Retry-After"], "1")
+        expect("security of a 429", refused[0]["X-Frame-Options"], "DENY")
     expect_in("log", "user=Edda method=POST path=/todos status=201 end=sent", server.log)
     expect_in("log", "user=- method=GET path=/todos status=401", server.log)
 
