@@ -108,6 +108,7 @@ static inline void cmw__arena_init(cmw_arena *arena, struct cmw__block_list *blo
     arena->exhausted = 0;
 }
 
+/* Run the clean-ups, give the blocks back, poison the first chunk. */
 void cmw__arena_reset(cmw_arena *arena);
 
 /* Reset, with nothing to do but one store when only the first chunk was used. */
@@ -152,8 +153,6 @@ static inline void *cmw__arena_alloc(cmw_arena *arena, size_t bytes)
 
 /* Run the clean-ups in reverse order, down to one that is not run (NULL: all); the memory stays. */
 void cmw__arena_run_cleanups(cmw_arena *arena, struct cmw__cleanup *down_to);
-/* Run the clean-ups, give the blocks back, poison the first chunk. */
-void cmw__arena_reset(cmw_arena *arena);
 /* Go on in a reserve (16-aligned, at least 32 bytes): the rest of the present chunk is lost. For
  * answers when memory has run out. 16 bytes of it become the head of a block that has no list, so
  * that marks and rewinding work as ever. Not while the arena is in that reserve already. */

@@ -27,21 +27,21 @@ void cmw__print(struct cmw__printer *printer, const char *format, ...)
 {
     char text[512];
     va_list args;
-    va_list again;
 
     if (printer->error)
         return;
     va_start(args, format);
-    va_copy(again, args);
     const int len = vsnprintf(text, sizeof text, format, args);
-    if (len < 0)
-        printer->error = CMW_ERR_INVALID;
-    else if ((size_t)len >= sizeof text)
-        print_long(printer, (size_t)len, format, again);
-    else
-        printer->error = printer->write(printer->self, text, (size_t)len);
-    va_end(again);
     va_end(args);
+    if (len < 0) {
+        printer->error = CMW_ERR_INVALID;
+    } else if ((size_t)len < sizeof text) {
+        printer->error = printer->write(printer->self, text, (size_t)len);
+    } else {
+        va_start(args, format);
+        print_long(printer, (size_t)len, format, args);
+        va_end(args);
+    }
 }
 
 int cmw_write_file(void *file, const char *text, size_t len)
