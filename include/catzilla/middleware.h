@@ -231,7 +231,8 @@ typedef struct cmw_middleware {
     const char *name;       /**< of this instance; unique in its chain */
     const char *kind;       /**< what it is an instance of; NULL: "custom" */
     int32_t priority;       /**< 0..65535, lower runs first */
-    int32_t post_priority;  /**< in post_route; CMW_PRIORITY_INHERIT: as `priority` */
+    int32_t post_priority;  /**< in post_route; CMW_PRIORITY_INHERIT: as `priority`. Equal ones keep
+                               plan order */
     uint32_t flags;         /**< enum cmw_middleware_flags */
     int32_t failure;        /**< cmw_failure_policy */
     int32_t failure_status; /**< 400..599, for CMW_FAIL_STATUS */

@@ -16,8 +16,8 @@
 
 struct cmw__matcher_node {
     uint32_t parameter; /* child for any one segment that is not empty, or CMW_NONE */
-    uint32_t here;      /* first pattern that ends here: index into `chains`, or CMW_NONE */
-    uint32_t below;     /* first pattern that takes the rest, likewise */
+    uint32_t here;      /* the pattern that ends here, or CMW_NONE */
+    uint32_t below;     /* the pattern that takes the rest, likewise */
     uint32_t has_text;  /* 1: there are text children */
 };
 

@@ -32,8 +32,8 @@ int cmw__order_find_match_point(const struct cmw__order *order, uint32_t *match_
 /* 1 if the instance has this relation to the slot. */
 int cmw__instance_has(const struct cmw__instance *instance, cmw_relation relation, cmw_slot slot);
 
-/* Walk over the conditions of an instance: its own, then its groups', inside out. Start with NULL
- * group and `*step` 0; NULL at the end. */
+/* Walk over the conditions of an instance: its own, then its groups', inside out; NULL at the
+ * end. Start with the instance and all else 0. */
 struct cmw__condition_walk {
     const struct cmw__instance *instance;
     const cmw_group *group;

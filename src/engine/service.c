@@ -262,8 +262,7 @@ static void destroy_object(void *argument)
     made->service->config.destroy(made->service->config.self, made->object);
 }
 
-/* Make an object for this request. What must be destroyed is registered before it is made, so that
- * none is lost for want of memory. */
+/* Make an object for this request; one whose end cannot be registered is destroyed at once. */
 static int make_object(cmw_ctx *ctx, struct cmw__service *service,
                        struct cmw__request_service **out)
 {

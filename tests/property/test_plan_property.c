@@ -24,7 +24,7 @@ struct bench {
     struct member {
         struct bench *bench;
         int index;
-        char name[8];
+        char name[16];
     } members[MIDDLEWARE_MAX];
     struct predicate {
         struct bench *bench;
