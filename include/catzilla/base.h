@@ -149,6 +149,35 @@ typedef struct cmw_diag {
     char message[CMW_DIAG_CAP]; /**< the sentence, NUL-terminated */
 } cmw_diag;
 
+/**
+ * Write a sentence into a diagnostic, for functions of one's own that take one.
+ *
+ * @param diag    NULL: nothing is written
+ * @param code    a CMW_ERR_*
+ * @param format  of printf, for one sentence without a final full stop or line end
+ * @return        `code`, so that it can be returned
+ * Threads:       the diagnostic's owner
+ * Cost:          for configuration time
+ * Since:         0.1
+ */
+CMW_API int cmw_diag_set(cmw_diag *diag, int code, const char *format, ...) CMW_PRINTF(3, 4);
+
+/* ---- Configs that can grow -------------------------------------------------------------- */
+
+/**
+ * Take over a caller's config struct, which may be of an older or newer version than ours.
+ *
+ * Both begin with `size_t size`. A smaller one leaves the rest of `to` as it was; a larger one is
+ * accepted if what we do not know of it is zero.
+ *
+ * @param to    ours, filled with the defaults and its size; unchanged on failure
+ * @param from  the caller's; NULL leaves `to` as it is
+ * @return      0, or CMW_ERR_VERSION
+ * Cost:        O(size), no allocation
+ * Since:       0.1
+ */
+CMW_API CMW_NODISCARD int cmw_config_adopt(void *to, const void *from);
+
 /* ---- Limits that "none" means ----------------------------------------------------------- */
 
 /** "No index", "no such thing", wherever an index of 32 bits is returned or given. */

@@ -26,14 +26,45 @@ typedef struct cmw_plan cmw_plan;
 
 /** The type of an option, which is the type of the config struct's member at its offset. */
 typedef enum cmw_option_type {
-    CMW_OPTION_BOOL = 1,      /**< int */
-    CMW_OPTION_INT = 2,       /**< int64_t */
-    CMW_OPTION_TEXT = 3,      /**< const char * */
-    CMW_OPTION_TEXT_LIST = 4, /**< const char *const *, and a size_t right after it */
-    CMW_OPTION_CHOICE = 5     /**< int: the index in `choices` */
+    CMW_OPTION_BOOL = 1,        /**< int */
+    CMW_OPTION_INT = 2,         /**< int64_t */
+    CMW_OPTION_TEXT = 3,        /**< const char * */
+    CMW_OPTION_TEXT_LIST = 4,   /**< const char *const *, and a size_t right after it; a config file
+                                     may give one text instead of a list of one */
+    CMW_OPTION_CHOICE = 5,      /**< int: the index in `choices` */
+    CMW_OPTION_SWITCH = 6,      /**< const char *: true leaves it alone, false makes it "" */
+    CMW_OPTION_TEXT_MAP = 7,    /**< const cmw_option_text *, and a size_t right after it */
+    CMW_OPTION_LIST_MAP = 8,    /**< const cmw_option_list *, and a size_t right after it */
+    CMW_OPTION_OBJECT = 9,      /**< const T *, NULL if it is not given; T as `members` describe */
+    CMW_OPTION_OBJECT_LIST = 10 /**< const T *, and a size_t right after it */
 } cmw_option_type;
 
-/** One option of a kind: what a config file may say, and where it goes. */
+/** A member of a CMW_OPTION_TEXT_MAP: `"name": "text"`. */
+typedef struct cmw_option_text {
+    const char *name;
+    const char *text;
+} cmw_option_text;
+
+/** A member of a CMW_OPTION_LIST_MAP: `"name": ["text", ...]`, also `"name": "text"`. */
+typedef struct cmw_option_list {
+    const char *name;
+    const char *const *texts;
+    size_t count;
+} cmw_option_list;
+
+/** Bits of cmw_option.flags. */
+enum cmw_option_flags {
+    CMW_OPTION_REQUIRED = 1, /**< its object is refused without it */
+    CMW_OPTION_SECRET = 2    /**< never printed */
+};
+
+/**
+ * One option of a kind: what a config file may say, and where it goes.
+ *
+ * A name may stand in several rows of one table, each of another type: a config file's value goes
+ * to the row whose type it has (`trust_incoming`: true, or a list of networks). What a row leaves
+ * out is 0.
+ */
 typedef struct cmw_option {
     const char *name; /**< as in a config file, "max_age" */
     cmw_option_type type;
@@ -41,6 +72,12 @@ typedef struct cmw_option {
     int64_t min, max;    /**< for CMW_OPTION_INT; equal: no bounds */
     const char *choices; /**< for CMW_OPTION_CHOICE: "keep|strip|add" */
     const char *help;    /**< one sentence */
+    uint32_t flags;      /**< enum cmw_option_flags */
+
+    const struct cmw_option *members; /**< of CMW_OPTION_OBJECT and _OBJECT_LIST: T's own table */
+    size_t member_count;
+    size_t object_size;                /**< sizeof(T) */
+    void (*object_init)(void *object); /**< fill T's defaults; NULL: all zero */
 } cmw_option;
 
 /**
@@ -58,6 +95,9 @@ typedef struct cmw_kind {
 
     /**
      * Fill a descriptor from a config (NULL: the defaults), which it copies what it needs from.
+     *
+     * `middleware` was cleared by cmw_middleware_init and then given the name of the instance,
+     * which `create` may read and must leave.
      *
      * @return 0, or an error with `diag` saying which option is wrong and why; nothing is kept
      */

@@ -135,6 +135,37 @@ CMW_API void *cmw_ctx_host_data(cmw_ctx *ctx);
 /** The time at which the request began: the view's `now_ns`, else the engine's clock, read once. */
 CMW_API uint64_t cmw_ctx_begin_ns(cmw_ctx *ctx);
 
+/** The engine's clock, read now: the same clock as `now_ns` of the view. Cost: a clock. */
+CMW_API uint64_t cmw_ctx_now_ns(cmw_ctx *ctx);
+
+/**
+ * The wall clock at cmw_ctx_begin_ns, as nanoseconds since 1970-01-01 UTC.
+ *
+ * The worker reads the system's wall clock at most every 100 ms and adds the monotonic time that
+ * has passed since, so a step of the wall clock is seen that much later.
+ *
+ * Cost:  O(1); a clock every 100 ms
+ * Since: 0.1
+ */
+CMW_API uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx);
+
+/** The route that was entered, as given to cmw_ctx_enter_route; CMW_NONE: none. Cost: O(1). */
+CMW_API uint32_t cmw_ctx_route(const cmw_ctx *ctx);
+
+/**
+ * Random bytes that nobody can foretell: for nonces, ids that guard, tokens.
+ *
+ * Taken from a buffer of the worker's that is filled in batches from the system's generator, and
+ * filled anew in a process that was forked.
+ *
+ * @param[out] to  `len` bytes; unchanged on failure
+ * @return         0, or CMW_ERR_IO when the system gives none
+ * Threads:        the context's worker
+ * Cost:           O(len); a system call every 1,024 bytes; the worker's first call takes a page
+ * Since:          0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len);
+
 /**
  * Set a slot: zeroed room for one value. Setting it again gives the same room, zeroed again, after
  * its destructor ran.

@@ -43,6 +43,8 @@ typedef struct cmw_engine_config {
     uint32_t sample_every;          /**< time one request in so many: 1: all, 0: none. Default 64 */
     uint64_t (*clock_ns)(void *self); /**< monotonic; NULL: the system's */
     void *clock_self;
+    uint64_t (*wall_clock_ns)(void *self); /**< since 1970-01-01 UTC; NULL: the system's. Called
+                                                with `clock_self` */
 } cmw_engine_config;
 
 /** Fill the defaults: see cmw_engine_config_init. */
@@ -88,6 +90,77 @@ CMW_API cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose);
  * no lock Since:       0.1
  */
 CMW_API CMW_NODISCARD int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag);
+
+/* ---- What outlives plans ---------------------------------------------------------------- */
+
+/**
+ * A table, cache or store of a middleware that keeps its content when a chain is compiled again.
+ * Clear it with cmw_state_config_init.
+ */
+typedef struct cmw_state_config {
+    size_t size;       /**< set by cmw_state_config_init */
+    const char *kind;  /**< of the middleware */
+    const char *name;  /**< of the instance */
+    const void *shape; /**< bytes that say what the object is like: only an object of an equal shape
+                            is shared */
+    size_t shape_len;
+    int (*create)(void *self, void **object);  /**< 0, or an error that is passed on */
+    void (*destroy)(void *self, void *object); /**< `self` as it was given to the call that made the
+                                                    object; or NULL */
+    void *self;
+} cmw_state_config;
+
+static inline void cmw_state_config_init(cmw_state_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->size = sizeof *config;
+}
+
+/**
+ * The object with a kind, name and shape: the one that is there, counted once more, or a new one.
+ *
+ * A `create` of a kind calls this, and its middleware's `destroy` calls cmw_state_release: while
+ * one plan follows another the object goes on, and a reload forgives no attacker.
+ *
+ * @param[out] object  unchanged on failure
+ * @return             0, CMW_ERR_ARG, CMW_ERR_NOMEM, or what `create` returned
+ * Threads:            any; `create` is called under a lock of the engine's and must not call this
+ * Cost:               allocates; for configuration time
+ * Since:              0.1
+ */
+CMW_API CMW_NODISCARD int cmw_state_retain(cmw_engine *engine, void **object,
+                                           const cmw_state_config *config);
+
+/** Count an object down; the last one destroys it. Any thread; not from `create`. */
+CMW_API void cmw_state_release(cmw_engine *engine, void *object);
+
+/* ---- Work beside requests --------------------------------------------------------------- */
+
+/** Do what has piled up (write a log, drop what is old). Returns the number of things done. */
+typedef size_t cmw_poll_fn(void *self);
+
+/**
+ * Have a function called by each cmw_engine_poll.
+ *
+ * @return 0, CMW_ERR_ARG, CMW_ERR_NOMEM
+ * Threads: any, but not from such a function
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_engine_add_poll(cmw_engine *engine, cmw_poll_fn *poll, void *self);
+
+/** Undo it; when this returns, the function does not run and will not. Not from such a function. */
+CMW_API void cmw_engine_remove_poll(cmw_engine *engine, cmw_poll_fn *poll, void *self);
+
+/**
+ * Do the work that middleware left for later. A host calls it from its loop or from a thread of its
+ * own, some times a second; calls from several threads take turns.
+ *
+ * @return  the number of things done
+ * Threads: any
+ * Cost:    that of the work; requests never wait for it
+ * Since:   0.1
+ */
+CMW_API size_t cmw_engine_poll(cmw_engine *engine);
 
 /* ---- Hosts ------------------------------------------------------------------------------ */
 
@@ -159,6 +232,12 @@ CMW_API void cmw_engine_put_worker(cmw_engine *engine, cmw_worker *worker);
 
 /** The engine of a worker. Cost: O(1). */
 CMW_API cmw_engine *cmw_worker_engine(cmw_worker *worker);
+
+/** Its number, from 0 to `worker_limit` - 1, for tables with a place for each. Cost: O(1). */
+CMW_API uint32_t cmw_worker_index(const cmw_worker *worker);
+
+/** Workers that an engine may have at once: the configuration's `worker_limit`. Cost: O(1). */
+CMW_API uint32_t cmw_engine_worker_limit(const cmw_engine *engine);
 
 /** To be called before blocking: lets go of a plan that is no longer installed. Cost: O(1). */
 CMW_API void cmw_worker_idle(cmw_worker *worker);

@@ -15,9 +15,12 @@
 #include <catzilla/chain.h>
 #include <catzilla/context.h>
 #include <catzilla/engine.h>
+#include <catzilla/hash.h>
 #include <catzilla/header_id.h>
 #include <catzilla/json.h>
 #include <catzilla/middleware.h>
+#include <catzilla/network.h>
+#include <catzilla/principal.h>
 #include <catzilla/request.h>
 #include <catzilla/response.h>
 #include <catzilla/service.h>

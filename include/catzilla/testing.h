@@ -118,7 +118,10 @@ CMW_API cmw_str cmw_test_response_head(const cmw_test *test);
 
 /* ---- Clock and memory -------------------------------------------------------------------- */
 
-/** The fake clock, which stands still until it is moved. It begins at 1 s. */
+/**
+ * The fake clock, which stands still until it is moved. It begins at 1 s, and the wall clock, which
+ * goes with it, at 2026-01-01T00:00:00Z.
+ */
 CMW_API void cmw_test_advance_ns(cmw_test *test, uint64_t ns);
 
 /** Calls of the engine's allocator (alloc) since the bench was made. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monotonic clock, read only where the host gives no time.
+ * The clocks: the monotonic one is read only where the host gives no time.
  *
  * Not named time.h: with this folder on the include path, that would hide the system's.
  */
@@ -11,5 +11,8 @@
 
 /* Nanoseconds since some fixed moment; never goes back. Any thread; no allocation. */
 uint64_t cmw__monotonic_ns(void);
+
+/* Nanoseconds since 1970-01-01 UTC; may step. Any thread; no allocation. */
+uint64_t cmw__wall_ns(void);
 
 #endif /* CMW_BASE_CLOCK_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The monotonic clock on Windows. */
+/* The clocks on Windows. */
 #include "clock.h"
 
 #define WIN32_LEAN_AND_MEAN
@@ -18,4 +18,14 @@ uint64_t cmw__monotonic_ns(void)
 
     /* Seconds apart from their rest: count * 1e9 would overflow after half an hour at 10 MHz. */
     return count / rate * UINT64_C(1000000000) + count % rate * UINT64_C(1000000000) / rate;
+}
+
+uint64_t cmw__wall_ns(void)
+{
+    FILETIME now;
+    /* Ticks of 100 ns from 1601-01-01 to 1970-01-01. */
+    const uint64_t epoch = UINT64_C(116444736000000000);
+
+    GetSystemTimePreciseAsFileTime(&now);
+    return (((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime) - epoch) * 100;
 }

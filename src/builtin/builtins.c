@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of built-in kinds, registered with every engine. */
+/* The list of built-in kinds, registered with every engine, and what they share. */
 #include "builtins.h"
-
-#include <stdio.h>
 
 int cmw__register_builtins(cmw_engine *engine)
 {
-    const cmw_kind *const kinds[] = {&cmw__kind_request_id, &cmw__kind_security_headers};
+#define ADDRESS_OF(name) &cmw__kind_##name,
+    static const cmw_kind *const kinds[] = {CMW__BUILTIN_LIST(ADDRESS_OF)};
+#undef ADDRESS_OF
     int rc = 0;
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && rc == 0; i++)
@@ -14,24 +14,49 @@ int cmw__register_builtins(cmw_engine *engine)
     return rc;
 }
 
-int cmw__builtin_refuse(cmw_diag *diag, int code, const char *sentence)
+void *cmw__builtin_alloc(cmw_engine *engine, cmw_arena **arena, size_t bytes, const char *kind,
+                         cmw_diag *diag)
 {
-    if (!diag)
-        return code;
-    const int len = snprintf(diag->message, sizeof diag->message, "%s", sentence);
-    diag->code = code;
-    diag->full_len = len < 0 ? 0 : (size_t)len;
-    return code;
+    cmw_arena *own = NULL;
+    void *state = NULL;
+
+    if (cmw_arena_create(&own, cmw_engine_pool(engine, CMW_POOL_PLAN), 0) == 0)
+        state = cmw_arena_alloc(own, bytes);
+    if (!state) {
+        cmw_arena_destroy(own);
+        (void)cmw_diag_set(diag, CMW_ERR_NOMEM, "%s: no memory", kind);
+        return NULL;
+    }
+    memset(state, 0, bytes);
+    *arena = own;
+    return state;
 }
 
-int cmw__builtin_refuse_field(cmw_diag *diag, const char *kind, cmw_str field)
+const char *cmw__builtin_copy(cmw_arena *arena, const char *text)
 {
-    if (!diag)
-        return CMW_ERR_INVALID;
-    const int len = snprintf(diag->message, sizeof diag->message,
-                             "%s: the value of %.*s holds bytes that HTTP does not allow", kind,
-                             (int)field.len, field.data);
-    diag->code = CMW_ERR_INVALID;
-    diag->full_len = len < 0 ? 0 : (size_t)len;
-    return CMW_ERR_INVALID;
+    cmw_str copy;
+    return cmw_arena_dup(arena, &copy, cmw_str_cstr(text)) == 0 ? copy.data : NULL;
+}
+
+/* ---- Order rules ------------------------------------------------------------------------ */
+
+static int relate(cmw_engine *engine, cmw_middleware *middleware, cmw_relation relation,
+                  const char *fact)
+{
+    cmw_slot slot;
+    const int rc = cmw_slot_declare(engine, &slot, fact, 0, NULL);
+
+    if (rc == 0)
+        cmw_middleware_relate(middleware, relation, slot);
+    return rc;
+}
+
+int cmw__builtin_provides(cmw_engine *engine, cmw_middleware *middleware, const char *fact)
+{
+    return relate(engine, middleware, CMW_PROVIDES, fact);
+}
+
+int cmw__builtin_uses(cmw_engine *engine, cmw_middleware *middleware, const char *fact)
+{
+    return relate(engine, middleware, CMW_USES, fact);
 }

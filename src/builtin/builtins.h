@@ -5,16 +5,39 @@
 
 #include <catzilla/mw.h>
 
-extern const cmw_kind cmw__kind_request_id;
-extern const cmw_kind cmw__kind_security_headers;
+/* X(name): every built-in, in the order in which `catzilla-mw list` shows them. Each has a
+ * `const cmw_kind cmw__kind_<name>` in <name>.c. */
+#define CMW__BUILTIN_LIST(X)                                                                       \
+    X(request_id)                                                                                  \
+    X(security_headers)
+
+#define CMW__DECLARE_KIND(name) extern const cmw_kind cmw__kind_##name;
+CMW__BUILTIN_LIST(CMW__DECLARE_KIND)
+#undef CMW__DECLARE_KIND
 
 /* Register all of them; called once by cmw_engine_create. */
 int cmw__register_builtins(cmw_engine *engine);
 
-/* Write a sentence and return the code. */
-int cmw__builtin_refuse(cmw_diag *diag, int code, const char *sentence);
+/* ---- The state of an instance: in an arena of its own, freed as a whole ------------------ */
 
-/* Refuse a field's value: "<kind>: the value of <field> holds bytes that HTTP does not allow". */
-int cmw__builtin_refuse_field(cmw_diag *diag, const char *kind, cmw_str field);
+/* Make an arena over the engine's plan pool and, in it, `bytes` zeroed bytes for the instance; the
+ * arena is for whatever else it keeps. NULL: no memory (`diag` says so). */
+void *cmw__builtin_alloc(cmw_engine *engine, cmw_arena **arena, size_t bytes, const char *kind,
+                         cmw_diag *diag);
+
+/* Copy a C string into the arena; NULL: no memory. A NULL text gives "". */
+const char *cmw__builtin_copy(cmw_arena *arena, const char *text);
+
+/* ---- Order rules ------------------------------------------------------------------------ */
+
+/*
+ * Facts by which built-ins know of each other (docs/builtins.md has the rules). Each is a slot of
+ * size 0 whose name is the fact's.
+ *
+ *   "cors"        cors provides it; who may refuse a request uses it: a preflight comes before
+ *   "rate_limit"  a limit that needs no principal provides it; costly authentication uses it
+ */
+int cmw__builtin_provides(cmw_engine *engine, cmw_middleware *middleware, const char *fact);
+int cmw__builtin_uses(cmw_engine *engine, cmw_middleware *middleware, const char *fact);
 
 #endif /* CMW_BUILTIN_BUILTINS_H */

@@ -11,7 +11,6 @@
 #include <catzilla/mw.h>
 
 #include "builtins.h"
-#include "random.h"
 
 struct request_id {
     cmw_pool *pool;
@@ -126,19 +125,17 @@ int cmw_request_id_create(cmw_engine *engine, cmw_middleware *middleware,
     if (!engine || !middleware)
         return CMW_ERR_ARG;
     if (config && config->size != sizeof *config)
-        return cmw__builtin_refuse(diag, CMW_ERR_VERSION,
-                                   "request_id: call cmw_request_id_config_init");
-    if (cmw__random_bytes(random, sizeof random) != 0)
-        return cmw__builtin_refuse(diag, CMW_ERR_IO,
-                                   "request_id: the system gives no random bytes");
+        return cmw_diag_set(diag, CMW_ERR_VERSION, "request_id: call cmw_request_id_config_init");
+    if (cmw_random_bytes(random, sizeof random) != 0)
+        return cmw_diag_set(diag, CMW_ERR_IO, "request_id: the system gives no random bytes");
     const int rc = cmw_slot_declare(engine, &slot, "request_id", sizeof(cmw_request_id), NULL);
     if (rc != 0)
-        return cmw__builtin_refuse(diag, rc, "request_id: slot 'request_id' has another shape");
+        return cmw_diag_set(diag, rc, "request_id: slot 'request_id' has another shape");
 
     cmw_pool *pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
     struct request_id *ids = cmw_pool_alloc(pool, sizeof *ids, 64);
     if (!ids)
-        return cmw__builtin_refuse(diag, CMW_ERR_NOMEM, "request_id: no memory");
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "request_id: no memory");
     memset(ids, 0, sizeof *ids);
     atomic_init(&ids->counter, 0);
     ids->pool = pool;
@@ -148,7 +145,6 @@ int cmw_request_id_create(cmw_engine *engine, cmw_middleware *middleware,
     ids->slot = slot;
     ids->trust_incoming = config ? config->trust_incoming : 0;
 
-    middleware->name = "request_id";
     middleware->kind = "request_id";
     middleware->priority = 100;
     middleware->self = ids;
@@ -171,8 +167,10 @@ static void config_init(void *config)
 }
 
 static const cmw_option options[] = {
-    {"trust_incoming", CMW_OPTION_BOOL, offsetof(cmw_request_id_config, trust_incoming), 0, 0, NULL,
-     "Keep a valid X-Request-ID of the request; only behind a proxy of one's own"},
+    {.name = "trust_incoming",
+     .type = CMW_OPTION_BOOL,
+     .offset = offsetof(cmw_request_id_config, trust_incoming),
+     .help = "Keep a valid X-Request-ID of the request; only behind a proxy of one's own"},
 };
 
 const cmw_kind cmw__kind_request_id = {

@@ -121,18 +121,20 @@ int cmw_security_headers_create(cmw_engine *engine, cmw_middleware *middleware,
     if (!engine || !middleware)
         return CMW_ERR_ARG;
     if (config && config->size != sizeof *config)
-        return cmw__builtin_refuse(diag, CMW_ERR_VERSION,
-                                   "security_headers: call cmw_security_headers_config_init");
+        return cmw_diag_set(diag, CMW_ERR_VERSION,
+                            "security_headers: call cmw_security_headers_config_init");
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (!cmw_header_value_is_valid(cmw_str_cstr(value_of(config, &table[i]))))
-            return cmw__builtin_refuse_field(diag, "security_headers", table[i].name);
+            return cmw_diag_set(
+                diag, CMW_ERR_INVALID,
+                "security_headers: the value of %s holds bytes that HTTP does not allow",
+                table[i].name.data);
     struct security_headers *headers = create_state(engine);
     if (!headers || take_values(headers, config) != 0) {
         if (headers)
             destroy(headers);
-        return cmw__builtin_refuse(diag, CMW_ERR_NOMEM, "security_headers: no memory");
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "security_headers: no memory");
     }
-    middleware->name = "security_headers";
     middleware->kind = "security_headers";
     middleware->priority = 200;
     middleware->flags |= CMW_FIELDS_IF_ABSENT;
@@ -158,10 +160,11 @@ static void config_init(void *config)
     cmw_security_headers_config_init(config);
 }
 
-#define OPTION(name, member, text)                                                                 \
+#define OPTION(option, member, text)                                                               \
     {                                                                                              \
-        name, CMW_OPTION_TEXT, offsetof(cmw_security_headers_config, member), 0, 0, NULL,          \
-            "Value of " text "; empty: not sent"                                                   \
+        .name = (option), .type = CMW_OPTION_TEXT,                                                 \
+        .offset = offsetof(cmw_security_headers_config, member),                                   \
+        .help = "Value of " text "; empty: not sent"                                               \
     }
 
 static const cmw_option options[] = {

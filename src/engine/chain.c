@@ -2,7 +2,6 @@
 /* Chains: adding middleware and groups, checked one by one, and switching them by name. */
 #include "chain_state.h"
 
-#include "diag.h"
 #include "engine_state.h"
 #include "hash.h"
 #include "response_state.h"
@@ -104,46 +103,45 @@ struct cmw__instance *cmw__chain_find(const cmw_chain *chain, const char *name)
 static int check_numbers(const cmw_middleware *mw, cmw_diag *diag)
 {
     if (mw->priority < 0 || mw->priority > CMW_PRIORITY_MAX)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': priority %d is not in 0..%d", mw->name,
-                             (int)mw->priority, CMW_PRIORITY_MAX);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': priority %d is not in 0..%d", mw->name,
+                            (int)mw->priority, CMW_PRIORITY_MAX);
     if (mw->post_priority < CMW_PRIORITY_INHERIT || mw->post_priority > CMW_PRIORITY_MAX)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': post_priority %d is not in 0..%d", mw->name,
-                             (int)mw->post_priority, CMW_PRIORITY_MAX);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': post_priority %d is not in 0..%d", mw->name,
+                            (int)mw->post_priority, CMW_PRIORITY_MAX);
     if (mw->flags & ~(uint32_t)(CMW_IF_ENTERED | CMW_GUARDS_ACCESS | CMW_FIELDS_IF_ABSENT))
-        return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': flags 0x%x has a bit without a meaning",
-                             mw->name, (unsigned)mw->flags);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': flags 0x%x has a bit without a meaning",
+                            mw->name, (unsigned)mw->flags);
     if (mw->relation_count > CMW_RELATION_CAP)
-        return cmw__diag_set(diag, CMW_ERR_ARG,
-                             "'%s' has more than %d relations to slots and facts", mw->name,
-                             CMW_RELATION_CAP);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s' has more than %d relations to slots and facts",
+                            mw->name, CMW_RELATION_CAP);
     return 0;
 }
 
 static int check_failure(const cmw_middleware *mw, cmw_diag *diag)
 {
     if (mw->failure < CMW_FAIL_CLOSED || mw->failure > CMW_FAIL_STATUS)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': %d is no failure policy", mw->name,
-                             (int)mw->failure);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': %d is no failure policy", mw->name,
+                            (int)mw->failure);
     if (mw->failure == CMW_FAIL_STATUS && (mw->failure_status < 400 || mw->failure_status > 599))
-        return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': failure_status %d is not in 400..599",
-                             mw->name, (int)mw->failure_status);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': failure_status %d is not in 400..599",
+                            mw->name, (int)mw->failure_status);
     if (mw->failure == CMW_FAIL_OPEN && (mw->flags & CMW_GUARDS_ACCESS))
-        return cmw__diag_set(diag, CMW_ERR_CONFLICT, "'%s' guards access and so cannot fail open",
-                             mw->name);
+        return cmw_diag_set(diag, CMW_ERR_CONFLICT, "'%s' guards access and so cannot fail open",
+                            mw->name);
     return 0;
 }
 
 static int check_callbacks(const cmw_middleware *mw, cmw_diag *diag)
 {
     if ((mw->flags & CMW_IF_ENTERED) && !mw->pre_route)
-        return cmw__diag_set(diag, CMW_ERR_CONFLICT,
-                             "'%s' has CMW_IF_ENTERED but no pre_route to enter", mw->name);
+        return cmw_diag_set(diag, CMW_ERR_CONFLICT,
+                            "'%s' has CMW_IF_ENTERED but no pre_route to enter", mw->name);
     if (!mw->fields && mw->field_count > 0)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': fields is NULL but field_count is %zu",
-                             mw->name, mw->field_count);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': fields is NULL but field_count is %zu",
+                            mw->name, mw->field_count);
     if ((!mw->before && mw->before_count > 0) || (!mw->after && mw->after_count > 0))
-        return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': before or after is NULL but counted",
-                             mw->name);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': before or after is NULL but counted",
+                            mw->name);
     return 0;
 }
 
@@ -156,17 +154,17 @@ static int check_relations(const cmw_chain *chain, const cmw_middleware *mw, cmw
         const uint32_t relation = mw->relations[i].relation;
         const cmw_slot slot = mw->relations[i].slot;
         if (relation < CMW_PROVIDES || relation > CMW_USES)
-            return cmw__diag_set(diag, CMW_ERR_ARG, "'%s': %u is no relation", mw->name,
-                                 (unsigned)relation);
+            return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': %u is no relation", mw->name,
+                                (unsigned)relation);
         if (slot >= known)
-            return cmw__diag_set(diag, CMW_ERR_NOT_FOUND,
-                                 "'%s' names slot %u, which the engine does not know: declare it "
-                                 "with cmw_slot_declare",
-                                 mw->name, (unsigned)slot);
+            return cmw_diag_set(diag, CMW_ERR_NOT_FOUND,
+                                "'%s' names slot %u, which the engine does not know: declare it "
+                                "with cmw_slot_declare",
+                                mw->name, (unsigned)slot);
         if (relation == CMW_PROVIDES && slot < CMW_FACT_COUNT)
-            return cmw__diag_set(diag, CMW_ERR_CONFLICT,
-                                 "'%s' provides a fact that the engine provides: it can refine it",
-                                 mw->name);
+            return cmw_diag_set(diag, CMW_ERR_CONFLICT,
+                                "'%s' provides a fact that the engine provides: it can refine it",
+                                mw->name);
     }
     return 0;
 }
@@ -174,17 +172,17 @@ static int check_relations(const cmw_chain *chain, const cmw_middleware *mw, cmw
 static int check_descriptor(const cmw_chain *chain, const cmw_middleware *mw, cmw_diag *diag)
 {
     if (mw->size != sizeof *mw)
-        return cmw__diag_set(diag, CMW_ERR_VERSION,
-                             "the descriptor's size is not that of this library; call "
-                             "cmw_middleware_init");
+        return cmw_diag_set(diag, CMW_ERR_VERSION,
+                            "the descriptor's size is not that of this library; call "
+                            "cmw_middleware_init");
     if (!cmw__name_is_valid(mw->name))
-        return cmw__diag_set(diag, CMW_ERR_ARG,
-                             "a middleware's name is 1 to 128 letters, digits, '_', '-', '.' or "
-                             "'#': '%s' is not",
-                             mw->name ? mw->name : "(null)");
+        return cmw_diag_set(diag, CMW_ERR_ARG,
+                            "a middleware's name is 1 to 128 letters, digits, '_', '-', '.' or "
+                            "'#': '%s' is not",
+                            mw->name ? mw->name : "(null)");
     if (cmw__chain_find(chain, mw->name))
-        return cmw__diag_set(diag, CMW_ERR_EXISTS, "the chain has a middleware named '%s' already",
-                             mw->name);
+        return cmw_diag_set(diag, CMW_ERR_EXISTS, "the chain has a middleware named '%s' already",
+                            mw->name);
     int rc = check_numbers(mw, diag);
     if (rc == 0)
         rc = check_failure(mw, diag);
@@ -248,13 +246,13 @@ static int check_fields(const cmw_chain *chain, const cmw_middleware *mw, cmw_di
         return 0;
     const int rc = cmw__header_block_create(&block, pool, mw->fields, mw->field_count, 0, &bad);
     if (rc == CMW_ERR_NOMEM)
-        return cmw__diag_set(diag, rc, "'%s': no memory for its fields", mw->name);
+        return cmw_diag_set(diag, rc, "'%s': no memory for its fields", mw->name);
     if (rc != 0)
-        return cmw__diag_set(diag, rc, "'%s': field '%.*s' %s", mw->name,
-                             (int)(mw->fields[bad].name.len < 200 ? mw->fields[bad].name.len : 200),
-                             mw->fields[bad].name.data ? mw->fields[bad].name.data : "",
-                             rc == CMW_ERR_ARG ? "is the library's or the server's to set"
-                                               : "has a name or a value that HTTP does not allow");
+        return cmw_diag_set(diag, rc, "'%s': field '%.*s' %s", mw->name,
+                            (int)(mw->fields[bad].name.len < 200 ? mw->fields[bad].name.len : 200),
+                            mw->fields[bad].name.data ? mw->fields[bad].name.data : "",
+                            rc == CMW_ERR_ARG ? "is the library's or the server's to set"
+                                              : "has a name or a value that HTTP does not allow");
     cmw__header_block_destroy(block, pool);
     return 0;
 }
@@ -266,7 +264,7 @@ static int make_instance(cmw_chain *chain, struct cmw__instance *instance, cmw_g
 
     memset(instance, 0, sizeof *instance);
     if (copy_descriptor(storage->arena, instance, mw) != 0)
-        return cmw__diag_set(diag, CMW_ERR_NOMEM, "'%s': no memory to add it", mw->name);
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "'%s': no memory to add it", mw->name);
     instance->group = group;
     instance->sequence = storage->instance_count;
     instance->name_hash = cmw__hash(mw->name, strlen(mw->name), 0);
@@ -288,7 +286,7 @@ static int add_to(cmw_chain *chain, cmw_group *group, const cmw_middleware *mw, 
     const cmw_arena_mark mark = cmw_arena_get_mark(storage->arena);
     struct cmw__instance *instance = cmw_arena_alloc(storage->arena, sizeof *instance);
     rc = instance ? make_instance(chain, instance, group, mw, diag)
-                  : cmw__diag_set(diag, CMW_ERR_NOMEM, "'%s': no memory to add it", mw->name);
+                  : cmw_diag_set(diag, CMW_ERR_NOMEM, "'%s': no memory to add it", mw->name);
     if (rc != 0) {
         cmw__arena_back(storage->arena, mark);
         return rc;
@@ -305,14 +303,14 @@ static int add_to(cmw_chain *chain, cmw_group *group, const cmw_middleware *mw, 
 int cmw_chain_add(cmw_chain *chain, const cmw_middleware *middleware, cmw_diag *diag)
 {
     if (!chain || !middleware)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "a chain and a descriptor are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "a chain and a descriptor are needed");
     return add_to(chain, NULL, middleware, diag);
 }
 
 int cmw_group_add(cmw_group *group, const cmw_middleware *middleware, cmw_diag *diag)
 {
     if (!group || !middleware)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "a group and a descriptor are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "a group and a descriptor are needed");
     return add_to(group->chain, group, middleware, diag);
 }
 
@@ -322,21 +320,21 @@ static int check_group(const cmw_chain *chain, const cmw_group *parent,
                        const cmw_group_config *config, cmw_diag *diag)
 {
     if (config->size != sizeof *config)
-        return cmw__diag_set(diag, CMW_ERR_VERSION,
-                             "the group's size is not that of this library; call "
-                             "cmw_group_config_init");
+        return cmw_diag_set(diag, CMW_ERR_VERSION,
+                            "the group's size is not that of this library; call "
+                            "cmw_group_config_init");
     if (!cmw__name_is_valid(config->name))
-        return cmw__diag_set(diag, CMW_ERR_ARG,
-                             "a group's name is 1 to 128 letters, digits, '_', '-', '.' or '#': "
-                             "'%s' is not",
-                             config->name ? config->name : "(null)");
+        return cmw_diag_set(diag, CMW_ERR_ARG,
+                            "a group's name is 1 to 128 letters, digits, '_', '-', '.' or '#': "
+                            "'%s' is not",
+                            config->name ? config->name : "(null)");
     if (parent && parent->chain != chain)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "group '%s' is in another chain than its parent",
-                             config->name);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "group '%s' is in another chain than its parent",
+                            config->name);
     if (config->route_id != CMW_NONE && cmw__group_route(parent) != CMW_NONE)
-        return cmw__diag_set(
-            diag, CMW_ERR_CONFLICT, "group '%s' names route %u inside group '%s' of route %u",
-            config->name, (unsigned)config->route_id, parent->name, (unsigned)parent->route_id);
+        return cmw_diag_set(diag, CMW_ERR_CONFLICT,
+                            "group '%s' names route %u inside group '%s' of route %u", config->name,
+                            (unsigned)config->route_id, parent->name, (unsigned)parent->route_id);
     return 0;
 }
 
@@ -344,7 +342,7 @@ int cmw_chain_add_group(cmw_chain *chain, cmw_group **out, cmw_group *parent,
                         const cmw_group_config *config, cmw_diag *diag)
 {
     if (!chain || !out || !config)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "a chain, a place and a configuration are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "a chain, a place and a configuration are needed");
     int rc = check_group(chain, parent, config, diag);
     if (rc != 0)
         return rc;
@@ -355,7 +353,7 @@ int cmw_chain_add_group(cmw_chain *chain, cmw_group **out, cmw_group *parent,
     const char *name = cmw__arena_dup_cstr(arena, config->name);
     if (!group || !name) {
         cmw__arena_back(arena, mark);
-        return cmw__diag_set(diag, CMW_ERR_NOMEM, "no memory for group '%s'", config->name);
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory for group '%s'", config->name);
     }
     *group = (cmw_group){chain, parent, name, NULL, config->route_id};
     if (config->route_id == CMW_NONE)

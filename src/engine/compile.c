@@ -3,7 +3,6 @@
 #include "compile.h"
 
 #include "ctx_state.h"
-#include "diag.h"
 
 /* ---- The compiler's tools --------------------------------------------------------------- */
 
@@ -19,7 +18,7 @@ void *cmw__compiler_alloc(struct cmw__compiler *compiler, size_t count, size_t s
 
 int cmw__compiler_no_memory(struct cmw__compiler *compiler)
 {
-    return cmw__diag_set(compiler->diag, CMW_ERR_NOMEM, "no memory to compile the chain");
+    return cmw_diag_set(compiler->diag, CMW_ERR_NOMEM, "no memory to compile the chain");
 }
 
 uint32_t cmw__compiler_counters(struct cmw__compiler *compiler, uint32_t count)
@@ -41,9 +40,9 @@ static int check_supported(const struct cmw__compiler *compiler)
         else if (mw->suspend_phases || mw->resumed || mw->dropped)
             what = "suspending";
         if (what)
-            return cmw__diag_set(compiler->diag, CMW_ERR_UNSUPPORTED,
-                                 "'%s' declares %s, which version %s does not run", mw->name, what,
-                                 CMW_VERSION_STRING);
+            return cmw_diag_set(compiler->diag, CMW_ERR_UNSUPPORTED,
+                                "'%s' declares %s, which version %s does not run", mw->name, what,
+                                CMW_VERSION_STRING);
     }
     return 0;
 }
@@ -103,10 +102,10 @@ static int lay_out_slots(struct cmw__compiler *compiler)
     plan->slot_words = (bits + 2 * plan->memo_count + 63) / 64;
     plan->slot_bytes = bytes;
     if (bytes > compiler->engine->context_bytes / 2)
-        return cmw__diag_set(compiler->diag, CMW_ERR_LIMIT,
-                             "the chain's slots take %zu bytes, more than half of a context (%u "
-                             "bytes): set the engine's context_bytes higher",
-                             bytes, (unsigned)compiler->engine->context_bytes);
+        return cmw_diag_set(compiler->diag, CMW_ERR_LIMIT,
+                            "the chain's slots take %zu bytes, more than half of a context (%u "
+                            "bytes): set the engine's context_bytes higher",
+                            bytes, (unsigned)compiler->engine->context_bytes);
     const size_t base = CMW__CTX_FIXED + round_up(plan->slot_words * sizeof(uint64_t));
     for (cmw_slot i = 0; i < count; i++)
         if (places[i].size > 0)
@@ -130,10 +129,10 @@ static int lay_out_context(struct cmw__compiler *compiler)
         at += match_bytes;
     }
     if (at + 64 > limit)
-        return cmw__diag_set(compiler->diag, CMW_ERR_LIMIT,
-                             "a context of %u bytes has no room left beside the chain's slots (%zu "
-                             "bytes): set the engine's context_bytes higher",
-                             (unsigned)compiler->engine->context_bytes, plan->slot_bytes);
+        return cmw_diag_set(compiler->diag, CMW_ERR_LIMIT,
+                            "a context of %u bytes has no room left beside the chain's slots (%zu "
+                            "bytes): set the engine's context_bytes higher",
+                            (unsigned)compiler->engine->context_bytes, plan->slot_bytes);
     plan->arena_offset = (uint32_t)at;
     return 0;
 }
@@ -268,7 +267,7 @@ static cmw_plan *create_plan(cmw_engine *engine, struct cmw__storage *storage)
 int cmw_chain_compile(cmw_chain *chain, cmw_plan **out, cmw_diag *diag)
 {
     if (!chain || !out)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "a chain and a place for the plan are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "a chain and a place for the plan are needed");
     struct cmw__compiler compiler = {.chain = chain, .engine = chain->engine, .diag = diag};
 
     if (cmw_arena_create(&compiler.scratch, cmw_engine_pool(chain->engine, CMW_POOL_PLAN), 0) != 0)

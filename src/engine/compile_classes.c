@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "ctx_state.h"
-#include "diag.h"
 #include "hash.h"
 #include "text.h"
 
@@ -160,11 +159,11 @@ static int mark_early(struct cmw__compiler *compiler, uint32_t position, struct 
         klass->early != CMW_NONE)
         return 0;
     if (*early_count == 64)
-        return cmw__diag_set(compiler->diag, CMW_ERR_LIMIT,
-                             "more than 64 different conditions before the match point, which '%s' "
-                             "(priority %d) sets",
-                             compiler->order.items[plan->match_after]->mw.name,
-                             (int)compiler->order.items[plan->match_after]->mw.priority);
+        return cmw_diag_set(compiler->diag, CMW_ERR_LIMIT,
+                            "more than 64 different conditions before the match point, which '%s' "
+                            "(priority %d) sets",
+                            compiler->order.items[plan->match_after]->mw.name,
+                            (int)compiler->order.items[plan->match_after]->mw.priority);
     klass->early = (*early_count)++;
     return 0;
 }
@@ -484,9 +483,9 @@ int cmw__compile_classes(struct cmw__compiler *compiler)
     rc = cmw__matcher_build(&plan->matcher, compiler->arena, patterns.list, patterns.count,
                             (uint64_t)(uintptr_t)plan, &bad);
     if (rc == CMW_ERR_LIMIT)
-        return cmw__diag_set(compiler->diag, rc, "a path pattern has more than %d segments: '%.*s'",
-                             CMW__MATCHER_DEPTH, (int)patterns.list[bad].len,
-                             patterns.list[bad].data);
+        return cmw_diag_set(compiler->diag, rc, "a path pattern has more than %d segments: '%.*s'",
+                            CMW__MATCHER_DEPTH, (int)patterns.list[bad].len,
+                            patterns.list[bad].data);
     return rc == 0 ? 0 : cmw__compiler_no_memory(compiler);
 }
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "ctx_state.h"
-#include "diag.h"
 
 /* One thing that a program will do. */
 struct item {

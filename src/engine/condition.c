@@ -2,7 +2,6 @@
 /* Checking, copying and comparing conditions; what their parts mean. */
 #include "condition.h"
 
-#include "diag.h"
 #include "hash.h"
 #include "request_state.h"
 #include "text.h"
@@ -117,8 +116,8 @@ struct copier {
 
 static int no_memory(const struct copier *copier)
 {
-    return cmw__diag_set(copier->diag, CMW_ERR_NOMEM, "%s: no memory for its condition",
-                         copier->subject);
+    return cmw_diag_set(copier->diag, CMW_ERR_NOMEM, "%s: no memory for its condition",
+                        copier->subject);
 }
 
 static void mix(struct copier *copier, cmw_str text, uint64_t tag)
@@ -135,9 +134,9 @@ static int copy_methods(struct copier *copier, const cmw_condition *from)
     for (size_t i = 0; i < from->method_count; i++) {
         const cmw_str method = cmw_str_cstr(from->methods[i]);
         if (!cmw_header_name_is_valid(method))
-            return cmw__diag_set(copier->diag, CMW_ERR_INVALID,
-                                 "%s: '%s' in its condition is not a method", copier->subject,
-                                 from->methods[i] ? from->methods[i] : "(null)");
+            return cmw_diag_set(copier->diag, CMW_ERR_INVALID,
+                                "%s: '%s' in its condition is not a method", copier->subject,
+                                from->methods[i] ? from->methods[i] : "(null)");
         if (cmw_arena_dup(copier->arena, &to->methods[i], method) != 0)
             return no_memory(copier);
         to->method_bits |= 1u << cmw__method_find(method);
@@ -157,10 +156,10 @@ static int copy_hosts(struct copier *copier, const cmw_condition *from)
     for (size_t i = 0; i < from->host_count; i++) {
         const cmw_str host = cmw_str_cstr(from->hosts[i]);
         if (!check_host(host))
-            return cmw__diag_set(copier->diag, CMW_ERR_INVALID,
-                                 "%s: '%s' in its condition is not a host or \"*.\" and a host "
-                                 "(no scheme, no port)",
-                                 copier->subject, from->hosts[i] ? from->hosts[i] : "(null)");
+            return cmw_diag_set(copier->diag, CMW_ERR_INVALID,
+                                "%s: '%s' in its condition is not a host or \"*.\" and a host "
+                                "(no scheme, no port)",
+                                copier->subject, from->hosts[i] ? from->hosts[i] : "(null)");
         if (cmw__arena_dup_lower(copier->arena, &to->hosts[i], host) != 0)
             return no_memory(copier);
         mix(copier, to->hosts[i], 2);
@@ -173,7 +172,7 @@ static int copy_path(struct copier *copier, cmw_str *to, const char *text, int i
 {
     const cmw_str pattern = cmw_str_cstr(text ? text + is_negated : NULL);
     if (!check_pattern(pattern, copier->arena))
-        return cmw__diag_set(
+        return cmw_diag_set(
             copier->diag, CMW_ERR_INVALID,
             "%s: the path pattern '%s' is not \"/\" and segments, where a segment is text, "
             "\"{name}\", or \"*\" as the last one, in canonical form (no \"//\", no dot segment, "
@@ -241,13 +240,13 @@ int cmw__condition_copy(struct cmw__condition **out, cmw_arena *arena,
     struct copier copier = {NULL, arena, subject, diag};
 
     if (condition->size != sizeof *condition)
-        return cmw__diag_set(diag, CMW_ERR_VERSION,
-                             "%s: the size of its condition is not that of this library; call "
-                             "cmw_condition_init",
-                             subject);
+        return cmw_diag_set(diag, CMW_ERR_VERSION,
+                            "%s: the size of its condition is not that of this library; call "
+                            "cmw_condition_init",
+                            subject);
     if (!counts_are_sane(condition))
-        return cmw__diag_set(diag, CMW_ERR_ARG, "%s: a list of its condition is NULL or too long",
-                             subject);
+        return cmw_diag_set(diag, CMW_ERR_ARG, "%s: a list of its condition is NULL or too long",
+                            subject);
     copier.to = cmw_arena_alloc(arena, sizeof *copier.to);
     if (!copier.to)
         return no_memory(&copier);

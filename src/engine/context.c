@@ -275,6 +275,32 @@ uint64_t cmw_ctx_begin_ns(cmw_ctx *ctx)
     return ctx->begin_ns;
 }
 
+uint64_t cmw_ctx_now_ns(cmw_ctx *ctx)
+{
+    return cmw__engine_clock(ctx->worker->engine);
+}
+
+/* How long a reading of the wall clock is good for. */
+#define WALL_FRESH_NS UINT64_C(100000000)
+
+uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx)
+{
+    cmw_worker *worker = ctx->worker;
+    const uint64_t begin = cmw_ctx_begin_ns(ctx);
+
+    /* A host's time that goes back wraps around and is as good as old. */
+    if (worker->wall_ns == 0 || begin - worker->wall_read_ns > WALL_FRESH_NS) {
+        worker->wall_ns = worker->engine->wall_clock_ns(worker->engine->clock_self);
+        worker->wall_read_ns = begin;
+    }
+    return worker->wall_ns + (begin - worker->wall_read_ns);
+}
+
+uint32_t cmw_ctx_route(const cmw_ctx *ctx)
+{
+    return ctx->route == CMW_NONE ? CMW_NONE : ctx->plan->routes[ctx->route].id;
+}
+
 const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx)
 {
     return ctx->flags & (CMW__CTX_FAULT | CMW__CTX_FAILED) ? &ctx->fault : NULL;

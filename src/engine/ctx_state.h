@@ -104,7 +104,12 @@ struct cmw_worker {
     uint8_t is_out;
     cmw_worker *next;
     cmw_worker *next_free;
+    uint64_t wall_ns, wall_read_ns; /* the wall clock, and when it was read by the monotonic one */
+    struct cmw__random_batch *random; /* in a page of its own; NULL until it is needed */
 };
+
+/* Give the page back. */
+void cmw__worker_close_random(cmw_worker *worker);
 
 /* Offset of what the plan lays out. */
 #define CMW__CTX_FIXED ((sizeof(cmw_ctx) + 15) & ~(size_t)15)

@@ -4,7 +4,6 @@
 
 #include "clock.h"
 #include "ctx_state.h"
-#include "diag.h"
 #include "registry.h"
 
 /* ---- Configuration ---------------------------------------------------------------------- */
@@ -26,23 +25,6 @@ void cmw_engine_config_init_sized(cmw_engine_config *config, size_t size)
     config->size = size;
 }
 
-/* Bring a caller's struct of another size to ours: 0, or CMW_ERR_VERSION for a field that we lack.
- */
-static int adopt_config(cmw_engine_config *to, const cmw_engine_config *from)
-{
-    const size_t ours = sizeof *to;
-
-    cmw_engine_config_init(to);
-    if (!from)
-        return 0;
-    for (size_t i = ours; i < from->size; i++)
-        if (((const unsigned char *)from)[i] != 0)
-            return CMW_ERR_VERSION;
-    memcpy(to, from, from->size < ours ? from->size : ours);
-    to->size = ours;
-    return 0;
-}
-
 static int config_is_valid(const cmw_engine_config *config)
 {
     const size_t bytes = config->context_bytes;
@@ -60,6 +42,12 @@ static uint64_t system_clock(void *self)
     return cmw__monotonic_ns();
 }
 
+static uint64_t system_wall_clock(void *self)
+{
+    (void)self;
+    return cmw__wall_ns();
+}
+
 uint64_t cmw__engine_clock(const cmw_engine *engine)
 {
     return engine->clock_ns(engine->clock_self);
@@ -74,6 +62,7 @@ static void apply_config(cmw_engine *engine, const cmw_engine_config *config)
     engine->target_policy = config->target_policy;
     engine->limits = config->limits;
     engine->clock_ns = config->clock_ns ? config->clock_ns : system_clock;
+    engine->wall_clock_ns = config->wall_clock_ns ? config->wall_clock_ns : system_wall_clock;
     engine->clock_self = config->clock_self;
 }
 
@@ -112,6 +101,7 @@ static void free_engine(cmw_engine *engine)
     cmw_arena_destroy(engine->arena);
     cmw_pool_destroy(engine->pools[CMW_POOL_CONTEXT]);
     cmw_pool_destroy(engine->pools[CMW_POOL_BRIDGE]);
+    cmw__keep_destroy(&engine->keep);
     cmw__mutex_destroy(&engine->service_lock);
     cmw__mutex_destroy(&engine->lock);
     cmw_pool_free(plan_pool, engine, sizeof *engine, _Alignof(cmw_engine));
@@ -122,8 +112,11 @@ static int init_locks(cmw_engine *engine)
 {
     if (cmw__mutex_init(&engine->lock) != 0)
         return CMW_ERR_NOMEM;
-    if (cmw__mutex_init(&engine->service_lock) == 0)
-        return 0;
+    if (cmw__mutex_init(&engine->service_lock) == 0) {
+        if (cmw__keep_init(&engine->keep) == 0)
+            return 0;
+        cmw__mutex_destroy(&engine->service_lock);
+    }
     cmw__mutex_destroy(&engine->lock);
     return CMW_ERR_NOMEM;
 }
@@ -151,7 +144,8 @@ int cmw_engine_create(cmw_engine **out, const cmw_engine_config *config)
 
     if (!out)
         return CMW_ERR_ARG;
-    int rc = adopt_config(&ours, config);
+    cmw_engine_config_init(&ours);
+    int rc = cmw_config_adopt(&ours, config);
     if (rc != 0)
         return rc;
     if (!config_is_valid(&ours))
@@ -209,6 +203,11 @@ cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose)
     return engine && (unsigned)purpose < CMW_POOL_COUNT ? engine->pools[purpose] : NULL;
 }
 
+uint32_t cmw_engine_worker_limit(const cmw_engine *engine)
+{
+    return engine->worker_limit;
+}
+
 /* ---- Hosts ------------------------------------------------------------------------------ */
 
 static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_plan *plan,
@@ -217,11 +216,11 @@ static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_
     const int rewrites = (host->capabilities & CMW_CAP_REWRITE_TARGET) != 0;
 
     if (plan->guards_by_path && !rewrites && engine->target_policy != CMW_TARGET_REJECT)
-        return cmw__diag_set(diag, CMW_ERR_UNSUPPORTED,
-                             "the plan guards access by path, and %s routes by a path that is not "
-                             "the canonical one: set the engine's target_policy to "
-                             "CMW_TARGET_REJECT",
-                             host->name ? host->name : "the host");
+        return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
+                            "the plan guards access by path, and %s routes by a path that is not "
+                            "the canonical one: set the engine's target_policy to "
+                            "CMW_TARGET_REJECT",
+                            host->name ? host->name : "the host");
     return 0;
 }
 
@@ -247,8 +246,8 @@ static int attach_locked(cmw_engine *engine, const cmw_host *host, cmw_diag *dia
     }
     struct cmw__attached_host *attached = cmw_arena_alloc(engine->arena, sizeof *attached);
     if (!attached)
-        return cmw__diag_set(diag, CMW_ERR_NOMEM, "no memory to attach %s",
-                             host->name ? host->name : "a host");
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory to attach %s",
+                            host->name ? host->name : "a host");
     *attached = (struct cmw__attached_host){engine->hosts, host};
     engine->hosts = attached;
     return 0;
@@ -257,10 +256,10 @@ static int attach_locked(cmw_engine *engine, const cmw_host *host, cmw_diag *dia
 int cmw_engine_attach_host(cmw_engine *engine, const cmw_host *host, cmw_diag *diag)
 {
     if (!engine || !host)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "an engine and a host are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "an engine and a host are needed");
     if (host->size != sizeof *host)
-        return cmw__diag_set(diag, CMW_ERR_VERSION,
-                             "the host's table has a size that this library does not know");
+        return cmw_diag_set(diag, CMW_ERR_VERSION,
+                            "the host's table has a size that this library does not know");
     cmw__mutex_lock(&engine->lock);
     const int rc = attach_locked(engine, host, diag);
     cmw__mutex_unlock(&engine->lock);

@@ -12,6 +12,7 @@
 #include <catzilla/engine.h>
 #include <catzilla/service.h>
 
+#include "keep.h"
 #include "mutex.h"
 #include "plan_state.h"
 
@@ -66,6 +67,7 @@ struct cmw_engine {
     int32_t target_policy;
     cmw_limits limits;
     uint64_t (*clock_ns)(void *self);
+    uint64_t (*wall_clock_ns)(void *self);
     void *clock_self;
     cmw_pool *pools[CMW_POOL_COUNT];
     cmw_arena *arena; /* ... to here; the arena's content grows under `lock` */
@@ -84,6 +86,7 @@ struct cmw_engine {
     uint32_t worker_count;
     uint32_t workers_out;
     struct cmw__service *last_made; /* singletons, newest first */
+    struct cmw__keep keep;          /* has locks of its own */
 };
 
 /* The element at an index; NULL past the end. */

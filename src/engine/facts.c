@@ -3,7 +3,6 @@
  * Checking an order by facts: who provides, refines, requires and uses what, and under which
  * conditions. Every refusal names both sides, their priorities, and one that would hold.
  */
-#include "diag.h"
 #include "engine_state.h"
 #include "order.h"
 
@@ -92,15 +91,15 @@ static int refuse_missing(const struct cmw__order *order, const struct cmw__inst
 {
     const struct cmw__instance *disabled = find_disabled_provider(order, slot);
     if (disabled)
-        return cmw__diag_set(diag, CMW_ERR_ORDER,
-                             "'%s' (priority %d) reads slot '%s', which '%s' would provide but is "
-                             "disabled",
-                             reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                             disabled->mw.name);
-    return cmw__diag_set(diag, CMW_ERR_ORDER,
-                         "'%s' (priority %d) reads slot '%s', which no middleware of the chain "
-                         "provides",
-                         reader->mw.name, (int)reader->mw.priority, slot_name(order, slot));
+        return cmw_diag_set(diag, CMW_ERR_ORDER,
+                            "'%s' (priority %d) reads slot '%s', which '%s' would provide but is "
+                            "disabled",
+                            reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
+                            disabled->mw.name);
+    return cmw_diag_set(diag, CMW_ERR_ORDER,
+                        "'%s' (priority %d) reads slot '%s', which no middleware of the chain "
+                        "provides",
+                        reader->mw.name, (int)reader->mw.priority, slot_name(order, slot));
 }
 
 static int refuse_late(const struct cmw__order *order, const struct cmw__instance *reader,
@@ -109,34 +108,34 @@ static int refuse_late(const struct cmw__order *order, const struct cmw__instanc
     const int32_t at = provider->mw.priority;
     if (cmw__group_route(provider->group) != CMW_NONE &&
         cmw__group_route(reader->group) != cmw__group_route(provider->group))
-        return cmw__diag_set(diag, CMW_ERR_ORDER,
-                             "'%s' (priority %d) reads slot '%s', which '%s' provides only in "
-                             "route %u, after all else",
-                             reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                             provider->mw.name, (unsigned)cmw__group_route(provider->group));
+        return cmw_diag_set(diag, CMW_ERR_ORDER,
+                            "'%s' (priority %d) reads slot '%s', which '%s' provides only in "
+                            "route %u, after all else",
+                            reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
+                            provider->mw.name, (unsigned)cmw__group_route(provider->group));
     if (at == CMW_PRIORITY_MAX)
-        return cmw__diag_set(diag, CMW_ERR_ORDER,
-                             "'%s' (priority %d) reads slot '%s', which '%s' provides only at "
-                             "priority %d, the last one; give '%s' a lower one, and '%s' one above "
-                             "that",
-                             reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                             provider->mw.name, (int)at, provider->mw.name, reader->mw.name);
-    return cmw__diag_set(diag, CMW_ERR_ORDER,
-                         "'%s' (priority %d) reads slot '%s', which '%s' provides only at priority "
-                         "%d; give '%s' a priority above %d, such as %d",
-                         reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                         provider->mw.name, (int)at, reader->mw.name, (int)at, (int)at + 1);
+        return cmw_diag_set(diag, CMW_ERR_ORDER,
+                            "'%s' (priority %d) reads slot '%s', which '%s' provides only at "
+                            "priority %d, the last one; give '%s' a lower one, and '%s' one above "
+                            "that",
+                            reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
+                            provider->mw.name, (int)at, provider->mw.name, reader->mw.name);
+    return cmw_diag_set(diag, CMW_ERR_ORDER,
+                        "'%s' (priority %d) reads slot '%s', which '%s' provides only at priority "
+                        "%d; give '%s' a priority above %d, such as %d",
+                        reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
+                        provider->mw.name, (int)at, reader->mw.name, (int)at, (int)at + 1);
 }
 
 static int refuse_conditional(const struct cmw__order *order, const struct cmw__instance *reader,
                               const struct cmw__instance *provider, cmw_slot slot, cmw_diag *diag)
 {
-    return cmw__diag_set(diag, CMW_ERR_ORDER,
-                         "'%s' (priority %d) reads slot '%s', but '%s' (priority %d) provides it "
-                         "only under conditions that '%s' does not have; put both under the same "
-                         "conditions, or read it as `uses`",
-                         reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                         provider->mw.name, (int)provider->mw.priority, reader->mw.name);
+    return cmw_diag_set(diag, CMW_ERR_ORDER,
+                        "'%s' (priority %d) reads slot '%s', but '%s' (priority %d) provides it "
+                        "only under conditions that '%s' does not have; put both under the same "
+                        "conditions, or read it as `uses`",
+                        reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
+                        provider->mw.name, (int)provider->mw.priority, reader->mw.name);
 }
 
 static int check_required(const struct cmw__order *order, uint32_t index, cmw_slot slot,
@@ -192,7 +191,7 @@ static int check_refined_before(const struct cmw__order *order, uint32_t index, 
     for (uint32_t i = index + 1; i < order->count; i++) {
         const struct cmw__instance *refiner = order->items[i];
         if (cmw__instance_has(refiner, CMW_REFINES, slot))
-            return cmw__diag_set(
+            return cmw_diag_set(
                 diag, CMW_ERR_ORDER,
                 "'%s' (priority %d) reads '%s', which '%s' refines only at priority %d; give '%s' "
                 "a priority above %d, or '%s' one below %d",
@@ -265,15 +264,15 @@ static int check_conditions_before(const struct cmw__order *order, uint32_t refi
         if (!conditions_read(order->items[i], slot))
             continue;
         if (i == refiner)
-            return cmw__diag_set(diag, CMW_ERR_CONFLICT,
-                                 "'%s' refines '%s' and so cannot have a condition that reads it",
-                                 by->name, slot_name(order, slot));
-        return cmw__diag_set(
-            diag, CMW_ERR_ORDER,
-            "a condition of '%s' (priority %d) reads '%s', which '%s' refines only "
-            "at priority %d; give '%s' a priority above %d, or '%s' one below %d",
-            at->name, (int)at->priority, slot_name(order, slot), by->name, (int)by->priority,
-            at->name, (int)by->priority, by->name, (int)at->priority);
+            return cmw_diag_set(diag, CMW_ERR_CONFLICT,
+                                "'%s' refines '%s' and so cannot have a condition that reads it",
+                                by->name, slot_name(order, slot));
+        return cmw_diag_set(diag, CMW_ERR_ORDER,
+                            "a condition of '%s' (priority %d) reads '%s', which '%s' refines only "
+                            "at priority %d; give '%s' a priority above %d, or '%s' one below %d",
+                            at->name, (int)at->priority, slot_name(order, slot), by->name,
+                            (int)by->priority, at->name, (int)by->priority, by->name,
+                            (int)at->priority);
     }
     return 0;
 }
@@ -292,13 +291,13 @@ static int refuse_routed_refiner(const struct cmw__order *order, const struct cm
     for (uint32_t i = 0; i < order->count && !reader; i++)
         if (conditions_read(order->items[i], slot))
             reader = order->items[i];
-    return cmw__diag_set(diag, CMW_ERR_ORDER,
-                         "'%s' (priority %d) refines '%s' in route %u, which is entered after the "
-                         "conditions are decided, but a condition of '%s' (priority %d) reads it; "
-                         "add '%s' outside of the route",
-                         by->mw.name, (int)by->mw.priority, slot_name(order, slot),
-                         (unsigned)cmw__group_route(by->group), reader ? reader->mw.name : "",
-                         reader ? (int)reader->mw.priority : 0, by->mw.name);
+    return cmw_diag_set(diag, CMW_ERR_ORDER,
+                        "'%s' (priority %d) refines '%s' in route %u, which is entered after the "
+                        "conditions are decided, but a condition of '%s' (priority %d) reads it; "
+                        "add '%s' outside of the route",
+                        by->mw.name, (int)by->mw.priority, slot_name(order, slot),
+                        (unsigned)cmw__group_route(by->group), reader ? reader->mw.name : "",
+                        reader ? (int)reader->mw.priority : 0, by->mw.name);
 }
 
 int cmw__order_find_match_point(const struct cmw__order *order, uint32_t *match_after,

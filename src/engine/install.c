@@ -7,7 +7,6 @@
  * once and moves over; the old installation goes when its last worker has let go.
  */
 #include "ctx_state.h"
-#include "diag.h"
 #include "registry.h"
 
 /* ---- Uses ------------------------------------------------------------------------------- */
@@ -134,7 +133,7 @@ static int install_locked(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
         return rc;
     struct cmw__installed *installed = create_installed(engine, plan);
     if (!installed)
-        return cmw__diag_set(diag, CMW_ERR_NOMEM, "no memory to install the plan");
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory to install the plan");
     struct cmw__installed *old = engine->installed;
     installed->next = old;
     engine->installed = installed;
@@ -147,9 +146,9 @@ static int install_locked(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
 int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
 {
     if (!engine || !plan)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "an engine and a plan are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "an engine and a plan are needed");
     if (plan->engine != engine)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "the plan was compiled for another engine");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "the plan was compiled for another engine");
     cmw__mutex_lock(&engine->lock);
     const int rc = install_locked(engine, plan, diag);
     cmw__engine_unlock(engine);

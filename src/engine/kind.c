@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Kinds: the engine's registry, and chains that use them by name. */
 #include "chain_state.h"
-#include "diag.h"
 #include "engine_state.h"
 #include "text.h"
 
@@ -53,11 +52,11 @@ int cmw_chain_use(cmw_chain *chain, const char *kind_name, const void *config, c
     cmw_middleware middleware;
 
     if (!chain || !kind_name)
-        return cmw__diag_set(diag, CMW_ERR_ARG, "a chain and the name of a kind are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "a chain and the name of a kind are needed");
     const cmw_kind *kind = cmw_kind_find(chain->engine, kind_name);
     if (!kind)
-        return cmw__diag_set(diag, CMW_ERR_NOT_FOUND, "there is no kind of middleware named '%s'",
-                             kind_name);
+        return cmw_diag_set(diag, CMW_ERR_NOT_FOUND, "there is no kind of middleware named '%s'",
+                            kind_name);
     cmw_middleware_init(&middleware);
     middleware.name = kind->name;
     middleware.kind = kind->name;
@@ -73,7 +72,7 @@ int cmw_chain_use(cmw_chain *chain, const char *kind_name, const void *config, c
 int cmw_chain_use_builtins(cmw_chain *chain, const char *const *kinds, size_t count, cmw_diag *diag)
 {
     if (!chain || (!kinds && count > 0))
-        return cmw__diag_set(diag, CMW_ERR_ARG, "a chain and a list of kinds are needed");
+        return cmw_diag_set(diag, CMW_ERR_ARG, "a chain and a list of kinds are needed");
     const struct cmw__chain_mark mark = cmw__chain_get_mark(chain);
     for (size_t i = 0; i < count; i++) {
         const int rc = cmw_chain_use(chain, kinds[i], NULL, diag);

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#include "diag.h"
-
 static int is_routed(const struct cmw__instance *instance)
 {
     return cmw__group_route(instance->group) != CMW_NONE;
@@ -66,25 +64,25 @@ static int check_reference(const struct cmw__order *order, const struct cmw__ins
     const char *word = at_first ? "before" : "after";
 
     if (!other)
-        return cmw__diag_set(diag, CMW_ERR_NOT_FOUND,
-                             "'%s' must run %s '%s', which the chain does not have", at->mw.name,
-                             word, name);
+        return cmw_diag_set(diag, CMW_ERR_NOT_FOUND,
+                            "'%s' must run %s '%s', which the chain does not have", at->mw.name,
+                            word, name);
     if (other == at)
-        return cmw__diag_set(diag, CMW_ERR_CYCLE, "'%s' must run %s itself", at->mw.name, word);
+        return cmw_diag_set(diag, CMW_ERR_CYCLE, "'%s' must run %s itself", at->mw.name, word);
     if (other->is_disabled)
         return 0;
     const int rank = compare_rank(at, other);
     if (rank == 0 || (rank < 0) == at_first)
         return 0;
     if (is_routed(at) != is_routed(other))
-        return cmw__diag_set(diag, CMW_ERR_ORDER,
-                             "'%s' must run %s '%s', but what belongs to a route runs after all "
-                             "else",
-                             at->mw.name, word, name);
-    return cmw__diag_set(diag, CMW_ERR_ORDER,
-                         "'%s' (priority %d) must run %s '%s' (priority %d): give it priority %d",
-                         at->mw.name, (int)at->mw.priority, word, name, (int)other->mw.priority,
-                         (int)other->mw.priority);
+        return cmw_diag_set(diag, CMW_ERR_ORDER,
+                            "'%s' must run %s '%s', but what belongs to a route runs after all "
+                            "else",
+                            at->mw.name, word, name);
+    return cmw_diag_set(diag, CMW_ERR_ORDER,
+                        "'%s' (priority %d) must run %s '%s' (priority %d): give it priority %d",
+                        at->mw.name, (int)at->mw.priority, word, name, (int)other->mw.priority,
+                        (int)other->mw.priority);
 }
 
 static int check_references(const struct cmw__order *order, uint32_t *found, cmw_diag *diag)
@@ -127,10 +125,10 @@ static int refuse_circle(const struct cmw__instance **items, uint32_t count, cmw
         while (before + 1 < count && !must_precede(items[before], items[at]))
             before++;
     }
-    return cmw__diag_set(diag, CMW_ERR_CYCLE,
-                         "before and after lead in a circle: '%s' must run before '%s' (both "
-                         "priority %d), and also after it",
-                         items[before]->mw.name, items[at]->mw.name, (int)items[at]->mw.priority);
+    return cmw_diag_set(diag, CMW_ERR_CYCLE,
+                        "before and after lead in a circle: '%s' must run before '%s' (both "
+                        "priority %d), and also after it",
+                        items[before]->mw.name, items[at]->mw.name, (int)items[at]->mw.priority);
 }
 
 /* Put items of one rank in an order that their references allow, else by registration. */
@@ -169,7 +167,7 @@ int cmw__order_make(struct cmw__order *order, const cmw_chain *chain, cmw_arena 
 
     *order = (struct cmw__order){chain, NULL, 0};
     if (collect(order, arena) != 0)
-        return cmw__diag_set(diag, CMW_ERR_NOMEM, "no memory to sort the chain");
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory to sort the chain");
     const int rc = check_references(order, &references, diag);
     if (rc != 0 || references == 0)
         return rc;

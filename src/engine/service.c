@@ -6,7 +6,6 @@
 #include <catzilla/service.h>
 
 #include "ctx_state.h"
-#include "diag.h"
 #include "order.h"
 #include "text.h"
 
@@ -173,18 +172,18 @@ static int check_service(const struct walk *walk, const struct cmw__service *ser
                          const char *who, const struct cmw__service *asker)
 {
     if (!service->is_defined)
-        return cmw__diag_set(walk->diag, CMW_ERR_NOT_FOUND,
-                             "%s needs service '%s', which nobody defines", who, service->name);
+        return cmw_diag_set(walk->diag, CMW_ERR_NOT_FOUND,
+                            "%s needs service '%s', which nobody defines", who, service->name);
     if (service->visit == VISITING)
-        return cmw__diag_set(walk->diag, CMW_ERR_CYCLE,
-                             "service '%s' needs '%s', which needs '%s' again: a cycle", who,
-                             service->name, who);
+        return cmw_diag_set(walk->diag, CMW_ERR_CYCLE,
+                            "service '%s' needs '%s', which needs '%s' again: a cycle", who,
+                            service->name, who);
     if (asker && asker->config.scope == CMW_SERVICE_SINGLETON &&
         service->config.scope != CMW_SERVICE_SINGLETON)
-        return cmw__diag_set(walk->diag, CMW_ERR_CONFLICT,
-                             "service '%s' lives as long as the engine but needs '%s', which lives "
-                             "as long as a request",
-                             who, service->name);
+        return cmw_diag_set(walk->diag, CMW_ERR_CONFLICT,
+                            "service '%s' lives as long as the engine but needs '%s', which lives "
+                            "as long as a request",
+                            who, service->name);
     return 0;
 }
 
@@ -197,8 +196,8 @@ static int make_singleton(const struct walk *walk, struct cmw__service *service)
         return 0;
     const int rc = service->config.create(service->config.self, &object, &resolver);
     if (rc != 0 || !object)
-        return cmw__diag_set(walk->diag, rc ? rc : CMW_ERR_STATE,
-                             "the factory of service '%s' failed (%d)", service->name, rc);
+        return cmw_diag_set(walk->diag, rc ? rc : CMW_ERR_STATE,
+                            "the factory of service '%s' failed (%d)", service->name, rc);
     service->object = object;
     service->made_before = walk->engine->last_made;
     walk->engine->last_made = service;

@@ -54,6 +54,11 @@ cmw_engine *cmw_worker_engine(cmw_worker *worker)
     return worker->engine;
 }
 
+uint32_t cmw_worker_index(const cmw_worker *worker)
+{
+    return worker->index;
+}
+
 /* ---- Following the installed plan -------------------------------------------------------- */
 
 /* Let go of retired uses that nothing runs on. Under the lock. */
@@ -203,6 +208,7 @@ void cmw__workers_destroy(cmw_engine *engine)
     while ((worker = engine->workers) != NULL) {
         engine->workers = worker->next;
         cmw_worker_trim(worker);
+        cmw__worker_close_random(worker);
         cmw_pool_free(engine->pools[CMW_POOL_PLAN], worker, sizeof *worker, 64);
     }
 }

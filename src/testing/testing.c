@@ -15,6 +15,7 @@
 
 #define HEADER_CAP 1000
 #define FIRST_NS 1000000000u
+#define FIRST_WALL_NS UINT64_C(1767225600000000000) /* 2026-01-01T00:00:00Z */
 
 struct cmw_test {
     struct probe_allocator probe;
@@ -47,6 +48,14 @@ static uint64_t read_clock(void *self)
     return test->now_ns;
 }
 
+/* The wall clock goes with the monotonic one. */
+static uint64_t read_wall_clock(void *self)
+{
+    const cmw_test *test = self;
+
+    return FIRST_WALL_NS + (test->now_ns - FIRST_NS);
+}
+
 static int answer_ok(void *self, cmw_ctx *ctx)
 {
     (void)self;
@@ -67,6 +76,7 @@ static int make_config(cmw_test *test, cmw_engine_config *out, const cmw_engine_
     cmw__probe_init(&test->probe, out->allocator);
     out->allocator = &test->probe.allocator;
     out->clock_ns = read_clock;
+    out->wall_clock_ns = read_wall_clock;
     out->clock_self = test;
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "diag.h"
+
+#include <catzilla/base.h>
 
 #include "test.h"
 
@@ -8,7 +9,7 @@ static void code_sentence_and_length_are_written(void **state)
     cmw_diag diag;
 
     (void)state;
-    assert_int_equal(cmw__diag_set(&diag, CMW_ERR_ORDER, "'%s' (priority %d)", "permissions", 20),
+    assert_int_equal(cmw_diag_set(&diag, CMW_ERR_ORDER, "'%s' (priority %d)", "permissions", 20),
                      CMW_ERR_ORDER);
     assert_int_equal(diag.code, CMW_ERR_ORDER);
     assert_string_equal(diag.message, "'permissions' (priority 20)");
@@ -18,7 +19,7 @@ static void code_sentence_and_length_are_written(void **state)
 static void without_a_diag_the_code_is_returned(void **state)
 {
     (void)state;
-    assert_int_equal(cmw__diag_set(NULL, CMW_ERR_CYCLE, "%s", "unseen"), CMW_ERR_CYCLE);
+    assert_int_equal(cmw_diag_set(NULL, CMW_ERR_CYCLE, "%s", "unseen"), CMW_ERR_CYCLE);
 }
 
 /* `len` bytes fit if a NUL fits behind them. */
@@ -33,7 +34,7 @@ static void check_length(size_t len)
     memset(text, 'x', len);
     text[len] = '\0';
     memset(&place, '#', sizeof place);
-    (void)cmw__diag_set(&place.diag, CMW_ERR_ARG, "%s", text);
+    (void)cmw_diag_set(&place.diag, CMW_ERR_ARG, "%s", text);
 
     const size_t shown = len < CMW_DIAG_CAP ? len : CMW_DIAG_CAP - 1;
     assert_int_equal(place.diag.full_len, len);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keyed hashing and random bytes, for tables that strangers fill and for secrets.
+ */
+#ifndef CATZILLA_HASH_H
+#define CATZILLA_HASH_H
+
+#include <catzilla/base.h>
+
+CMW_BEGIN_DECLS
+
+/**
+ * A secret key and the function that goes with it. May lie in memory that processes of one machine
+ * share; must not be stored or sent to another machine.
+ */
+typedef struct cmw_hash_key {
+    uint64_t words[2];
+    uint32_t algorithm; /**< chosen by cmw_hash_key_init */
+    uint32_t reserved;  /**< 0 */
+} cmw_hash_key;
+
+/**
+ * Draw a key from the system's generator and choose the fastest function that this CPU has.
+ *
+ * @return 0, or CMW_ERR_IO when the system gives no random bytes (`key` is unchanged)
+ * Threads: any
+ * Cost:    a system call
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_hash_key_init(cmw_hash_key *key);
+
+/**
+ * The keyed hash of some bytes: who does not know the key cannot choose bytes that collide.
+ *
+ * Equal for equal keys and bytes within one process and its children. Not a signature.
+ *
+ * Threads: any
+ * Cost:    O(len), no allocation
+ * Source:  SipHash-1-3 (Aumasson, Bernstein)
+ * Since:   0.1
+ */
+CMW_API uint64_t cmw_hash_keyed(const cmw_hash_key *key, cmw_str bytes);
+
+/**
+ * Bytes of the system's generator, for keys made at configuration time. Requests use
+ * cmw_ctx_random.
+ *
+ * @return 0, CMW_ERR_ARG, CMW_ERR_IO
+ * Threads: any
+ * Cost:    a system call every 256 bytes
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_random_bytes(void *to, size_t len);
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_HASH_H */
