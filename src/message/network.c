@@ -134,7 +134,7 @@ int cmw_network_contains(const cmw_network *network, const cmw_address *address)
 
 static unsigned bit_at(const uint8_t bytes[16], unsigned index)
 {
-    return bytes[index / 8] >> (7 - index % 8) & 1u;
+    return (unsigned)bytes[index / 8] >> (7 - index % 8) & 1u;
 }
 
 /* How many bits agree, up to `limit`. */
