@@ -102,6 +102,21 @@ CMW_API cmw_str cmw_request_raw_target(const cmw_request *request);
  */
 CMW_API cmw_str cmw_request_path(cmw_request *request);
 
+/** What to do with a trailing slash. "/" itself always stays. */
+typedef enum cmw_trailing_slash {
+    CMW_TRAILING_SLASH_KEEP = 0,
+    CMW_TRAILING_SLASH_STRIP = 1, /**< every one of them */
+    CMW_TRAILING_SLASH_ADD = 2    /**< one, where there is none */
+} cmw_trailing_slash;
+
+/** Where the canonical path may differ from what cmw_request_path does by itself. All zero: not. */
+typedef struct cmw_path_rules {
+    uint8_t keep_empty_segments;  /**< 1: "//" stays as it is */
+    uint8_t trailing_slash;       /**< cmw_trailing_slash */
+    uint8_t reject_encoded_slash; /**< 1: a path with %2F or %5C has no canonical form */
+    uint8_t reject_dot_segments;  /**< 1: nor one with "." or "..", escaped ones too */
+} cmw_path_rules;
+
 /** The path as it came, without the query. Cost: O(len) on the first call. */
 CMW_API cmw_str cmw_request_raw_path(cmw_request *request);
 
@@ -191,6 +206,17 @@ CMW_API cmw_str cmw_request_body(const cmw_request *request);
 
 /** Replace the target; the canonical path follows it. Needs `refines CMW_FACT_CANONICAL_PATH`. */
 CMW_API CMW_NODISCARD int cmw_request_set_target(cmw_request *request, cmw_str target);
+
+/**
+ * Make the canonical path anew by these rules, for all who read it from now on, path conditions
+ * too. Needs `refines CMW_FACT_CANONICAL_PATH`.
+ *
+ * @param rules  borrowed until the request ends
+ * @return       also CMW_ERR_INVALID when the target has no canonical form: cmw_request_path is
+ *               empty then
+ */
+CMW_API CMW_NODISCARD int cmw_request_set_path_rules(cmw_request *request,
+                                                     const cmw_path_rules *rules);
 
 /** Replace the host, with or without a port. Needs `refines CMW_FACT_HOST`. */
 CMW_API CMW_NODISCARD int cmw_request_set_host(cmw_request *request, cmw_str host);

@@ -68,7 +68,7 @@ static int is_canonical(cmw_str pattern, cmw_arena *scratch)
     const cmw_arena_mark mark = cmw_arena_get_mark(scratch);
     size_t len = 0;
     char *copy = cmw_arena_alloc_text(scratch, pattern.len + 1);
-    const int same = copy && cmw__path_canonical(copy, &len, pattern) == 0 &&
+    const int same = copy && cmw__path_canonical(copy, &len, pattern, &cmw__path_no_rules) == 0 &&
                      cmw_str_equals(cmw_str_make(copy, len), pattern);
     cmw__arena_back(scratch, mark);
     return same;

@@ -10,7 +10,8 @@
  *         parent  open  end     at "/" or at the end the open segment is closed: ".." takes its
  *                               parent away, "." and nothing leave no trace
  *
- * Escapes are decoded before a segment is looked at, so "%2e%2E" is "..".
+ * Escapes are decoded before a segment is looked at, so "%2e%2E" is "..". With rules that keep
+ * empty segments, nothing is a segment like any other.
  */
 #include "block16.h"
 #include "platform.h"
@@ -21,7 +22,11 @@ struct writer {
     char *out;
     size_t end;
     size_t open; /* where the open segment begins: behind a "/" */
+    const cmw_path_rules *rules;
+    int is_refused; /* by the rules */
 };
+
+const cmw_path_rules cmw__path_no_rules = {0, 0, 0, 0};
 
 enum { BAD_ESCAPE = -1, KEEP_ESCAPE = -2 };
 
@@ -149,16 +154,15 @@ static int close_segment(struct writer *writer)
     const size_t len = writer->end - writer->open;
 
     if (len == 0)
-        return 0;
-    if (len == 1 && segment[0] == '.') {
+        return writer->rules->keep_empty_segments;
+    if (segment[0] != '.' || len > 2 || (len == 2 && segment[1] != '.'))
+        return 1;
+    writer->is_refused |= writer->rules->reject_dot_segments;
+    if (len == 1)
         writer->end = writer->open;
-        return 0;
-    }
-    if (len == 2 && segment[0] == '.' && segment[1] == '.') {
+    else
         leave_parent(writer);
-        return 0;
-    }
-    return 1;
+    return 0;
 }
 
 static void put(struct writer *writer, char c)
@@ -172,6 +176,13 @@ static void put_slash(struct writer *writer)
         return;
     put(writer, '/');
     writer->open = writer->end;
+}
+
+/* 1 for an escaped "/" or "\\". */
+static int is_separator(cmw_str text, size_t at)
+{
+    const int byte = hex_value(text.data[at + 1]) << 4 | hex_value(text.data[at + 2]);
+    return byte == '/' || byte == '\\';
 }
 
 static char upper(char c)
@@ -201,24 +212,31 @@ static size_t put_next(struct writer *writer, cmw_str text, size_t at)
         put(writer, (char)decoded);
         return 3;
     }
+    writer->is_refused |= writer->rules->reject_encoded_slash && is_separator(text, at);
     put(writer, '%');
     put(writer, upper(text.data[at + 1]));
     put(writer, upper(text.data[at + 2]));
     return 3;
 }
 
-int cmw__path_canonical(char *out, size_t *len, cmw_str text)
+/* What the rules say of the end of a path. */
+static void end_path(struct writer *writer)
 {
-    struct writer writer = {.out = out, .end = 1, .open = 1};
+    const int has_slash = writer->out[writer->end - 1] == '/';
+
+    if (writer->rules->trailing_slash == CMW_TRAILING_SLASH_ADD && !has_slash)
+        put(writer, '/');
+    while (writer->rules->trailing_slash == CMW_TRAILING_SLASH_STRIP && writer->end > 1 &&
+           writer->out[writer->end - 1] == '/')
+        writer->end--;
+}
+
+int cmw__path_canonical(char *out, size_t *len, cmw_str text, const cmw_path_rules *rules)
+{
+    struct writer writer = {.out = out, .end = 1, .open = 1, .rules = rules};
 
     if (text.len > 0 && text.data[0] != '/')
         return CMW_ERR_INVALID;
-    if (text.len > 0 && cmw__path_canonical_prefix(text) == text.len) {
-        memcpy(out, text.data, text.len);
-        *len = text.len;
-        return 0;
-    }
-
     out[0] = '/'; /* an empty path is "/" (RFC 9110, 4.2.3) */
     for (size_t at = 1; at < text.len;) {
         const size_t taken = put_next(&writer, text, at);
@@ -227,6 +245,9 @@ int cmw__path_canonical(char *out, size_t *len, cmw_str text)
         at += taken;
     }
     (void)close_segment(&writer);
+    end_path(&writer);
+    if (writer.is_refused)
+        return CMW_ERR_INVALID;
     *len = writer.end;
     return 0;
 }

@@ -172,26 +172,36 @@ cmw_str cmw_request_query(cmw_request *request)
     return request->query;
 }
 
+int cmw__request_make_path(cmw_request *request, cmw_str *out, cmw_str raw)
+{
+    const int has_rules = (request->known & CMW__HAS_PATH_RULES) != 0;
+    size_t len;
+
+    if (raw.len == 0 || raw.data[0] != '/')
+        return CMW_ERR_INVALID;
+    if (CMW_LIKELY(!has_rules && cmw__path_canonical_prefix(raw) == raw.len)) {
+        *out = raw;
+        return 0;
+    }
+    char *path = cmw_arena_alloc_text(request->arena, raw.len + 1);
+    if (!path)
+        return CMW_ERR_NOMEM;
+    if (cmw__path_canonical(path, &len, raw,
+                            has_rules ? request->path_rules : &cmw__path_no_rules) != 0)
+        return CMW_ERR_INVALID;
+    *out = cmw_str_make(path, len);
+    return 0;
+}
+
 /* The canonical form of the raw path; empty where there is none, or no memory for it. */
 static cmw_str canonical_path(cmw_request *request)
 {
     const cmw_str raw = cmw_request_raw_path(request);
-    size_t len;
+    cmw_str path;
 
-    if (raw.len == 0)
-        return CMW_STR("");
-    if (raw.data[0] != '/')
-        return raw.data[0] == '*' && raw.len == 1 &&
-                       cmw_request_method_id(request) == CMW_METHOD_OPTIONS
-                   ? raw
-                   : CMW_STR("");
-    if (CMW_LIKELY(cmw__path_canonical_prefix(raw) == raw.len))
+    if (raw.len == 1 && raw.data[0] == '*' && cmw_request_method_id(request) == CMW_METHOD_OPTIONS)
         return raw;
-
-    char *out = cmw_arena_alloc_text(request->arena, raw.len);
-    if (!out || cmw__path_canonical(out, &len, raw) != 0)
-        return CMW_STR("");
-    return cmw_str_make(out, len);
+    return cmw__request_make_path(request, &path, raw) == 0 ? path : CMW_STR("");
 }
 
 cmw_str cmw_request_path(cmw_request *request)

@@ -36,24 +36,6 @@ static int has_target_bytes(cmw_str target)
     return 1;
 }
 
-/* The canonical path of a new target; `*out` is empty if there is none. CMW_ERR_NOMEM without
- * memory. */
-static int make_path(cmw_request *request, cmw_str *out, cmw_str raw)
-{
-    size_t len;
-
-    *out = raw;
-    if (raw.data[0] == '*' || cmw__path_canonical_prefix(raw) == raw.len)
-        return 0;
-    char *path = cmw__arena_alloc_text(request->arena, raw.len);
-    if (!path)
-        return CMW_ERR_NOMEM;
-    if (cmw__path_canonical(path, &len, raw) != 0)
-        return CMW_ERR_INVALID;
-    *out = cmw_str_make(path, len);
-    return 0;
-}
-
 int cmw_request_set_target(cmw_request *request, cmw_str target)
 {
     const cmw_method method = cmw_request_method_id(request);
@@ -70,7 +52,8 @@ int cmw_request_set_target(cmw_request *request, cmw_str target)
     if (cmw_arena_dup(request->arena, &copy, target) != 0)
         return CMW_ERR_NOMEM;
     cmw__target_split(&parts, copy, method);
-    const int rc = make_path(request, &path, parts.path);
+    path = parts.path;
+    const int rc = is_star ? 0 : cmw__request_make_path(request, &path, parts.path);
     if (rc != 0)
         return rc;
     request->view.target = copy;
@@ -79,6 +62,19 @@ int cmw_request_set_target(cmw_request *request, cmw_str target)
     request->path = path;
     request->known |= CMW__KNOWN_SPLIT | CMW__KNOWN_PATH;
     return 0;
+}
+
+int cmw_request_set_path_rules(cmw_request *request, const cmw_path_rules *rules)
+{
+    if (!may_write(request, 1u << CMW_FACT_CANONICAL_PATH))
+        return CMW_ERR_STATE;
+    if (!rules || rules->trailing_slash > CMW_TRAILING_SLASH_ADD)
+        return CMW_ERR_INVALID;
+    request->path_rules = rules;
+    request->known = (uint16_t)((request->known | CMW__HAS_PATH_RULES) & ~CMW__KNOWN_PATH);
+    if (cmw_request_path(request).len > 0)
+        return 0;
+    return request->arena->exhausted ? CMW_ERR_NOMEM : CMW_ERR_INVALID;
 }
 
 int cmw_request_set_host(cmw_request *request, cmw_str host)

@@ -16,7 +16,8 @@ enum {
     CMW__KNOWN_HOST = 8,
     CMW__KNOWN_LENGTHS = 16,
     CMW__OWNS_HEADERS =
-        32 /* view.headers and header_ids are the arena's, with room for header_cap */
+        32, /* view.headers and header_ids are the arena's, with room for header_cap */
+    CMW__HAS_PATH_RULES = 64
 };
 
 /* Bits of cmw_request.writable: what the callback that runs may rewrite. The four properties have
@@ -38,9 +39,10 @@ struct cmw_request {
     cmw_str query;
     cmw_str path; /* canonical; empty: it cannot be */
     cmw_str host;
-    const uint8_t *lengths;    /* of the names, a multiple of 16; 0: 128 or more */
-    uint8_t first_lengths[16]; /* room for them where there are no more */
-    uint32_t header_cap;       /* defined with CMW__OWNS_HEADERS */
+    const uint8_t *lengths;           /* of the names, a multiple of 16; 0: 128 or more */
+    uint8_t first_lengths[16];        /* room for them where there are no more */
+    uint32_t header_cap;              /* defined with CMW__OWNS_HEADERS */
+    const cmw_path_rules *path_rules; /* defined with CMW__HAS_PATH_RULES */
 };
 
 /* Begin the next request in the same arena: copies the view. Inline: it is on the hot path. What
@@ -71,10 +73,18 @@ int cmw__request_path_is_canonical(cmw_request *request);
 /*
  * The canonical form of a path, which must begin with "/" (RFC 3986, 6.2.2): pure.
  *
- * Writes at most text.len bytes (text.len + 1 where text is empty) to `out` and their number to
- * `*len`. Returns 0, or CMW_ERR_INVALID. `*len == text.len` and equal bytes: it was canonical.
+ * Writes at most text.len bytes to `out`, one more where text is empty or the rules add a slash,
+ * and their number to `*len`. Returns 0, or CMW_ERR_INVALID. `*len == text.len` and equal bytes: it
+ * was canonical.
  */
-int cmw__path_canonical(char *out, size_t *len, cmw_str text);
+int cmw__path_canonical(char *out, size_t *len, cmw_str text, const cmw_path_rules *rules);
+
+/* The rules of a request for which none were set. */
+extern const cmw_path_rules cmw__path_no_rules;
+
+/* The canonical form of a raw path, in the arena if it differs. 0; CMW_ERR_NOMEM; CMW_ERR_INVALID,
+ * also for an empty one. "*" is not looked at. */
+int cmw__request_make_path(cmw_request *request, cmw_str *out, cmw_str raw);
 
 /* How many bytes at the front are canonical where they stand; text.len: all. For a text that begins
  * with "/". One scan, 16 bytes at a time. */
