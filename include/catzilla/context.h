@@ -149,6 +149,17 @@ CMW_API uint64_t cmw_ctx_now_ns(cmw_ctx *ctx);
  */
 CMW_API uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx);
 
+/**
+ * Lower the limit of this request's body, below the engine's `limits.body_bytes`: what comes beyond
+ * it is refused with 413. A limit above the one in force changes nothing.
+ *
+ * @return 0; CMW_ERR_LIMIT if more than that has come or was declared (nothing is changed: the
+ *         caller answers); CMW_ERR_STATE after pre_route
+ * Cost:   O(1)
+ * Since:  0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes);
+
 /** The route that was entered, as given to cmw_ctx_enter_route; CMW_NONE: none. Cost: O(1). */
 CMW_API uint32_t cmw_ctx_route(const cmw_ctx *ctx);
 

@@ -19,11 +19,13 @@
 #include <catzilla/header_id.h>
 #include <catzilla/json.h>
 #include <catzilla/middleware.h>
+#include <catzilla/negotiate.h>
 #include <catzilla/network.h>
 #include <catzilla/principal.h>
 #include <catzilla/request.h>
 #include <catzilla/response.h>
 #include <catzilla/service.h>
 #include <catzilla/stats.h>
+#include <catzilla/switch.h>
 
 #endif /* CATZILLA_MW_H */

@@ -82,6 +82,16 @@ CMW_API int cmw_response_has_named(const cmw_response *response, cmw_str name);
 CMW_API cmw_str cmw_response_get(const cmw_response *response, cmw_header_id id);
 CMW_API cmw_str cmw_response_get_named(const cmw_response *response, cmw_str name);
 
+/**
+ * What setting a field would say of it, for those who check a configuration.
+ *
+ * @return 0; CMW_ERR_ARG for a field that is the library's or the server's; CMW_ERR_INVALID
+ * Threads: any
+ * Cost:    O(len), no allocation
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_check_field(cmw_str name, cmw_str value);
+
 /* ---- Body ------------------------------------------------------------------------------- */
 
 /*

@@ -8,8 +8,15 @@
 /* X(name): every built-in, in the order in which `catzilla-mw list` shows them. Each has a
  * `const cmw_kind cmw__kind_<name>` in <name>.c. */
 #define CMW__BUILTIN_LIST(X)                                                                       \
+    X(body_limit)                                                                                  \
+    X(health)                                                                                      \
+    X(maintenance)                                                                                 \
+    X(method_filter)                                                                               \
+    X(problem_details)                                                                             \
     X(request_id)                                                                                  \
-    X(security_headers)
+    X(security_headers)                                                                            \
+    X(set_headers)                                                                                 \
+    X(url_path)
 
 #define CMW__DECLARE_KIND(name) extern const cmw_kind cmw__kind_##name;
 CMW__BUILTIN_LIST(CMW__DECLARE_KIND)

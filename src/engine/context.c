@@ -121,6 +121,28 @@ int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *vie
 
 /* ---- Body ------------------------------------------------------------------------------- */
 
+/* What the body may have: the engine's limit, or a lower one of this request. */
+static uint64_t body_limit(const cmw_ctx *ctx)
+{
+    return ctx->flags & CMW__CTX_BODY_LIMITED ? ctx->body_limit
+                                              : ctx->worker->engine->limits.body_bytes;
+}
+
+int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes)
+{
+    const uint64_t declared = ctx->request.view.content_length;
+
+    if (ctx->state > CMW__CTX_PRE_ROUTE)
+        return CMW_ERR_STATE;
+    if (bytes >= body_limit(ctx))
+        return 0;
+    if (ctx->request.body.len > bytes || (declared != CMW_LENGTH_UNKNOWN && declared > bytes))
+        return CMW_ERR_LIMIT;
+    ctx->body_limit = bytes;
+    ctx->flags |= CMW__CTX_BODY_LIMITED;
+    return 0;
+}
+
 /* Room for `len` bytes of body in one block: a larger one replaces a smaller one. */
 static int reserve_body(cmw_ctx *ctx, size_t len)
 {
@@ -145,7 +167,7 @@ static int reserve_body(cmw_ctx *ctx, size_t len)
 static size_t wanted_body(const cmw_ctx *ctx, size_t len)
 {
     const uint64_t declared = ctx->request.view.content_length;
-    const uint64_t limit = ctx->worker->engine->limits.body_bytes;
+    const uint64_t limit = body_limit(ctx);
     size_t wanted = len;
 
     if (declared != CMW_LENGTH_UNKNOWN && declared > wanted)
@@ -165,7 +187,7 @@ int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes)
         return CMW_ERR_STATE;
     if (ctx->flags & CMW__CTX_FAILED)
         return ctx->fault.code ? ctx->fault.code : CMW_ERR_STATE;
-    if (bytes.len > ctx->worker->engine->limits.body_bytes - have) {
+    if (bytes.len > body_limit(ctx) - have) {
         cmw__ctx_fail_with(ctx, 413, CMW_ERR_LIMIT);
         return CMW_ERR_LIMIT;
     }

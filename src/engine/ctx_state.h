@@ -42,7 +42,8 @@ enum {
     CMW__CTX_MATCHED = 1 << 5,
     CMW__CTX_ABORTED = 1 << 6,
     CMW__CTX_RESERVE_USED = 1 << 7,
-    CMW__CTX_IN_ERROR = 1 << 8
+    CMW__CTX_IN_ERROR = 1 << 8,
+    CMW__CTX_BODY_LIMITED = 1 << 9 /* by body_limit */
 };
 
 /* A worker's shard of a plan's statistics, and how many of its contexts run on the plan. */
@@ -83,6 +84,7 @@ struct cmw_ctx {
     uint64_t sample_begin_ns; /* if SAMPLED */
     uint64_t early;           /* classes decided before the match point: asked, */
     uint64_t early_holds;     /* and what was found */
+    uint64_t body_limit;      /* if BODY_LIMITED */
     cmw_ctx *next_free;
     cmw_fault fault;
     uint32_t reason;

@@ -21,6 +21,12 @@ static int check_field(const cmw_header *field)
     return 0;
 }
 
+int cmw_response_check_field(cmw_str name, cmw_str value)
+{
+    const cmw_header field = {name, value};
+    return check_field(&field);
+}
+
 /* Check all fields and add up their bytes, each name counted twice. */
 static int measure(const cmw_header *fields, size_t count, size_t *text_bytes, size_t *bad)
 {

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Accept: which weight a type gets. */
+#include "message_fixture.h"
+
+#include <catzilla/negotiate.h>
+
+#include "guard_page.h"
+
+struct row {
+    const char *name;
+    const char *accept; /* NULL: no field */
+    const char *type;
+    int quality;
+};
+
+static const struct row rows[] = {
+    {"without the field everything is wanted", NULL, "text/html", 1000},
+    {"an empty field wants everything", "", "text/html", 1000},
+    {"only commas want everything", ", ,,", "text/html", 1000},
+    {"a type that is named", "text/html", "text/html", 1000},
+    {"a type that is not named", "text/html", "text/plain", 0},
+    {"any case", "TEXT/Html", "text/html", 1000},
+    {"a weight", "text/html;q=0.5", "text/html", 500},
+    {"a weight in upper case", "text/html;Q=0.5", "text/html", 500},
+    {"a weight of three digits", "text/html;q=0.125", "text/html", 125},
+    {"a weight of one", "text/html;q=1.000", "text/html", 1000},
+    {"a weight of nothing", "text/html;q=0", "text/html", 0},
+    {"a point without digits", "text/html;q=0.", "text/html", 0},
+    {"blanks around the semicolon", "text/html ; q=0.3", "text/html", 300},
+    {"a tab", "text/html\t;\tq=0.3", "text/html", 300},
+    {"every type", "*/*;q=0.2", "text/html", 200},
+    {"every subtype", "text/*;q=0.4", "text/html", 400},
+    {"a subtype of another type", "image/*", "text/html", 0},
+    {"the exact range beats the others", "*/*;q=0.1,text/*;q=0.2,text/html;q=0.3", "text/html",
+     300},
+    {"in any order", "text/html;q=0.3,text/*;q=0.2,*/*;q=0.1", "text/html", 300},
+    {"a refusal of the exact type holds", "text/html;q=0,*/*", "text/html", 0},
+    {"the type beats the star", "*/*,text/*;q=0.2", "text/html", 200},
+    {"other parameters are passed over", "text/html;level=1;q=0.4", "text/html", 400},
+    {"a quoted comma is no member", "text/html;a=\"x,text/plain\";q=0.4", "text/plain", 0},
+    {"a quoted quote ends nothing", "text/html;a=\"x\\\",\";q=0.4", "text/html", 400},
+    {"a weight above one spoils its member", "text/html;q=1.5,*/*;q=0.2", "text/html", 200},
+    {"a weight of four digits spoils it", "text/html;q=0.1234,*/*;q=0.2", "text/html", 200},
+    {"a weight that is none spoils it", "text/html;q=x,*/*;q=0.2", "text/html", 200},
+    {"a negative weight spoils it", "text/html;q=-1,*/*;q=0.2", "text/html", 200},
+    {"an empty weight spoils it", "text/html;q=,*/*;q=0.2", "text/html", 200},
+    {"a star in front of a subtype is nothing", "*/html", "text/html", 0},
+    {"a browser prefers HTML", "text/html,application/xhtml+xml,*/*;q=0.8", "application/json",
+     800},
+};
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    cmw_header header = {CMW_STR("Accept"), CMW_STR("")};
+    struct fixture fixture;
+    struct guard_page page;
+
+    fixture_open(&fixture, 256);
+    guard_page_open(&page, 256);
+    if (row->accept)
+        header.value = guard_page_put(&page, cmw_str_cstr(row->accept));
+    fixture.view.headers = &header;
+    fixture.view.header_count = row->accept ? 1 : 0;
+    cmw_request *request = fixture_request(&fixture);
+    assert_int_equal(cmw_request_accepts(request, cmw_str_cstr(row->type)), row->quality);
+    guard_page_close(&page);
+    fixture_close(&fixture);
+}
+
+RUN_ROWS("negotiate", rows, check_row)
+
+static void two_fields_are_one_list(void **state)
+{
+    const cmw_header headers[] = {{CMW_STR("Accept"), CMW_STR("text/*;q=0.1")},
+                                  {CMW_STR("accept"), CMW_STR("text/html;q=0.7")}};
+    struct fixture fixture;
+
+    (void)state;
+    fixture_open(&fixture, 256);
+    fixture.view.headers = headers;
+    fixture.view.header_count = 2;
+    cmw_request *request = fixture_request(&fixture);
+    assert_int_equal(cmw_request_accepts(request, CMW_STR("text/html")), 700);
+    assert_int_equal(cmw_request_accepts(request, CMW_STR("text/plain")), 100);
+    fixture_close(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_fields_are_one_list)};
+
+    return run_check_row() | cmocka_run_group_tests_name("negotiate fields", tests, NULL, NULL);
+}
