@@ -5,8 +5,15 @@
 #ifndef CATZILLA_DOCS_PRELUDE_H
 #define CATZILLA_DOCS_PRELUDE_H
 
+#include <catzilla/builtin/body_limit.h>
+#include <catzilla/builtin/health.h>
+#include <catzilla/builtin/maintenance.h>
+#include <catzilla/builtin/method_filter.h>
+#include <catzilla/builtin/problem_details.h>
 #include <catzilla/builtin/request_id.h>
 #include <catzilla/builtin/security_headers.h>
+#include <catzilla/builtin/set_headers.h>
+#include <catzilla/builtin/url_path.h>
 #include <catzilla/component/jemalloc.h>
 #include <catzilla/mw.h>
 #include <catzilla/testing.h>
