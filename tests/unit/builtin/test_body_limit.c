@@ -76,6 +76,34 @@ static void an_undeclared_body_is_counted(void **state)
     close_bench(test);
 }
 
+/* A limit can be lowered, never raised. */
+static void the_lower_of_two_limits_holds(void **state)
+{
+    static const char *const pieces[] = {"12345", "67890", "12345"};
+    cmw_body_limit_config config;
+    cmw_test *test = NULL;
+    cmw_chain *chain = NULL;
+    cmw_plan *plan = NULL;
+    cmw_middleware higher;
+
+    (void)state;
+    assert_int_equal(cmw_test_create(&test, NULL), 0);
+    assert_int_equal(cmw_chain_create(cmw_test_engine(test), &chain, 0), 0);
+    cmw_body_limit_config_init(&config);
+    config.limit_bytes = 10;
+    assert_int_equal(cmw_chain_use(chain, "body_limit", &config, NULL), 0);
+    cmw_middleware_init(&higher);
+    higher.name = "higher";
+    config.limit_bytes = 20;
+    assert_int_equal(cmw_body_limit_create(cmw_test_engine(test), &higher, &config, NULL), 0);
+    assert_int_equal(cmw_chain_add(chain, &higher, NULL), 0);
+    assert_int_equal(cmw_chain_compile(chain, &plan, NULL), 0);
+    cmw_chain_destroy(chain);
+    assert_int_equal(cmw_test_install(test, plan), 0);
+    assert_int_equal(receive(test, pieces, LEN(pieces)), CMW_ERR_LIMIT);
+    close_bench(test);
+}
+
 static void an_undeclared_body_can_be_refused(void **state)
 {
     cmw_test *test = open_limit(10, CMW_UNKNOWN_LENGTH_REFUSE);
@@ -115,6 +143,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows)];
     const struct CMUnitTest others[] = {
         cmocka_unit_test(an_undeclared_body_is_counted),
+        cmocka_unit_test(the_lower_of_two_limits_holds),
         cmocka_unit_test(an_undeclared_body_can_be_refused),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
         cmocka_unit_test(failing_memory_is_survived),

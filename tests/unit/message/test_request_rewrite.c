@@ -305,6 +305,33 @@ static void without_memory_nothing_is_changed(void **state)
     assert_int_equal(succeeded, 15);
 }
 
+static void path_rules_hold_for_who_read_the_path_before(void **state)
+{
+    static const cmw_path_rules add = {.trailing_slash = CMW_TRAILING_SLASH_ADD};
+    static const cmw_path_rules strict = {.reject_dot_segments = 1};
+    static const cmw_path_rules wrong = {.trailing_slash = 3};
+    struct fixture fixture;
+
+    (void)state;
+    fixture_open(&fixture, 256);
+    fixture.view.target = CMW_STR("/a/../b");
+    cmw_request *request = fixture_request(&fixture);
+    assert_cstr(cmw_request_path(request), "/b");
+    assert_int_equal(cmw_request_set_path_rules(request, &add), CMW_ERR_STATE);
+    request->writable = 1u << CMW_FACT_CANONICAL_PATH;
+    assert_int_equal(cmw_request_set_path_rules(request, &wrong), CMW_ERR_INVALID);
+    assert_int_equal(cmw_request_set_path_rules(request, NULL), CMW_ERR_INVALID);
+    assert_cstr(cmw_request_path(request), "/b");
+    assert_int_equal(cmw_request_set_path_rules(request, &add), 0);
+    assert_cstr(cmw_request_path(request), "/b/");
+    assert_int_equal(cmw_request_set_target(request, CMW_STR("/c")), 0);
+    assert_cstr(cmw_request_path(request), "/c/");
+    assert_int_equal(cmw_request_set_target(request, CMW_STR("/a/../b")), 0);
+    assert_int_equal(cmw_request_set_path_rules(request, &strict), CMW_ERR_INVALID);
+    assert_cstr(cmw_request_path(request), "");
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +342,7 @@ int main(void)
         cmocka_unit_test(scheme_and_client_address_are_replaced),
         cmocka_unit_test(fields_are_replaced_added_and_removed),
         cmocka_unit_test(all_fields_of_a_name_are_removed),
+        cmocka_unit_test(path_rules_hold_for_who_read_the_path_before),
         cmocka_unit_test(a_thousand_fields_are_added),
         cmocka_unit_test(without_memory_nothing_is_changed),
     };
