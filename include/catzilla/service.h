@@ -83,8 +83,9 @@ CMW_API CMW_NODISCARD int cmw_service_define_object(cmw_engine *engine, const ch
 /**
  * Say that a chain's middleware asks for a service.
  *
- * Compiling refuses a chain whose services are missing, form a cycle, or where a singleton depends
- * on a shorter-lived one. Singletons needed are made then.
+ * Compiling refuses a chain whose services are missing, or where a singleton depends on a
+ * shorter-lived one, and while any services of the engine form a cycle. Singletons needed are made
+ * then.
  *
  * @return 0, CMW_ERR_NOT_FOUND without such a middleware, CMW_ERR_ARG, CMW_ERR_NOMEM
  * Since:  0.1
@@ -97,8 +98,9 @@ CMW_API CMW_NODISCARD int cmw_chain_needs_service(struct cmw_chain *chain, const
  * The object of a service, for this request.
  *
  * @param[out] object  unchanged on failure
- * @return             0; CMW_ERR_NOT_FOUND if it is not defined; CMW_ERR_STATE for a singleton that
- *                     no compiled chain needs; CMW_ERR_NOMEM; what the factory returned
+ * @return             0; CMW_ERR_NOT_FOUND if it was not defined when the request's plan compiled;
+ *                     CMW_ERR_STATE for a singleton that no chain had needed by then;
+ *                     CMW_ERR_NOMEM; what the factory returned
  * Ownership:          the engine's: until its scope ends
  * Threads:            the context's worker
  * Cost:               a load for a singleton; O(request services made) for a request's own

@@ -161,16 +161,21 @@ static int collect_services(struct cmw__compiler *compiler)
 {
     cmw_engine *engine = compiler->engine;
     cmw_plan *plan = compiler->plan;
-    struct cmw__service **services = NULL;
 
+    cmw__mutex_lock(&engine->service_lock); /* another compiling may be making singletons */
     cmw__mutex_lock(&engine->lock);
     plan->service_limit = engine->services.count;
-    services = cmw__compiler_alloc(compiler, plan->service_limit, sizeof(struct cmw__service *));
-    for (uint32_t i = 0; services && i < plan->service_limit; i++)
-        services[i] = cmw__engine_service(engine, i);
+    struct cmw__planned_service *planned =
+        cmw__compiler_alloc(compiler, plan->service_limit, sizeof *planned);
+    for (uint32_t i = 0; planned && i < plan->service_limit; i++) {
+        struct cmw__service *service = cmw__engine_service(engine, i);
+        planned[i] = service->is_defined ? (struct cmw__planned_service){service, service->object}
+                                         : (struct cmw__planned_service){NULL, NULL};
+    }
     cmw__mutex_unlock(&engine->lock);
-    plan->services = services;
-    return services ? 0 : cmw__compiler_no_memory(compiler);
+    cmw__mutex_unlock(&engine->service_lock);
+    plan->services = planned;
+    return planned ? 0 : cmw__compiler_no_memory(compiler);
 }
 
 /* A plain 503 with the fields that every response of the plan has. */

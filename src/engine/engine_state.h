@@ -27,7 +27,8 @@ struct cmw__slot {
 struct cmw__service {
     const char *name;
     cmw_service_config config;
-    cmw_service *depends; /* handles of config.depends */
+    cmw_service *depends; /* handles of config.depends, and their names, which are ours */
+    const char **depend_names;
     void *object;
     struct cmw__service *made_before; /* the singleton made before this one */
     uint8_t is_defined;

@@ -253,10 +253,17 @@ static int anybody_reads(const struct cmw__order *order, cmw_slot slot)
     return 0;
 }
 
-/* No condition at or before a refiner may read what it refines: it would be decided too early. */
-static int check_conditions_before(const struct cmw__order *order, uint32_t refiner, cmw_slot slot,
-                                   cmw_diag *diag)
+static const char *verb_of(uint32_t relation)
 {
+    return relation == CMW_REFINES ? "refines" : "provides";
+}
+
+/* No condition at or before a refiner, or a provider, may read what it makes: it would be decided
+ * too early. */
+static int check_conditions_before(const struct cmw__order *order, uint32_t refiner,
+                                   uint32_t relation, cmw_slot slot, cmw_diag *diag)
+{
+    const char *verb = verb_of(relation);
     const cmw_middleware *by = &order->items[refiner]->mw;
 
     for (uint32_t i = 0; i <= refiner; i++) {
@@ -265,12 +272,12 @@ static int check_conditions_before(const struct cmw__order *order, uint32_t refi
             continue;
         if (i == refiner)
             return cmw_diag_set(diag, CMW_ERR_CONFLICT,
-                                "'%s' refines '%s' and so cannot have a condition that reads it",
-                                by->name, slot_name(order, slot));
+                                "'%s' %s '%s' and so cannot have a condition that reads it",
+                                by->name, verb, slot_name(order, slot));
         return cmw_diag_set(diag, CMW_ERR_ORDER,
-                            "a condition of '%s' (priority %d) reads '%s', which '%s' refines only "
-                            "at priority %d; give '%s' a priority above %d, or '%s' one below %d",
-                            at->name, (int)at->priority, slot_name(order, slot), by->name,
+                            "a condition of '%s' (priority %d) reads '%s', which '%s' %s only at "
+                            "priority %d; give '%s' a priority above %d, or '%s' one below %d",
+                            at->name, (int)at->priority, slot_name(order, slot), by->name, verb,
                             (int)by->priority, at->name, (int)by->priority, by->name,
                             (int)at->priority);
     }
@@ -284,7 +291,7 @@ static int is_routed(const struct cmw__instance *instance)
 
 /* A route is entered when all conditions are decided. */
 static int refuse_routed_refiner(const struct cmw__order *order, const struct cmw__instance *by,
-                                 cmw_slot slot, cmw_diag *diag)
+                                 uint32_t relation, cmw_slot slot, cmw_diag *diag)
 {
     const struct cmw__instance *reader = NULL;
 
@@ -292,12 +299,13 @@ static int refuse_routed_refiner(const struct cmw__order *order, const struct cm
         if (conditions_read(order->items[i], slot))
             reader = order->items[i];
     return cmw_diag_set(diag, CMW_ERR_ORDER,
-                        "'%s' (priority %d) refines '%s' in route %u, which is entered after the "
+                        "'%s' (priority %d) %s '%s' in route %u, which is entered after the "
                         "conditions are decided, but a condition of '%s' (priority %d) reads it; "
                         "add '%s' outside of the route",
-                        by->mw.name, (int)by->mw.priority, slot_name(order, slot),
-                        (unsigned)cmw__group_route(by->group), reader ? reader->mw.name : "",
-                        reader ? (int)reader->mw.priority : 0, by->mw.name);
+                        by->mw.name, (int)by->mw.priority, verb_of(relation),
+                        slot_name(order, slot), (unsigned)cmw__group_route(by->group),
+                        reader ? reader->mw.name : "", reader ? (int)reader->mw.priority : 0,
+                        by->mw.name);
 }
 
 int cmw__order_find_match_point(const struct cmw__order *order, uint32_t *match_after,
@@ -307,11 +315,13 @@ int cmw__order_find_match_point(const struct cmw__order *order, uint32_t *match_
     for (uint32_t i = 0; i < order->count; i++) {
         const struct cmw__instance *at = order->items[i];
         for (uint32_t k = 0; k < at->mw.relation_count; k++) {
+            const uint32_t relation = at->mw.relations[k].relation;
             const cmw_slot slot = at->mw.relations[k].slot;
-            if (at->mw.relations[k].relation != CMW_REFINES || !anybody_reads(order, slot))
+            if ((relation != CMW_REFINES && relation != CMW_PROVIDES) ||
+                !anybody_reads(order, slot))
                 continue;
-            const int rc = is_routed(at) ? refuse_routed_refiner(order, at, slot, diag)
-                                         : check_conditions_before(order, i, slot, diag);
+            const int rc = is_routed(at) ? refuse_routed_refiner(order, at, relation, slot, diag)
+                                         : check_conditions_before(order, i, relation, slot, diag);
             if (rc != 0)
                 return rc;
             *match_after = i;

@@ -23,8 +23,8 @@ int cmw__order_make(struct cmw__order *order, const cmw_chain *chain, cmw_arena 
 int cmw__order_check_facts(const struct cmw__order *order, cmw_diag *diag);
 
 /*
- * Find the match point: the index of the last middleware that refines what a condition reads, or
- * CMW_NONE; and check that no condition before it reads something refined later.
+ * Find the match point: the index of the last middleware that refines or provides what a
+ * condition reads, or CMW_NONE; and check that no condition before it reads that.
  */
 int cmw__order_find_match_point(const struct cmw__order *order, uint32_t *match_after,
                                 cmw_diag *diag);

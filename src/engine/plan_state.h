@@ -136,6 +136,12 @@ struct cmw__planned {
     int32_t post_priority;
 };
 
+/* A service as a plan knows it, so that requests take no lock to reach one. */
+struct cmw__planned_service {
+    struct cmw__service *service; /* NULL: it was not defined when the chain compiled */
+    void *object;                 /* a singleton's; NULL: nobody needed it by then */
+};
+
 /* Where a slot is in a context. */
 struct cmw__slot_place {
     uint16_t offset; /* from the context; 0: the plan does not know it */
@@ -163,7 +169,7 @@ struct cmw_plan {
     uint32_t prepare_count;
     const struct cmw__prepare *prepares;
 
-    struct cmw__service *const *services;
+    const struct cmw__planned_service *services; /* by handle */
     uint32_t service_limit;
 
     /* Read where there are conditions. */

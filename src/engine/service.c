@@ -59,24 +59,32 @@ int cmw_service_declare(cmw_engine *engine, cmw_service *service, const char *na
     return rc;
 }
 
-static int declare_depends(cmw_engine *engine, cmw_service **out, const cmw_service_config *config)
+/* The handles and names of what a service depends on. */
+static int declare_depends(cmw_engine *engine, struct cmw__service *service,
+                           const cmw_service_config *config)
 {
-    cmw_service *handles = cmw_arena_alloc(engine->arena, config->depend_count * sizeof *handles);
-    int rc = handles ? 0 : CMW_ERR_NOMEM;
+    const size_t count = config->depend_count;
+    cmw_service *handles = cmw_arena_alloc(engine->arena, count * sizeof *handles);
+    const char **depend_names = cmw_arena_alloc(engine->arena, count * sizeof *depend_names);
+    int rc = handles && depend_names ? 0 : CMW_ERR_NOMEM;
 
-    for (size_t i = 0; i < config->depend_count && rc == 0; i++)
+    for (size_t i = 0; i < count && rc == 0; i++) {
         rc = cmw__name_is_valid(config->depends[i])
                  ? declare_locked(engine, &handles[i], config->depends[i])
                  : CMW_ERR_ARG;
-    if (rc == 0)
-        *out = handles;
-    return rc;
+        if (rc == 0)
+            depend_names[i] = cmw__engine_service(engine, handles[i])->name;
+    }
+    if (rc != 0)
+        return rc;
+    service->depends = handles;
+    service->depend_names = depend_names;
+    return 0;
 }
 
 static int define_locked(cmw_engine *engine, const char *name, const cmw_service_config *config)
 {
     cmw_service handle = 0;
-    cmw_service *depends = NULL;
 
     int rc = declare_locked(engine, &handle, name);
     if (rc != 0)
@@ -84,11 +92,10 @@ static int define_locked(cmw_engine *engine, const char *name, const cmw_service
     struct cmw__service *service = cmw__engine_service(engine, handle);
     if (service->is_defined)
         return CMW_ERR_EXISTS;
-    rc = declare_depends(engine, &depends, config);
+    rc = declare_depends(engine, service, config);
     if (rc != 0)
         return rc;
     service->config = *config;
-    service->depends = depends;
     service->is_defined = 1;
     return 0;
 }
@@ -154,10 +161,12 @@ int cmw_chain_needs_service(cmw_chain *chain, const char *middleware, cmw_servic
 
 enum { NOT_VISITED, VISITING, VISITED };
 
-/* One compilation's walk over what it needs. */
+/* One compilation's walk over what it needs, and then over the rest, of which only cycles matter: a
+ * request may ask for any of them. */
 struct walk {
     cmw_engine *engine;
     cmw_diag *diag;
+    int makes;
 };
 
 static struct cmw__service *service_at(cmw_engine *engine, cmw_service handle)
@@ -178,7 +187,7 @@ static int check_service(const struct walk *walk, const struct cmw__service *ser
         return cmw_diag_set(walk->diag, CMW_ERR_CYCLE,
                             "service '%s' needs '%s', which needs '%s' again: a cycle", who,
                             service->name, who);
-    if (asker && asker->config.scope == CMW_SERVICE_SINGLETON &&
+    if (walk->makes && asker && asker->config.scope == CMW_SERVICE_SINGLETON &&
         service->config.scope != CMW_SERVICE_SINGLETON)
         return cmw_diag_set(walk->diag, CMW_ERR_CONFLICT,
                             "service '%s' lives as long as the engine but needs '%s', which lives "
@@ -210,14 +219,16 @@ static int visit(const struct walk *walk, cmw_service handle, const char *who,
                  const struct cmw__service *asker)
 {
     struct cmw__service *service = service_at(walk->engine, handle);
-    int rc = check_service(walk, service, who, asker);
 
+    if (!walk->makes && !service->is_defined)
+        return 0;
+    int rc = check_service(walk, service, who, asker);
     if (rc != 0 || service->visit == VISITED)
         return rc;
     service->visit = VISITING;
     for (size_t i = 0; i < service->config.depend_count && rc == 0; i++)
         rc = visit(walk, service->depends[i], service->name, service);
-    if (rc == 0)
+    if (rc == 0 && walk->makes)
         rc = make_singleton(walk, service);
     service->visit = VISITED;
     return rc;
@@ -231,16 +242,35 @@ static void forget_visits(cmw_engine *engine)
     cmw__mutex_unlock(&engine->lock);
 }
 
+static uint32_t count_services(cmw_engine *engine)
+{
+    cmw__mutex_lock(&engine->lock);
+    const uint32_t count = engine->services.count;
+    cmw__mutex_unlock(&engine->lock);
+    return count;
+}
+
+static int prepare(struct walk *walk, const struct cmw__order *order)
+{
+    const uint32_t count = count_services(walk->engine);
+    int rc = 0;
+
+    for (uint32_t i = 0; i < order->count && rc == 0; i++)
+        for (const struct cmw__need *at = order->items[i]->needs; at && rc == 0; at = at->next)
+            rc = visit(walk, at->service, order->items[i]->mw.name, NULL);
+    walk->makes = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++)
+        rc = visit(walk, i, service_at(walk->engine, i)->name, NULL);
+    return rc;
+}
+
 int cmw__services_prepare(cmw_engine *engine, const struct cmw__order *order, cmw_diag *diag)
 {
-    const struct walk walk = {engine, diag};
-    int rc = 0;
+    struct walk walk = {engine, diag, 1};
 
     cmw__mutex_lock(&engine->service_lock);
     forget_visits(engine);
-    for (uint32_t i = 0; i < order->count && rc == 0; i++)
-        for (const struct cmw__need *at = order->items[i]->needs; at && rc == 0; at = at->next)
-            rc = visit(&walk, at->service, order->items[i]->mw.name, NULL);
+    const int rc = prepare(&walk, order);
     cmw__mutex_unlock(&engine->service_lock);
     return rc;
 }
@@ -314,16 +344,27 @@ int cmw_ctx_service(cmw_ctx *ctx, cmw_service handle, void **object)
 {
     if (handle >= ctx->plan->service_limit)
         return CMW_ERR_NOT_FOUND;
-    struct cmw__service *service = ctx->plan->services[handle];
-    if (service->object) {
-        *object = service->object;
+    const struct cmw__planned_service *planned = &ctx->plan->services[handle];
+    if (planned->object) {
+        *object = planned->object;
         return 0;
     }
-    if (!service->is_defined)
+    if (!planned->service)
         return CMW_ERR_NOT_FOUND;
-    if (service->config.scope == CMW_SERVICE_SINGLETON)
+    if (planned->service->config.scope == CMW_SERVICE_SINGLETON)
         return CMW_ERR_STATE;
-    return resolve(ctx, service, object);
+    return resolve(ctx, planned->service, object);
+}
+
+/* For a singleton that is made: under the service lock, with all it depends on made before it. */
+static int get_for_singleton(const struct cmw_resolver *resolver, cmw_service handle, void **object)
+{
+    const struct cmw__service *other = service_at(resolver->engine, handle);
+
+    if (!other->object)
+        return CMW_ERR_STATE;
+    *object = other->object;
+    return 0;
 }
 
 int cmw_resolver_get(cmw_resolver *resolver, const char *name, void **object)
@@ -331,13 +372,10 @@ int cmw_resolver_get(cmw_resolver *resolver, const char *name, void **object)
     const struct cmw__service *service = resolver->service;
 
     for (size_t i = 0; name && i < service->config.depend_count; i++) {
-        struct cmw__service *other = service_at(resolver->engine, service->depends[i]);
-        if (strcmp(other->name, name) != 0)
+        if (strcmp(service->depend_names[i], name) != 0)
             continue;
-        if (resolver->ctx && other->config.scope != CMW_SERVICE_SINGLETON)
-            return resolve(resolver->ctx, other, object);
-        *object = other->object;
-        return other->object ? 0 : CMW_ERR_STATE;
+        return resolver->ctx ? cmw_ctx_service(resolver->ctx, service->depends[i], object)
+                             : get_for_singleton(resolver, service->depends[i], object);
     }
     return CMW_ERR_NOT_FOUND;
 }

@@ -306,6 +306,21 @@ static void a_predicate_that_reads_what_is_refined_later_is_refused(void **state
     fixture_close(&fixture);
 }
 
+static void a_predicate_that_reads_what_is_provided_later_is_refused(void **state)
+{
+    const struct part auth = {.name = "auth", .priority = 20, .relations = PROVIDES(SLOT_USER)};
+    struct fixture fixture;
+
+    (void)state;
+    fixture_open(&fixture, NULL);
+    add_reading_predicate(&fixture, "inside", 10, SLOT_USER);
+    assert_int_equal(fixture_add(&fixture, &auth), 0);
+    fixture_expect(&fixture, fixture_compile(&fixture), CMW_ERR_ORDER,
+                   "a condition of 'inside' (priority 10) reads 'user', which 'auth' provides only "
+                   "at priority 20; give 'inside' a priority above 20, or 'auth' one below 10");
+    fixture_close(&fixture);
+}
+
 /* ---- When conditions are decided ---------------------------------------------------------- */
 
 static int rehost(void *self, cmw_ctx *ctx)
@@ -343,6 +358,52 @@ static void run_request(struct fixture *fixture, const char *method, const char 
     (void)cmw_ctx_commit(ctx);
     cmw_ctx_end(ctx, CMW_END_SENT);
     cmw_engine_put_worker(fixture->engine, worker);
+}
+
+static int provide_user(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    return cmw_ctx_set_slot(ctx, SLOT_USER) ? CMW_CONTINUE : CMW_ERROR;
+}
+
+static int has_user(void *self, cmw_ctx *ctx)
+{
+    int *seen = self;
+
+    *seen = cmw_ctx_slot(ctx, SLOT_USER) != NULL;
+    return *seen;
+}
+
+/* It is decided after the provider, whatever else the plan does with conditions. */
+static void a_predicate_sees_what_was_provided_before_it(void **state)
+{
+    const struct part auth = {.name = "auth",
+                              .priority = 20,
+                              .relations = PROVIDES(SLOT_USER),
+                              .pre_route = provide_user};
+    cmw_condition condition;
+    cmw_middleware mw;
+    struct fixture fixture;
+    cmw_slot reads = SLOT_USER;
+    int seen = 0;
+
+    (void)state;
+    fixture_open(&fixture, NULL);
+    assert_int_equal(fixture_add(&fixture, &auth), 0);
+    cmw_condition_init(&condition);
+    condition.predicate = has_user;
+    condition.predicate_self = &seen;
+    condition.reads = &reads;
+    condition.read_count = 1;
+    cmw_middleware_init(&mw);
+    mw.name = "inside";
+    mw.priority = 30;
+    mw.pre_route = fixture_pass;
+    mw.condition = &condition;
+    assert_int_equal(cmw_chain_add(fixture.chain, &mw, &fixture.diag), 0);
+    run_request(&fixture, "GET", "/");
+    assert_int_equal(seen, 1);
+    fixture_close(&fixture);
 }
 
 static void conditions_see_what_the_last_refiner_made(void **state)
@@ -501,6 +562,8 @@ int main(void)
 {
     const struct CMUnitTest others[] = {
         cmocka_unit_test(a_predicate_that_reads_what_is_refined_later_is_refused),
+        cmocka_unit_test(a_predicate_that_reads_what_is_provided_later_is_refused),
+        cmocka_unit_test(a_predicate_sees_what_was_provided_before_it),
         cmocka_unit_test(conditions_see_what_the_last_refiner_made),
         cmocka_unit_test(a_predicate_beside_two_patterns_that_match_is_asked_once),
         cmocka_unit_test(a_method_holds_where_a_class_before_the_match_point_was_not_asked),
