@@ -2,7 +2,7 @@
 /*
  * Three middleware by hand: a log line, CORS, and authentication.
  *
- *     ./basic_middleware 8080
+ *     ./basic_middleware 127.0.0.1:8080
  *     curl -i -H 'Origin: https://app.example' http://127.0.0.1:8080/              401, with CORS
  *     curl -i -H 'X-API-Key: open-sesame' http://127.0.0.1:8080/                   200
  *     curl -i -X OPTIONS -H 'Origin: https://app.example' \
@@ -12,7 +12,7 @@
  * are set in post_route, which runs for every response, so that a browser may read the 401 too; the
  * log line is written in complete, which runs exactly once, whatever happened.
  */
-#include "serve.h"
+#include <catzilla/adapter/microhttpd.h>
 
 #include <stdio.h>
 #include <time.h>
@@ -146,22 +146,18 @@ static int add_middleware(cmw_chain *chain, cmw_diag *diag)
     return cmw_chain_add(chain, &auth, diag);
 }
 
-static int install_chain(cmw_engine *engine, cmw_diag *diag)
+static int serve(cmw_engine *engine, const char *address, cmw_diag *diag)
 {
     cmw_chain *chain;
-    cmw_plan *plan = NULL;
 
     int rc = cmw_chain_create(engine, &chain, 0);
     if (rc != 0)
         return rc;
     rc = add_middleware(chain, diag);
     if (rc == 0)
-        rc = cmw_chain_compile(chain, &plan, diag);
-    if (rc == 0)
-        rc = cmw_engine_install(engine, plan, diag);
-    cmw_plan_release(plan);
+        rc = cmw_chain_install(chain, diag);
     cmw_chain_destroy(chain);
-    return rc;
+    return rc ? rc : cmw_mhd_serve(engine, address, greet, NULL, diag);
 }
 
 int main(int argc, char **argv)
@@ -170,11 +166,11 @@ int main(int argc, char **argv)
     cmw_diag diag = {0};
 
     int rc = cmw_engine_create(&engine, NULL);
+    if (rc == 0) {
+        rc = serve(engine, argc > 1 ? argv[1] : "127.0.0.1:0", &diag);
+        cmw_engine_destroy(engine);
+    }
     if (rc != 0)
-        return report("basic_middleware", rc, NULL);
-    rc = install_chain(engine, &diag);
-    rc = rc ? report("basic_middleware", rc, &diag)
-            : serve(engine, greet, NULL, port_argument(argc, argv));
-    cmw_engine_destroy(engine);
-    return rc;
+        fprintf(stderr, "basic_middleware: %s\n", diag.code ? diag.message : cmw_error_text(rc));
+    return rc != 0;
 }

@@ -2,7 +2,7 @@
 /*
  * A small API as one would run it: todos in memory, behind eight middleware.
  *
- *     ./production_api --port 8080
+ *     ./production_api 127.0.0.1:8080
  *     curl -i http://127.0.0.1:8080/health
  *     curl -i -H 'Authorization: Bearer editor' -d 'feed the cat' http://127.0.0.1:8080/todos
  *     curl -i -H 'Authorization: Bearer viewer' http://127.0.0.1:8080/todos
@@ -14,7 +14,7 @@
  * client, constant fields on every response, one place that turns each failure into problem+json,
  * a log line for each request, the explained plan and its statistics, a graceful stop on SIGTERM.
  */
-#include "serve.h"
+#include <catzilla/adapter/microhttpd.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -642,20 +642,18 @@ static int handle(void *self, cmw_ctx *ctx)
 /* ---- The program ------------------------------------------------------------------------------
  */
 
-static int run(struct app *app, uint16_t port)
+static int run(struct app *app, const char *address, cmw_diag *diag)
 {
-    cmw_diag diag = {0};
+    const int rc = install_chain(app, diag);
 
-    const int rc = install_chain(app, &diag);
-    if (rc != 0)
-        return report("production_api", rc, &diag);
-    return serve(app->engine, handle, app, port);
+    return rc ? rc : cmw_mhd_serve(app->engine, address, handle, app, diag);
 }
 
 int main(int argc, char **argv)
 {
     static struct app app = {.lock = PTHREAD_MUTEX_INITIALIZER};
     cmw_engine_config config;
+    cmw_diag diag = {0};
 
     if (getentropy(&app.seed, sizeof app.seed) != 0)
         return 1;
@@ -663,9 +661,10 @@ int main(int argc, char **argv)
     config.limits.body_bytes = 4096; /* a title is short */
     config.sample_every = 1;         /* time every request: it is a demonstration */
     int rc = cmw_engine_create(&app.engine, &config);
+    if (rc == 0)
+        rc = run(&app, argc > 1 ? argv[1] : "127.0.0.1:0", &diag);
     if (rc != 0)
-        return report("production_api", rc, NULL);
-    rc = run(&app, port_argument(argc, argv));
+        fprintf(stderr, "production_api: %s\n", diag.code ? diag.message : cmw_error_text(rc));
     cmw_plan_release(app.plan);
     return cmw_engine_destroy(app.engine) != 0 || rc != 0;
 }

@@ -36,7 +36,7 @@ if ! scripts/build.sh release >"$log" 2>&1; then
     exit 1
 fi
 
-build/release/bin/production_api --port "$port" >"$log" 2>&1 &
+build/release/bin/production_api "127.0.0.1:$port" >"$log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -f "$log" "$body"' EXIT
 trap 'exit 0' INT TERM

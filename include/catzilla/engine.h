@@ -91,6 +91,16 @@ CMW_API cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose);
  */
 CMW_API CMW_NODISCARD int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag);
 
+/**
+ * Compile a chain and install the plan: both in one call, for a program that keeps no plans.
+ *
+ * @return  0, or what cmw_chain_compile or cmw_engine_install returned; the installed plan stays as
+ *          it was then
+ * Threads: the chain's owner
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_chain_install(cmw_chain *chain, cmw_diag *diag);
+
 /* ---- What outlives plans ---------------------------------------------------------------- */
 
 /**

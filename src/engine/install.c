@@ -154,3 +154,15 @@ int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
     cmw__engine_unlock(engine);
     return rc;
 }
+
+int cmw_chain_install(cmw_chain *chain, cmw_diag *diag)
+{
+    cmw_plan *plan = NULL;
+    int rc = cmw_chain_compile(chain, &plan, diag);
+
+    if (rc == 0) {
+        rc = cmw_engine_install(plan->engine, plan, diag);
+        cmw_plan_release(plan);
+    }
+    return rc;
+}

@@ -57,20 +57,20 @@ class Server:
 
 
 def check_hello(program):
-    with Server(program, "0") as server:
+    with Server(program, "127.0.0.1:0") as server:
         status, headers, text = server.ask("GET", "/")
         expect("without a token", status, 401)
         expect("type of a problem", headers["Content-Type"], "application/problem+json")
         expect("fields of a 401", headers["X-Content-Type-Options"], "nosniff")
         expect("id of a 401", bool(headers["X-Request-ID"]), True)
         status, headers, text = server.ask("GET", "/", Authorization="Bearer meow")
-        expect("with a token", (status, text), (200, '{"hello":"Mia"}'))
+        expect("with a token", (status, text), (200, "Mia"))
         expect("without permission", server.ask("GET", "/", Authorization="Bearer purr")[0], 403)
 
 
 def check_basic_middleware(program):
     origin = "https://app.example"
-    with Server(program, "0") as server:
+    with Server(program, "127.0.0.1:0") as server:
         status, headers, _ = server.ask("GET", "/", Origin=origin)
         expect("without a key", status, 401)
         expect("CORS of a 401", headers["Access-Control-Allow-Origin"], origin)
@@ -89,7 +89,7 @@ def check_basic_middleware(program):
 
 def check_production_api(program):
     editor, viewer = "Bearer editor", "Bearer viewer"
-    with Server(program, "--port", "0") as server:
+    with Server(program, "127.0.0.1:0") as server:
         expect("health", server.ask("GET", "/health")[::2], (200, '{"status":"ok"}'))
         status, headers, text = server.ask("GET", "/todos", Origin="https://app.example")
         expect("without a token", status, 401)

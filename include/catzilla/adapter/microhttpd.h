@@ -111,6 +111,24 @@ CMW_API enum MHD_Result cmw_mhd_on_request(void *mhd, struct MHD_Connection *con
                                            const char *upload_data, size_t *upload_data_size,
                                            void **request);
 
+/**
+ * Serve until SIGINT or SIGTERM: for a program that does nothing else.
+ *
+ * Makes an adapter and a daemon with epoll in a thread of its own, writes one line "listening on
+ * http://ADDRESS:PORT" to stdout, calls cmw_engine_poll ten times a second, and when it is told to
+ * stop, takes no new connection and gives the open ones a second to finish. The two signals stay
+ * blocked in the calling thread, and in threads that it makes afterwards.
+ *
+ * @param address  "127.0.0.1:8080", "[::1]:8080"; port 0: any free one
+ * @param diag     why it could not begin, or NULL
+ * @return         0 when it was told to stop; CMW_ERR_ARG for a bad address; CMW_ERR_IO if it
+ *                 cannot listen there; else as cmw_mhd_create
+ * Threads:        one that no other signal handling is to happen on; call it before others are made
+ * Since:          0.1
+ */
+CMW_API CMW_NODISCARD int cmw_mhd_serve(cmw_engine *engine, const char *address,
+                                        cmw_mhd_handler_fn *handler, void *self, cmw_diag *diag);
+
 /** The connection of a context, for what libmicrohttpd alone knows (TLS session, socket). */
 CMW_API struct MHD_Connection *cmw_mhd_connection(cmw_ctx *ctx);
 
