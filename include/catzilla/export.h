@@ -17,12 +17,31 @@
 
 #if defined(__GNUC__)
 #define CMW_NODISCARD __attribute__((warn_unused_result))
+#define CMW_CONST __attribute__((const)) /* the same result for the same arguments, always */
+#define CMW_EXPECT(condition, value) __builtin_expect(!!(condition), value)
+#define CMW_ASSUME(condition) ((condition) ? (void)0 : __builtin_unreachable())
 #define CMW_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
 #define CMW_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
 #else
 #define CMW_NODISCARD
+#define CMW_CONST
+#define CMW_EXPECT(condition, value) (condition)
+#define CMW_ASSUME(condition) ((void)0)
 #define CMW_NONNULL(...)
 #define CMW_PRINTF(format_index, first_arg)
+#endif
+
+/*
+ * A few functions on the hot path are defined in their headers, too, and exported under the same
+ * name for bindings, function pointers and debuggers. CMW_NO_INLINE asks for calls only. So does
+ * AddressSanitizer: the library marks the bytes that nobody may touch.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define CMW_NO_INLINE 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CMW_NO_INLINE 1
+#endif
 #endif
 
 #ifdef __cplusplus

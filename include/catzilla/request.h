@@ -75,6 +75,9 @@ static inline void cmw_request_view_init(cmw_request_view *view)
 /**
  * The request of a context. Used on the context's worker only; pointers and slices that it gives
  * are valid until the request ends, unless the text says otherwise.
+ *
+ * It begins with the `cmw_request_view` in force, so that a lookup by id needs no call. The rest is
+ * opaque.
  */
 typedef struct cmw_request cmw_request;
 
@@ -158,10 +161,38 @@ CMW_API const cmw_address *cmw_request_client_address(const cmw_request *request
  * The first field with an id.
  *
  * @return  NULL if there is none; valid until the request's fields are rewritten
- * Cost:    about 15 instructions where the host gave ids; else about 60, plus some 40 once
- * Since:   0.1
+ * Cost:    about 15 instructions, in line, where the host gave ids; else about 40, plus some 70
+ * once Since:   0.1
  */
 CMW_API const cmw_header *cmw_request_header(cmw_request *request, cmw_header_id id);
+
+#if defined(__GNUC__) && defined(__SSE2__) && !defined(CMW_NO_INLINE)
+typedef char cmw_bytes16 __attribute__((vector_size(16)));
+
+/* The same, in line, where `id` is a constant: sixteen ids are compared at once. */
+static inline const cmw_header *cmw_request_header_inline(cmw_request *request, cmw_header_id id)
+{
+    const cmw_request_view *const view = (const cmw_request_view *)(const void *)request;
+    const cmw_bytes16 *const place = (const cmw_bytes16 *)(const void *)view->header_ids;
+    cmw_bytes16 ids;
+
+    if (!__builtin_constant_p(id) || id == CMW_HDR_OTHER || !place)
+        return cmw_request_header(request, id);
+    memcpy(&ids, place, sizeof ids);
+    const unsigned found = (unsigned)__builtin_ia32_pmovmskb128((cmw_bytes16)(ids == (char)id));
+    if (CMW_EXPECT(found == 0, 0))
+        return view->header_count > 16 ? cmw_request_header(request, id) : NULL;
+
+    const unsigned index = (unsigned)__builtin_ctz(found);
+    const cmw_header *const header = view->headers + index;
+    if (CMW_EXPECT(index >= view->header_count, 0))
+        return cmw_request_header(request, id);
+    CMW_ASSUME(header != NULL);
+    return header;
+}
+
+#define cmw_request_header(request, id) cmw_request_header_inline(request, id)
+#endif
 
 /** The next field with the id, after one that these functions returned; NULL at the end. */
 CMW_API const cmw_header *cmw_request_next_header(cmw_request *request, cmw_header_id id,

@@ -11,12 +11,10 @@
 #include "simd.h"
 #include "str.h"
 
-/* A known name in lower case, and 0x20 for each of its letters. A byte may be either case of the
- * letter there exactly if setting that bit gives the lower one; other bytes must be the same. */
-struct spelling {
-    char lower[CMW__HEADER_NAME_MAX];
-    char mask[CMW__HEADER_NAME_MAX];
-};
+#define PROBE_LENGTHS(len)                                                                         \
+    {                                                                                              \
+        len, len, len, len, len, len, len, len, len, len, len, len, len, len, len, len             \
+    }
 
 #include "header_table.inc"
 
@@ -33,12 +31,12 @@ static uint32_t key_of(cmw_str name)
     return first | middle << 8 | late << 16 | (uint32_t)name.len << 24;
 }
 
-static int matches8(const char *name, const struct spelling *known, size_t at)
+static int matches8(const char *name, const struct cmw__header_spelling *known, size_t at)
 {
     return (cmw__load8(name + at) | cmw__load8(known->mask + at)) == cmw__load8(known->lower + at);
 }
 
-static int matches_short(const char *name, const struct spelling *known, size_t len)
+static int matches_short(const char *name, const struct cmw__header_spelling *known, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if ((name[i] | known->mask[i]) != known->lower[i])
@@ -48,7 +46,7 @@ static int matches_short(const char *name, const struct spelling *known, size_t 
 }
 
 /* `name` is as long as the known one. */
-static int matches(cmw_str name, const struct spelling *known)
+static int matches(cmw_str name, const struct cmw__header_spelling *known)
 {
     if (name.len < 8)
         return matches_short(name.data, known, name.len);
@@ -68,7 +66,7 @@ cmw_header_id cmw_header_id_find(cmw_str name)
         return CMW_HDR_OTHER;
 
     const unsigned id = slots[key_of(name) * SLOT_FACTOR >> SLOT_SHIFT];
-    if (cmw__header_id_table[id].name.len != name.len || !matches(name, &spellings[id]))
+    if (cmw__header_id_table[id].name.len != name.len || !matches(name, &cmw__header_spellings[id]))
         return CMW_HDR_OTHER;
     return (cmw_header_id)id;
 }

@@ -43,12 +43,15 @@ void cmw_arena_destroy(cmw_arena *arena)
 
 /* ---- Allocating ------------------------------------------------------------------------- */
 
-void *cmw_arena_alloc(cmw_arena *arena, size_t bytes)
+_Static_assert(offsetof(cmw_arena, room) == 0, "the public header takes pieces from there");
+
+/* In parentheses: a function, not the macro for the form in line. */
+void *(cmw_arena_alloc)(cmw_arena *arena, size_t bytes)
 {
     return cmw__arena_alloc(arena, bytes);
 }
 
-char *cmw_arena_alloc_text(cmw_arena *arena, size_t bytes)
+char *(cmw_arena_alloc_text)(cmw_arena *arena, size_t bytes)
 {
     return cmw__arena_alloc_text(arena, bytes);
 }
@@ -99,8 +102,8 @@ static void enter_block(cmw_arena *arena, struct cmw__block *block)
 {
     block->previous = arena->block;
     arena->block = block;
-    arena->cursor = cmw__block_bytes(block);
-    arena->end = arena->cursor + cmw__block_room(block);
+    arena->room.cursor = cmw__block_bytes(block);
+    arena->room.end = arena->room.cursor + cmw__block_room(block);
 }
 
 CMW__COLD void *cmw__arena_alloc_in_new_block(cmw_arena *arena, size_t bytes)
@@ -113,8 +116,8 @@ CMW__COLD void *cmw__arena_alloc_in_new_block(cmw_arena *arena, size_t bytes)
     }
     arena->taken_bytes += (size_t)1 << block->shift;
     enter_block(arena, block);
-    char *const piece = arena->cursor;
-    arena->cursor = piece + bytes;
+    char *const piece = arena->room.cursor;
+    arena->room.cursor = piece + bytes;
     cmw__unpoison(piece, bytes);
     return piece;
 }
@@ -133,14 +136,14 @@ void cmw__arena_use_reserve(cmw_arena *arena, char *reserve, const char *reserve
 
 int cmw__arena_extend(cmw_arena *arena, const char *piece, size_t old_len, size_t new_len)
 {
-    if (piece + old_len != arena->cursor || new_len > (size_t)(arena->end - piece))
+    if (piece + old_len != arena->room.cursor || new_len > (size_t)(arena->room.end - piece))
         return 0;
 
-    char *const start = arena->cursor - old_len;
+    char *const start = arena->room.cursor - old_len;
     if (new_len < old_len)
         cmw__poison(start + new_len, old_len - new_len);
     cmw__unpoison(start, new_len);
-    arena->cursor = start + new_len;
+    arena->room.cursor = start + new_len;
     return 1;
 }
 
@@ -215,9 +218,9 @@ static void release_to(cmw_arena *arena, struct cmw__block *block, char *cursor)
 {
     while (arena->block != block)
         leave_block(arena);
-    arena->cursor = cursor;
-    arena->end = chunk_end(arena, block);
-    cmw__poison(cursor, (size_t)(arena->end - cursor));
+    arena->room.cursor = cursor;
+    arena->room.end = chunk_end(arena, block);
+    cmw__poison(cursor, (size_t)(arena->room.end - cursor));
 }
 
 void cmw__arena_reset(cmw_arena *arena)
@@ -232,7 +235,7 @@ cmw_arena_mark cmw_arena_get_mark(const cmw_arena *arena)
     cmw_arena_mark mark;
 
     mark.block = arena->block;
-    mark.cursor = arena->cursor;
+    mark.cursor = arena->room.cursor;
     mark.cleanup = arena->cleanup;
     return mark;
 }
@@ -267,7 +270,7 @@ static int is_valid_mark(const cmw_arena *arena, const cmw_arena_mark *mark)
 
     if (!holds_block(arena, block) || !holds_cleanup(arena, mark->cleanup))
         return 0;
-    const char *end = block == arena->block ? arena->cursor : chunk_end(arena, block);
+    const char *end = block == arena->block ? arena->room.cursor : chunk_end(arena, block);
     return is_between(mark->cursor, chunk_start(arena, block), end);
 }
 
@@ -282,7 +285,7 @@ int cmw_arena_rewind(cmw_arena *arena, cmw_arena_mark mark)
 
 size_t cmw_arena_used(const cmw_arena *arena)
 {
-    size_t used = (size_t)(arena->cursor - chunk_start(arena, arena->block));
+    size_t used = (size_t)(arena->room.cursor - chunk_start(arena, arena->block));
 
     for (struct cmw__block *block = arena->block; block; block = block->previous)
         used += (size_t)(chunk_end(arena, block->previous) - chunk_start(arena, block->previous));

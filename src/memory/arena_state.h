@@ -51,8 +51,7 @@ struct cmw__cleanup {
 };
 
 struct cmw_arena {
-    char *cursor;             /* next free byte */
-    char *end;                /* of the chunk or block in use */
+    cmw_arena_room room;      /* next free byte, and end of the chunk or block in use */
     struct cmw__block *block; /* the one in use; NULL: the first chunk */
     struct cmw__cleanup *cleanup;
     struct cmw__block_list *blocks;
@@ -96,8 +95,8 @@ static inline void cmw__arena_init(cmw_arena *arena, struct cmw__block_list *blo
 {
     char *const end = first_end - ((uintptr_t)first_end & (CMW__ARENA_ALIGN - 1));
 
-    arena->cursor = first;
-    arena->end = end;
+    arena->room.cursor = first;
+    arena->room.end = end;
     arena->block = NULL;
     arena->cleanup = NULL;
     arena->blocks = blocks;
@@ -118,7 +117,7 @@ static inline void cmw__arena_recycle(cmw_arena *arena)
         cmw__arena_reset(arena);
         return;
     }
-    arena->cursor = arena->first;
+    arena->room.cursor = arena->first;
     cmw__poison(arena->first, (size_t)(arena->first_end - arena->first));
 }
 
@@ -128,25 +127,26 @@ void *cmw__arena_alloc_in_new_block(cmw_arena *arena, size_t bytes);
 /* cmw_arena_alloc_text, for inlining into hot code. */
 static inline char *cmw__arena_alloc_text(cmw_arena *arena, size_t bytes)
 {
-    char *const piece = arena->cursor;
+    char *const piece = arena->room.cursor;
 
-    if (CMW_UNLIKELY(bytes > (size_t)(arena->end - piece)))
+    if (CMW_UNLIKELY(bytes > (size_t)(arena->room.end - piece)))
         return cmw__arena_alloc_in_new_block(arena, bytes);
-    arena->cursor = piece + bytes;
+    arena->room.cursor = piece + bytes;
     cmw__unpoison(piece, bytes);
     return piece;
 }
 
-/* cmw_arena_alloc, for inlining into hot code. `end` is aligned, so that aligning the cursor never
- * leads past it. */
+/* cmw_arena_alloc, for inlining into hot code. `end` is aligned, so that neither aligning the
+ * cursor nor rounding the piece up leads past it. Rounded up, so that the next one needs no
+ * aligning. */
 static inline void *cmw__arena_alloc(cmw_arena *arena, size_t bytes)
 {
-    char *const cursor = arena->cursor;
-    char *const piece = cursor + (-(uintptr_t)cursor & (CMW__ARENA_ALIGN - 1));
+    const uintptr_t mask = CMW__ARENA_ALIGN - 1;
+    char *const piece = (char *)(((uintptr_t)arena->room.cursor + mask) & ~mask);
 
-    if (CMW_UNLIKELY(bytes > (size_t)(arena->end - piece)))
+    if (CMW_UNLIKELY(bytes > (size_t)(arena->room.end - piece)))
         return cmw__arena_alloc_in_new_block(arena, bytes);
-    arena->cursor = piece + bytes;
+    arena->room.cursor = piece + ((bytes + mask) & ~mask);
     cmw__unpoison(piece, bytes);
     return piece;
 }

@@ -39,8 +39,8 @@ struct cmw_request {
     cmw_str query;
     cmw_str path; /* canonical; empty: it cannot be */
     cmw_str host;
-    const uint8_t *lengths;           /* of the names, a multiple of 16; 0: 128 or more */
-    uint8_t first_lengths[16];        /* room for them where there are no more */
+    const uint8_t *lengths;           /* low bytes of those of the names, a multiple of 16 */
+    uint8_t first_lengths[16];        /* the first of them, and all where there are no more */
     uint32_t header_cap;              /* defined with CMW__OWNS_HEADERS */
     const cmw_path_rules *path_rules; /* defined with CMW__HAS_PATH_RULES */
 };

@@ -128,9 +128,9 @@ static CMW__ALWAYS_INLINE int push_known(cmw_response *response, cmw_header_id i
     const struct cmw__header_entry *const entry = &cmw__header_id_table[id];
     const size_t len = entry->prefix.len + value.len + 2;
     cmw_arena *const arena = response->arena;
-    char *const line = arena->cursor;
+    char *const line = arena->room.cursor;
 
-    if (CMW_UNLIKELY(len > (size_t)(arena->end - line) ||
+    if (CMW_UNLIKELY(len > (size_t)(arena->room.end - line) ||
                      response->segment_count >= response->segment_cap || value.len == 0))
         return push_known_slowly(response, id, value);
     if (CMW_UNLIKELY(!has_clean_ends(value)))
@@ -142,7 +142,7 @@ static CMW__ALWAYS_INLINE int push_known(cmw_response *response, cmw_header_id i
         return CMW_ERR_INVALID;
     }
     memcpy(at + value.len, "\r\n", 2);
-    arena->cursor = line + len;
+    arena->room.cursor = line + len;
     cmw__response_push(response, line, len, entry->prefix.len - 2, id, 0);
     cmw__add_id(response->ids, id);
     return 0;

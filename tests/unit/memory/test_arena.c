@@ -84,7 +84,7 @@ static void text_loses_no_byte_to_padding(void **state)
     assert_ptr_equal(cmw_arena_alloc_text(&f->arena, 5), start + 3);
     assert_ptr_equal(cmw_arena_alloc_text(&f->arena, 0), start + 8);
     assert_ptr_equal(take(f, 1), start + 16);
-    assert_int_equal(cmw_arena_used(&f->arena), 17);
+    assert_int_equal(cmw_arena_used(&f->arena), 32); /* an aligned piece is rounded up */
 }
 
 static void the_first_chunk_is_used_to_its_last_byte(void **state)
@@ -119,7 +119,7 @@ static void blocks_double(void **state)
     struct fixture *f = *state;
 
     for (uint32_t shift = CMW__BLOCK_MIN_SHIFT; shift < 18; shift++) {
-        take(f, (size_t)(f->arena.end - f->arena.cursor));
+        take(f, (size_t)(f->arena.room.end - f->arena.room.cursor));
         take(f, 1);
         assert_int_equal(f->arena.block->shift, shift);
     }

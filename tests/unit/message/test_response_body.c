@@ -314,7 +314,7 @@ static void a_fault_without_memory_keeps_blocks_whole(void **state)
     cmw__response_init(response, &fixture.arena, one, 1);
     assert_int_equal(cmw__response_add_block(response, block), 0);
     fixture.refuses = 1;
-    fixture.arena.cursor = fixture.arena.end;
+    fixture.arena.room.cursor = fixture.arena.room.end;
     cmw__response_drop_for_fault(response);
     assert_true(cmw_response_has(response, CMW_HDR_X_FRAME_OPTIONS));
     assert_true(cmw_response_has(response, CMW_HDR_CONTENT_SECURITY_POLICY));
@@ -392,7 +392,7 @@ static void saving_without_memory_says_so(void **state)
     fixture.refuses = 1;
     assert_int_equal(cmw__response_save(&fixture.response, &saved), 0); /* nothing to save */
     assert_int_equal(cmw_response_set(&fixture.response, CMW_HDR_ETAG, CMW_STR("a")), 0);
-    fixture.arena.cursor = fixture.arena.end;
+    fixture.arena.room.cursor = fixture.arena.room.end;
     assert_int_equal(cmw__response_save(&fixture.response, &saved), CMW_ERR_NOMEM);
     fixture_close(&fixture);
 }
