@@ -20,7 +20,8 @@ struct life {
     cmw_worker *worker;
     cmw_request_view view;
     uint8_t ids[16];
-    char buffer[2048]; /* for what is read out */
+    char buffer[2048];  /* for what is read out, as bytes */
+    cmw_str slices[32]; /* and as slices */
 };
 
 /* Adds to the chain what a row needs. */
@@ -54,9 +55,10 @@ static inline void life_read_nothing(struct life *life, cmw_ctx *ctx)
 #define LIFE_RUN(state, iterations, handle, read)                                                  \
     struct life *const life = (state);                                                             \
     for (uint64_t left = (iterations); left > 0; left--) {                                         \
-        cmw_ctx *ctx;                                                                              \
-        if (cmw_ctx_begin(life->worker, &ctx, &life->view) != 0)                                   \
+        cmw_ctx *begun;                                                                            \
+        if (cmw_ctx_begin(life->worker, &begun, &life->view) != 0)                                 \
             bench_die("a request did not begin", NULL);                                            \
+        cmw_ctx *const ctx = begun; /* it does not change, which compilers cannot know */          \
         if (cmw_ctx_run(ctx) == CMW_TO_HANDLER) {                                                  \
             if (handle(life, ctx) != 0)                                                            \
                 bench_die("a handler failed", NULL);                                               \

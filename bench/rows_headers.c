@@ -29,14 +29,12 @@ static inline void read_bytes(struct life *life, cmw_ctx *ctx)
 
 static inline void read_slices(struct life *life, cmw_ctx *ctx)
 {
-    cmw_str slices[32];
     size_t count;
 
-    (void)life;
-    if (cmw_response_head_slices(cmw_ctx_response(ctx), &count, slices, LEN(slices), NULL,
-                                 CMW_READ_FIELDS) != 0)
+    if (cmw_response_head_slices(cmw_ctx_response(ctx), &count, life->slices, LEN(life->slices),
+                                 NULL, CMW_READ_FIELDS) != 0)
         bench_die("the slices have no room", NULL);
-    bench_touch(slices);
+    bench_touch(life->slices);
 }
 
 static inline int set_fields(struct life *life, cmw_ctx *ctx)

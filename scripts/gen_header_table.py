@@ -87,12 +87,11 @@ def render(rows):
              f"#define SLOT_SHIFT {32 - SLOT_BITS}",
              "",
              "const struct cmw__header_entry cmw__header_id_table[CMW_HDR_LIMIT] = {",
-             '    [CMW_HDR_OTHER] = {{"", 0}, {"", 0}, {"", 0}},']
+             '    [CMW_HDR_OTHER] = {{"", 0}, {"", 0}},']
     for constant, _, name in rows:
         lines += [f"    [CMW_HDR_{constant}] = {{",
                   f'        CMW_STR_INIT("{name}"),',
-                  f'        CMW_STR_INIT("{name.lower()}"),',
-                  f'        CMW_STR_INIT("{name}: ")',
+                  f'        CMW_STR_INIT("{name.lower()}")',
                   "    },"]
     lines += ["};", "",
               "const struct cmw__header_spelling cmw__header_spellings[CMW_HDR_LIMIT] = {"]
@@ -104,6 +103,9 @@ def render(rows):
         lines[-1] += ","
         lines += [f"        {len(name)},"]
         lines += ["    },"]
+    lines += ["};", "", "const struct cmw__header_prefix cmw__header_prefixes[CMW_HDR_LIMIT] = {"]
+    lines += [f'    [CMW_HDR_{constant}] = {{"{name}: ", {len(name) + 2}}},'
+              for constant, _, name in rows]
     by_number = {number: name for _, number, name in rows}
     lines += ["};", "", "const struct cmw__header_probe cmw__header_probes[CMW_HDR_LIMIT] = {"]
     lines += [probe_of(by_number.get(number, "")) for number in range(LIMIT)]

@@ -24,6 +24,8 @@ struct scenario {
 
 static const cmw_header secure[] = {{CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")}};
 
+static const cmw_header like_the_handler[] = {{CMW_STR_INIT("X-Handler"), CMW_STR_INIT("2")}};
+
 static int handle(void *self, cmw_ctx *ctx)
 {
     void **pair = self;
@@ -318,6 +320,19 @@ static const struct scenario fault_rows[] = {
      .actors = {{.name = "a", .on = ON_PRE, .pre_field = "X-Handler"}},
      .status = 200,
      .has = "X-Handler"},
+    {.name = "a constant field takes the place of the handler's",
+     .actors = {{.name = "s", .fields = like_the_handler, .field_count = 1}},
+     .status = 200,
+     .has = "X-Handler"},
+    {.name = "a constant field stands beside the handler's",
+     .actors = {{.name = "s", .fields = secure, .field_count = 1}},
+     .status = 200,
+     .has = "X-Frame-Options"},
+    {.name = "constant fields alone are on a 500 without a response",
+     .actors = {{.name = "s", .fields = secure, .field_count = 1}},
+     .handler = NO_RESPONSE,
+     .status = 500,
+     .has = "X-Frame-Options"},
     {.name = "constant fields are on a 500",
      .actors = {{.name = "s", .fields = secure, .field_count = 1}, FAULTY},
      .status = 500,

@@ -10,11 +10,16 @@
 /* Known names are shorter; header_table.inc is checked against it when it compiles. */
 #define CMW__HEADER_NAME_MAX 40
 
-/* Static strings. All three are empty for an id that is not known. */
+/* Static strings. Both are empty for an id that is not known. */
 struct cmw__header_entry {
-    cmw_str name;   /* "Content-Type" */
-    cmw_str lower;  /* "content-type", as HTTP/2 and HTTP/3 want it */
-    cmw_str prefix; /* "Content-Type: ", the beginning of its HTTP/1.1 line */
+    cmw_str name;  /* "Content-Type" */
+    cmw_str lower; /* "content-type", as HTTP/2 and HTTP/3 want it */
+};
+
+/* "Content-Type: ", the beginning of an HTTP/1.1 line, with room to copy 48 bytes of it at once. */
+struct cmw__header_prefix {
+    char text[47];
+    uint8_t len; /* 0: no such id */
 };
 
 /* A known name in lower case, and 0x20 for each of its letters. A byte may be either case of the
@@ -41,6 +46,7 @@ struct cmw__header_probe {
 
 /* By id, from 0 to CMW_HDR_LIMIT - 1. */
 extern const struct cmw__header_entry cmw__header_id_table[CMW_HDR_LIMIT];
+extern const struct cmw__header_prefix cmw__header_prefixes[CMW_HDR_LIMIT];
 extern const struct cmw__header_spelling cmw__header_spellings[CMW_HDR_LIMIT];
 extern const struct cmw__header_probe cmw__header_probes[CMW_HDR_LIMIT];
 

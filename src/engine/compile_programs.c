@@ -470,6 +470,17 @@ static int alloc_runs(struct cmw__compiler *compiler)
     return plan->runs ? 0 : cmw__compiler_no_memory(compiler);
 }
 
+static void note_post_work(cmw_plan *plan)
+{
+    const struct cmw__program *post = &plan->programs[CMW_PHASE_POST_ROUTE];
+
+    plan->post_work = post->count > 1 ? CMW__POST_PROGRAM : CMW__POST_NOTHING;
+    if (post->count != 2 || post->info[0].kind != CMW__ENTRY_BLOCK)
+        return;
+    plan->post_work = CMW__POST_CONSTANTS;
+    plan->constants = post->info[0].block;
+}
+
 int cmw__compile_programs(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
@@ -488,6 +499,8 @@ int cmw__compile_programs(struct cmw__compiler *compiler)
     if (rc == 0)
         rc = emit_program(compiler, &plan->programs[CMW_PHASE_POST_ROUTE], &draft,
                           CMW_PHASE_POST_ROUTE, CMW_NONE);
+    if (rc == 0)
+        note_post_work(plan);
     for (int phase = CMW_PHASE_ERROR; phase <= CMW_PHASE_COMPLETE && rc == 0; phase++) {
         rc = draft_simple(compiler, &draft, (cmw_phase)phase);
         if (rc == 0)

@@ -53,6 +53,7 @@ static CMW__NOINLINE void lay_out(cmw_ctx *ctx, const cmw_plan *plan)
                     worker->engine->limits.memory_bytes);
     ctx->request.arena = &ctx->arena;
     cmw__response_init(&ctx->response, &ctx->arena, ctx->segments, CMW__SEGMENTS_INLINE);
+    ctx->response.constants = plan->constants;
 }
 
 static inline void init_context(cmw_ctx *ctx, struct cmw__plan_use *use,

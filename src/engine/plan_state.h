@@ -155,6 +155,13 @@ struct cmw__prepare {
     void *self;
 };
 
+/* What a commit has to do. */
+enum cmw__post_work {
+    CMW__POST_NOTHING,
+    CMW__POST_CONSTANTS, /* post_route is one unconditional block: it need not run as a program */
+    CMW__POST_PROGRAM
+};
+
 struct cmw_plan {
     /* Read by every request. */
     struct cmw__program programs[CMW__PROGRAMS];
@@ -168,6 +175,8 @@ struct cmw_plan {
     uint32_t match_offset; /* where they are in a context; 0: in the arena */
     uint32_t prepare_count;
     const struct cmw__prepare *prepares;
+    enum cmw__post_work post_work;
+    const struct cmw__header_block *constants; /* with CMW__POST_CONSTANTS, else NULL */
 
     const struct cmw__planned_service *services; /* by handle */
     uint32_t service_limit;

@@ -555,13 +555,29 @@ static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
     return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
 }
 
+/* Behind the fields of the response, where that is quick. */
+static CMW__NOINLINE cmw_next commit_with_constants(cmw_ctx *ctx)
+{
+    if (cmw__response_add_constants(&ctx->response) != 0)
+        return respond(ctx);
+    return freeze(ctx);
+}
+
 cmw_next cmw_ctx_commit(cmw_ctx *ctx)
 {
     if (CMW_UNLIKELY(ctx->state >= CMW__CTX_POST_ROUTE || (ctx->flags & CMW__CTX_FAILED) ||
                      ctx->response.status == 0))
         return commit_unusual(ctx);
-    if (ctx->plan->programs[CMW_PHASE_POST_ROUTE].count > 1 || ctx->response.json)
+    if (CMW_UNLIKELY(ctx->response.json != NULL))
         return respond(ctx);
+    const enum cmw__post_work work = ctx->plan->post_work;
+    if (work == CMW__POST_NOTHING)
+        return freeze(ctx);
+    if (work == CMW__POST_PROGRAM)
+        return respond(ctx);
+    if (ctx->response.segment_count > 0)
+        return commit_with_constants(ctx);
+    ctx->response.flags |= CMW__RESPONSE_CONSTANT; /* until it is read, they cost nothing */
     return freeze(ctx);
 }
 

@@ -26,6 +26,69 @@ static inline unsigned cmw__block16_mask(__m128i places)
     return (unsigned)_mm_movemask_epi8(places);
 }
 
+/*
+ * Copying while looking for bytes other than 0x20 to 0x7E: a subtraction puts these at 0 to 0x5E,
+ * and the largest of each place is kept, so that there is one test at the end.
+ */
+static inline __m128i cmw__block16_from_space(__m128i block)
+{
+    return _mm_sub_epi8(block, _mm_set1_epi8(0x20));
+}
+
+static inline int cmw__block16_is_odd(__m128i from_space)
+{
+    const __m128i excess = _mm_subs_epu8(from_space, _mm_set1_epi8(0x5e));
+    return cmw__block16_mask(_mm_cmpeq_epi8(excess, _mm_setzero_si128())) != 0xffff;
+}
+
+static inline __m128i cmw__block16_copy(char *out, const char *text)
+{
+    const __m128i block = cmw__block16_load(text);
+    _mm_storeu_si128((__m128i *)(void *)out, block);
+    return cmw__block16_from_space(block);
+}
+
+/* Less than 16 bytes, but not 0: each is in the block, some of them twice. */
+static inline __m128i cmw__block16_copy_short(char *out, const char *text, size_t len)
+{
+    if (len >= 8) {
+        const __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
+        const __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + len - 8));
+        _mm_storel_epi64((__m128i *)(void *)out, first);
+        _mm_storel_epi64((__m128i *)(void *)(out + len - 8), last);
+        return _mm_unpacklo_epi64(first, last);
+    }
+    if (len >= 4) {
+        const uint32_t first = cmw__load4(text);
+        const uint32_t last = cmw__load4(text + len - 4);
+        memcpy(out, &first, 4);
+        memcpy(out + len - 4, &last, 4);
+        return _mm_shuffle_epi32(
+            _mm_unpacklo_epi32(_mm_cvtsi32_si128((int)first), _mm_cvtsi32_si128((int)last)), 0x44);
+    }
+    const unsigned first = (unsigned char)text[0];
+    const unsigned middle = (unsigned char)text[len / 2];
+    const unsigned last = (unsigned char)text[len - 1];
+    out[0] = (char)first;
+    out[len / 2] = (char)middle;
+    out[len - 1] = (char)last;
+    return _mm_shuffle_epi32(
+        _mm_cvtsi32_si128((int)(first | middle << 8 | last << 16 | last << 24)), 0);
+}
+
+/* Copy text that is not empty; 1 if there are other bytes than 0x20 to 0x7E in it. */
+static inline int cmw__copy_is_odd(char *out, const char *text, size_t len)
+{
+    if (len < 16)
+        return cmw__block16_is_odd(
+            cmw__block16_from_space(cmw__block16_copy_short(out, text, len)));
+    const size_t last = len - 16;
+    __m128i largest = cmw__block16_copy(out + last, text + last);
+    for (size_t i = 0; i < last; i += 16)
+        largest = _mm_max_epu8(largest, cmw__block16_copy(out + i, text + i));
+    return cmw__block16_is_odd(largest);
+}
+
 /* The bytes that are the same in both; `aligned` is at a multiple of 16. */
 static inline unsigned cmw__block16_same(const uint8_t *bytes, const uint8_t *aligned)
 {
@@ -62,6 +125,17 @@ static inline unsigned cmw__block16_path(const char *bytes)
     return cmw__block16_mask(any) | (cmw__block16_mask(slash) & before);
 }
 #else
+static inline int cmw__copy_is_odd(char *out, const char *text, size_t len)
+{
+    unsigned odd = 0;
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+        odd |= (unsigned)(byte < 0x20 || byte > 0x7e);
+        out[i] = (char)byte;
+    }
+    return odd != 0;
+}
+
 static inline unsigned cmw__block16_same(const uint8_t *bytes, const uint8_t *aligned)
 {
     unsigned mask = 0;

@@ -188,16 +188,27 @@ static int add_replacing(cmw_response *response, const struct cmw__header_block 
     return 0;
 }
 
+static CMW__NOINLINE int add_slowly(cmw_response *response, const struct cmw__header_block *block)
+{
+    const uint64_t common = (response->ids[0] & block->ids[0]) | (response->ids[1] & block->ids[1]);
+
+    if (common != 0)
+        return block->if_absent ? add_absent(response, block) : add_replacing(response, block);
+    if (block->count == 0)
+        return 0;
+    if (cmw__response_reserve(response, 1) != 0)
+        return CMW_ERR_NOMEM;
+    push_block(response, block);
+    return 0;
+}
+
 int cmw__response_add_block(cmw_response *response, const struct cmw__header_block *block)
 {
     const uint64_t common = (response->ids[0] & block->ids[0]) | (response->ids[1] & block->ids[1]);
 
-    if (CMW_UNLIKELY(common != 0))
-        return block->if_absent ? add_absent(response, block) : add_replacing(response, block);
-    if (CMW_UNLIKELY(block->count == 0))
-        return 0;
-    if (cmw__response_reserve(response, 1) != 0)
-        return CMW_ERR_NOMEM;
+    if (CMW_UNLIKELY(common != 0 || block->count == 0 ||
+                     response->segment_count >= response->segment_cap))
+        return add_slowly(response, block);
     push_block(response, block);
     return 0;
 }

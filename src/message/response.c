@@ -44,9 +44,9 @@ int cmw_response_set_status(cmw_response *response, int status)
 
 static const uint64_t managed_ids[2] = {MANAGED_LOW, MANAGED_HIGH};
 
-/* Those that callers may set: known, and not managed. */
-static const uint64_t settable_ids[2] = {(CMW_HEADER_LIST(LOW_BIT_OR) 0) & ~MANAGED_LOW,
-                                         (CMW_HEADER_LIST(HIGH_BIT_OR) 0) & ~MANAGED_HIGH};
+/* Those that callers may not set: not known, or managed. */
+static const uint64_t other_ids[2] = {~(CMW_HEADER_LIST(LOW_BIT_OR) 0) | MANAGED_LOW,
+                                      ~(CMW_HEADER_LIST(HIGH_BIT_OR) 0) | MANAGED_HIGH};
 
 int cmw__id_is_managed(unsigned id)
 {
@@ -55,40 +55,16 @@ int cmw__id_is_managed(unsigned id)
 
 static inline int is_settable(cmw_header_id id)
 {
-    return (unsigned)id < CMW_HDR_LIMIT && cmw__has_id(settable_ids, (unsigned)id);
+    return (unsigned)id < CMW_HDR_LIMIT && !cmw__has_id(other_ids, (unsigned)id);
 }
 
-/* Copy a value that is not empty; 0 if a byte cannot stand in it. Validated as it passes by,
- * sixteen bytes at a time: a shorter value fills sixteen by being there twice. */
-static inline int copy_valid(char *out, cmw_str value)
+/* 1 if the id may be set and no field has it yet: one test of both sets. */
+static inline int is_new(const cmw_response *response, cmw_header_id id)
 {
-    const char *const from = value.data;
-    const size_t len = value.len;
-    char both[16];
+    const unsigned word = (unsigned)id >> 6;
 
-    if (CMW_LIKELY(len >= 16)) {
-        for (size_t i = 0; i < len - 16; i += 16) {
-            memcpy(out + i, from + i, 16);
-            if (CMW_UNLIKELY(cmw__has_control16(from + i)))
-                return 0;
-        }
-        memcpy(both, from + len - 16, 16);
-        memcpy(out + len - 16, both, 16);
-    } else if (len >= 8) {
-        memcpy(both, from, 8);
-        memcpy(both + 8, from + len - 8, 8);
-        memcpy(out, both, 8);
-        memcpy(out + len - 8, both + 8, 8);
-    } else if (len >= 4) {
-        const uint64_t twice = (uint64_t)cmw__load4(from) << 32 | cmw__load4(from + len - 4);
-        cmw__store8(both, twice);
-        cmw__store8(both + 8, twice);
-        (void)cmw__copy_short(out, from, len);
-    } else {
-        (void)cmw__copy_short(out, from, len);
-        memset(both, from[len / 2], sizeof both); /* the ends have been looked at */
-    }
-    return !cmw__has_control16(both);
+    return (unsigned)id < CMW_HDR_LIMIT &&
+           !((response->ids[word] | other_ids[word]) & cmw__id_bit((unsigned)id));
 }
 
 /* 1 if neither end is a blank or a control byte: nothing below "!". */
@@ -97,53 +73,63 @@ static inline int has_clean_ends(cmw_str value)
     return (unsigned char)value.data[0] > ' ' && (unsigned char)value.data[value.len - 1] > ' ';
 }
 
-/* The same as below where a segment or arena memory is short. */
+/* The same as below where a segment or arena memory is short, or a value needs a closer look. */
 static CMW__NOINLINE int push_known_slowly(cmw_response *response, cmw_header_id id, cmw_str value)
 {
-    const cmw_str prefix = cmw__header_id_table[id].prefix;
+    const struct cmw__header_prefix *const prefix = &cmw__header_prefixes[id];
+    const size_t len = prefix->len + value.len + 2;
 
     if (!cmw__value_is_clean(value))
         return CMW_ERR_INVALID;
     if (cmw__response_reserve(response, 1) != 0)
         return CMW_ERR_NOMEM;
-    char *line = cmw__arena_alloc_text(response->arena, prefix.len + value.len + 2);
+    char *line = cmw__arena_alloc_text(response->arena, len);
     if (!line)
         return CMW_ERR_NOMEM;
-    char *end = cmw__copy_short(line, prefix.data, prefix.len);
+    char *end = cmw__copy_short(line, prefix->text, prefix->len);
     end = cmw__copy_short(end, value.data, value.len);
     memcpy(end, "\r\n", 2);
-    cmw__response_push(response, line, prefix.len + value.len + 2, prefix.len - 2, id, 0);
+    cmw__response_push(response, line, len, prefix->len - 2u, id, 0);
     cmw__add_id(response->ids, id);
     return 0;
 }
 
+/* Room beside a line: its prefix is copied as 32 or 48 bytes, whatever its length. */
+enum { LINE_SLACK = sizeof(struct cmw__header_prefix) };
+
 /*
  * Write "Name: value\r\n" of a known field into the arena and push it.
  *
- * The hottest of the library's writers: the line is written where the arena goes on, validated as
- * it is copied, and only then taken from the arena. It calls nothing but at its end.
+ * The hottest of the library's writers: the line is written where the arena goes on, looked at as
+ * it is copied, and only then taken from the arena. Values are printable ASCII, nearly always; what
+ * is not (HTAB, UTF-8, what is forbidden) is looked at again. It calls nothing but at its end.
  */
 static CMW__ALWAYS_INLINE int push_known(cmw_response *response, cmw_header_id id, cmw_str value)
 {
-    const struct cmw__header_entry *const entry = &cmw__header_id_table[id];
-    const size_t len = entry->prefix.len + value.len + 2;
+    const struct cmw__header_prefix *const prefix = &cmw__header_prefixes[id];
+    const size_t prefix_len = prefix->len;
+    const size_t len = prefix_len + value.len + 2;
     cmw_arena *const arena = response->arena;
     char *const line = arena->room.cursor;
 
-    if (CMW_UNLIKELY(len > (size_t)(arena->room.end - line) ||
+    if (CMW_UNLIKELY(len + LINE_SLACK > (size_t)(arena->room.end - line) ||
                      response->segment_count >= response->segment_cap || value.len == 0))
         return push_known_slowly(response, id, value);
     if (CMW_UNLIKELY(!has_clean_ends(value)))
         return CMW_ERR_INVALID;
-    cmw__unpoison(line, len);
-    char *const at = cmw__copy_short(line, entry->prefix.data, entry->prefix.len);
-    if (CMW_UNLIKELY(!copy_valid(at, value))) {
-        cmw__poison(line, len);
-        return CMW_ERR_INVALID;
+    cmw__unpoison(line, len + LINE_SLACK);
+    memcpy(line, prefix->text, 32);
+    if (CMW_UNLIKELY(prefix_len > 32))
+        memcpy(line + 32, prefix->text + 32, 16);
+    char *const at = line + prefix_len;
+    if (CMW_UNLIKELY(cmw__copy_is_odd(at, value.data, value.len))) {
+        cmw__poison(line, len + LINE_SLACK);
+        return push_known_slowly(response, id, value);
     }
     memcpy(at + value.len, "\r\n", 2);
+    cmw__poison(line + len, LINE_SLACK);
     arena->room.cursor = line + len;
-    cmw__response_push(response, line, len, entry->prefix.len - 2, id, 0);
+    cmw__response_push(response, line, len, prefix_len - 2, id, 0);
     cmw__add_id(response->ids, id);
     return 0;
 }
@@ -184,7 +170,7 @@ static struct cmw__filter filter_of_name(cmw_str lower)
 }
 
 /* The field is there: make its line, then let it take the place of the others. */
-static CMW__NOINLINE int replace_known(cmw_response *response, cmw_header_id id, cmw_str value)
+static int replace_known(cmw_response *response, cmw_header_id id, cmw_str value)
 {
     const struct cmw__filter filter = filter_of_id(id);
     size_t growth;
@@ -205,14 +191,19 @@ static CMW__NOINLINE int replace_known(cmw_response *response, cmw_header_id id,
     return 0;
 }
 
+static CMW__NOINLINE int set_again(cmw_response *response, cmw_header_id id, cmw_str value)
+{
+    if (is_frozen(response))
+        return CMW_ERR_STATE;
+    if (!is_settable(id))
+        return CMW_ERR_ARG;
+    return replace_known(response, id, value);
+}
+
 int cmw_response_set(cmw_response *response, cmw_header_id id, cmw_str value)
 {
-    if (CMW_UNLIKELY(is_frozen(response)))
-        return CMW_ERR_STATE;
-    if (CMW_UNLIKELY(!is_settable(id)))
-        return CMW_ERR_ARG;
-    if (CMW_UNLIKELY(cmw__has_id(response->ids, id)))
-        return replace_known(response, id, value);
+    if (CMW_UNLIKELY(is_frozen(response) || !is_new(response, id)))
+        return set_again(response, id, value);
     return push_known(response, id, value);
 }
 
@@ -369,7 +360,7 @@ static int next_value(const cmw_response *response, cmw_header_cursor *cursor, c
 int cmw_response_has(const cmw_response *response, cmw_header_id id)
 {
     const unsigned index = (unsigned)id;
-    return index - 1 < CMW_HDR_LIMIT - 1 && cmw__has_id(response->ids, index);
+    return index - 1 < CMW_HDR_LIMIT - 1 && cmw__response_has_id(response, index);
 }
 
 cmw_str cmw_response_get(const cmw_response *response, cmw_header_id id)
@@ -390,7 +381,7 @@ cmw_str cmw_response_get_named(const cmw_response *response, cmw_str name)
 
     if (id != CMW_HDR_OTHER)
         return cmw_response_get(response, id);
-    if (name.len > 0 && cmw__has_id(response->ids, CMW_HDR_OTHER))
+    if (name.len > 0 && cmw__response_has_id(response, CMW_HDR_OTHER))
         (void)next_value(response, &cursor, CMW_HDR_OTHER, name, &value);
     return value;
 }

@@ -69,8 +69,12 @@ static void show_block_field(cmw_header *out, const struct cmw__header_block *bl
 int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cursor,
                              cmw_header *header, unsigned flags)
 {
-    for (; cursor->segment < response->segment_count; cursor->segment++, cursor->field = 0) {
-        const struct cmw__segment *segment = &response->segments[cursor->segment];
+    struct cmw__segment whole;
+    size_t count;
+    const struct cmw__segment *const segments = cmw__response_segments(response, &count, &whole);
+
+    for (; cursor->segment < count; cursor->segment++, cursor->field = 0) {
+        const struct cmw__segment *segment = &segments[cursor->segment];
         if (!(segment->flags & CMW__SEGMENT_BLOCK)) {
             show_line(header, segment, flags);
             cursor->segment++;
@@ -157,11 +161,13 @@ static inline void put(struct sink *sink, const char *bytes, size_t len)
     sink->left -= len;
 }
 
-int cmw_response_write_head(const cmw_response *response, size_t *len, char *buffer, size_t cap,
-                            unsigned flags)
+/* Whatever is asked for. */
+static CMW__NOINLINE int write_any(const cmw_response *response, size_t *len, char *buffer,
+                                   size_t cap, unsigned flags)
 {
-    const struct cmw__segment *const segments = response->segments;
-    const size_t count = response->segment_count;
+    struct cmw__segment whole;
+    size_t count;
+    const struct cmw__segment *const segments = cmw__response_segments(response, &count, &whole);
     struct sink sink = {buffer, cap, 0};
     char scratch[CMW_HEAD_SCRATCH];
 
@@ -175,13 +181,25 @@ int cmw_response_write_head(const cmw_response *response, size_t *len, char *buf
     return sink.len > cap ? CMW_ERR_LIMIT : 0;
 }
 
+/* Constants alone are one copy, for which nothing is set up. */
+int cmw_response_write_head(const cmw_response *response, size_t *len, char *buffer, size_t cap,
+                            unsigned flags)
+{
+    if (!(response->flags & CMW__RESPONSE_CONSTANT) || (flags & CMW_READ_HEAD))
+        return write_any(response, len, buffer, cap, flags);
+
+    const struct cmw__header_block *const block = response->constants;
+    *len = block->len;
+    if (CMW_UNLIKELY(block->len > cap))
+        return CMW_ERR_LIMIT;
+    memcpy(buffer, block->bytes, block->len);
+    return 0;
+}
+
 /* ---- Slices ----------------------------------------------------------------------------- */
 
-static inline cmw_str *put_fields(cmw_str *out, const cmw_response *response)
+static inline cmw_str *put_fields(cmw_str *out, const struct cmw__segment *segments, size_t count)
 {
-    const struct cmw__segment *const segments = response->segments;
-    const size_t count = response->segment_count;
-
     for (size_t i = 0; i < count; i++)
         *out++ = cmw_str_make(segment_bytes(&segments[i]), segments[i].len);
     return out;
@@ -194,8 +212,11 @@ static CMW__NOINLINE int slices_of_head(const cmw_response *response, size_t *co
     const int has_status = (flags & CMW_READ_STATUS_LINE) != 0;
     const int has_length = (flags & CMW_READ_LENGTH) && allows_length(response->status);
     const int has_tail = has_length || (flags & CMW_READ_END);
+    struct cmw__segment whole;
+    size_t field_slices;
+    const struct cmw__segment *segments = cmw__response_segments(response, &field_slices, &whole);
 
-    *count = response->segment_count + (size_t)has_status + (size_t)has_tail;
+    *count = field_slices + (size_t)has_status + (size_t)has_tail;
     if (*count > cap)
         return CMW_ERR_LIMIT;
     if (has_status) {
@@ -203,7 +224,7 @@ static CMW__NOINLINE int slices_of_head(const cmw_response *response, size_t *co
         *slices++ = cmw_str_make(scratch, (size_t)(end - scratch));
         scratch = end;
     }
-    slices = put_fields(slices, response);
+    slices = put_fields(slices, segments, field_slices);
     if (has_length)
         *slices = cmw_str_make(scratch, (size_t)(write_tail(scratch, response, flags) - scratch));
     else if (has_tail)
@@ -216,9 +237,16 @@ int cmw_response_head_slices(const cmw_response *response, size_t *count, cmw_st
 {
     if (flags & CMW_READ_HEAD)
         return slices_of_head(response, count, slices, cap, scratch, flags);
+    if (response->flags & CMW__RESPONSE_CONSTANT) {
+        *count = 1;
+        if (CMW_UNLIKELY(cap == 0))
+            return CMW_ERR_LIMIT;
+        *slices = cmw_str_make(response->constants->bytes, response->constants->len);
+        return 0;
+    }
     *count = response->segment_count;
     if (CMW_UNLIKELY(response->segment_count > cap))
         return CMW_ERR_LIMIT;
-    (void)put_fields(slices, response);
+    (void)put_fields(slices, response->segments, response->segment_count);
     return 0;
 }

@@ -36,6 +36,12 @@ struct cmw__header_block {
     int if_absent;      /* yields to fields that are there */
 };
 
+/* A segment that is the whole of a block. */
+#define CMW__WHOLE(block)                                                                          \
+    {                                                                                              \
+        (block), (block)->len, 0, CMW_HDR_OTHER, CMW__SEGMENT_BLOCK                                \
+    }
+
 /* Bits of cmw__segment.flags. */
 enum {
     CMW__SEGMENT_BLOCK = 1,    /* `bytes` is a const struct cmw__header_block * */
@@ -59,8 +65,9 @@ struct cmw__segment {
 
 /* Bits of cmw_response.flags. */
 enum {
-    CMW__RESPONSE_FROZEN = 1,   /* committed */
-    CMW__RESPONSE_HEAD_ONLY = 2 /* the request was HEAD: a length, no body */
+    CMW__RESPONSE_FROZEN = 1,    /* committed */
+    CMW__RESPONSE_HEAD_ONLY = 2, /* the request was HEAD: a length, no body */
+    CMW__RESPONSE_CONSTANT = 4   /* frozen, and its fields are those of `constants` alone */
 };
 
 #define CMW__SEGMENTS_INLINE 12
@@ -76,6 +83,9 @@ struct cmw_response {
     cmw_str body;
     cmw_json *json;   /* unfinished JSON body, or NULL */
     cmw_arena *arena; /* NULL: immutable (the overload response) */
+    /* What its plan adds to every response and nothing else does, or NULL. A response without other
+     * fields is frozen without a segment for them. */
+    const struct cmw__header_block *constants;
 };
 
 /* Empty the response; arena and segments stay. Inline: it is on the hot path. */
@@ -98,6 +108,7 @@ static inline void cmw__response_init(cmw_response *response, cmw_arena *arena,
     response->segments = segments;
     response->segment_cap = (uint16_t)cap;
     response->arena = arena;
+    response->constants = NULL;
     cmw__response_restart(response);
 }
 
@@ -112,6 +123,23 @@ void cmw__header_block_destroy(struct cmw__header_block *block, cmw_pool *pool);
 /* Set all fields of a block: one push when no field of it is there; else those that are there are
  * replaced, or skipped if the block is if_absent. 0 or CMW_ERR_NOMEM. */
 int cmw__response_add_block(cmw_response *response, const struct cmw__header_block *block);
+
+/* Add `constants` as the last step before freezing, behind the fields that are there: 0; or 1, and
+ * nothing was done, where that is not quick: a field of the same name is there, or there is no
+ * room. To a response without fields nothing is added: see CMW__RESPONSE_CONSTANT. */
+static inline int cmw__response_add_constants(cmw_response *response)
+{
+    const struct cmw__header_block *const block = response->constants;
+
+    if (((response->ids[0] & block->ids[0]) | (response->ids[1] & block->ids[1])) != 0 ||
+        response->segment_count >= response->segment_cap)
+        return 1;
+    const struct cmw__segment whole = CMW__WHOLE(block);
+    response->segments[response->segment_count++] = whole;
+    response->ids[0] |= block->ids[0];
+    response->ids[1] |= block->ids[1];
+    return 0;
+}
 
 /* A fault: drop status, body, Content-*, ETag, Last-Modified, Accept-Ranges, Set-Cookie and what
  * the handler set. Never fails; calls no allocator unless a block is split and the arena is full.

@@ -75,6 +75,23 @@ static void pieces_are_aligned_and_apart(void **state)
     }
 }
 
+/* In parentheses it is the library's function, and not the form in line. */
+static void pieces_in_line_are_those_of_the_call(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t bytes = 0; bytes < 2000; bytes += 7) {
+        const cmw_arena_mark mark = cmw_arena_get_mark(&f->arena);
+        const void *piece = cmw_arena_alloc(&f->arena, bytes);
+        const void *text = cmw_arena_alloc_text(&f->arena, bytes);
+        const size_t used = cmw_arena_used(&f->arena);
+        assert_int_equal(cmw_arena_rewind(&f->arena, mark), 0);
+        assert_ptr_equal((cmw_arena_alloc)(&f->arena, bytes), piece);
+        assert_ptr_equal((cmw_arena_alloc_text)(&f->arena, bytes), text);
+        assert_int_equal(cmw_arena_used(&f->arena), used);
+    }
+}
+
 static void text_loses_no_byte_to_padding(void **state)
 {
     struct fixture *f = *state;
@@ -523,6 +540,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(pieces_are_aligned_and_apart),
+        TEST(pieces_in_line_are_those_of_the_call),
         TEST(text_loses_no_byte_to_padding),
         TEST(the_first_chunk_is_used_to_its_last_byte),
         TEST(an_unaligned_end_is_left_out),

@@ -39,6 +39,72 @@ static void a_block_is_added_with_one_segment(void **state)
     fixture_close(&fixture);
 }
 
+/* As a context commits a response that has no field of its own. */
+static void freeze_with_constants(cmw_response *response, const struct cmw__header_block *block)
+{
+    response->constants = block;
+    response->flags |= CMW__RESPONSE_FROZEN | CMW__RESPONSE_CONSTANT;
+}
+
+static void constants_alone_are_read_like_a_block_that_was_added(void **state)
+{
+    static const unsigned flags[] = {CMW_READ_FIELDS, CMW_READ_STATUS_LINE, CMW_READ_LENGTH,
+                                     CMW_READ_END, CMW_READ_HEAD};
+    char added[512], alone[512], scratch[CMW_HEAD_SCRATCH];
+    struct fixture fixture;
+    cmw_str slices[4];
+    size_t len, count;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    cmw_response other = fixture.response;
+    assert_int_equal(cmw__response_add_block(&other, block), 0);
+    freeze_with_constants(&fixture.response, block);
+    for (size_t i = 0; i < LEN(flags); i++) {
+        const cmw_response *response = &fixture.response;
+        assert_int_equal(cmw_response_write_head(&other, &len, added, sizeof added, flags[i]), 0);
+        for (size_t cap = 0; cap < len; cap++)
+            assert_int_equal(cmw_response_write_head(response, &count, alone, cap, flags[i]),
+                             CMW_ERR_LIMIT);
+        assert_int_equal(cmw_response_write_head(response, &count, alone, len, flags[i]), 0);
+        assert_str(cmw_str_make(alone, count), cmw_str_make(added, len));
+        assert_int_equal(cmw_response_head_slices(response, &count, slices, 0, scratch, flags[i]),
+                         CMW_ERR_LIMIT);
+        assert_int_equal(cmw_response_head_slices(response, &len, slices, count, scratch, flags[i]),
+                         0);
+        assert_int_equal(len, count);
+    }
+    cmw__header_block_destroy(block, fixture.pool);
+    fixture_close(&fixture);
+}
+
+static void constants_alone_are_fields_by_id_by_name_and_in_order(void **state)
+{
+    cmw_header_cursor cursor = {0, 0};
+    struct fixture fixture;
+    cmw_header header;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    const cmw_response *response = &fixture.response;
+    assert_false(cmw_response_has(response, CMW_HDR_VARY));
+    freeze_with_constants(&fixture.response, block);
+    assert_true(cmw_response_has(response, CMW_HDR_VARY));
+    assert_false(cmw_response_has(response, CMW_HDR_ETAG));
+    assert_cstr(cmw_response_get(response, CMW_HDR_X_FRAME_OPTIONS), "DENY");
+    assert_cstr(cmw_response_get_named(response, CMW_STR("x-one")), "1");
+    assert_false(cmw_response_has_named(response, CMW_STR("x-two")));
+    for (size_t i = 0; i < LEN(three); i++) {
+        assert_int_equal(cmw_response_next_header(response, &cursor, &header, 0), 1);
+        assert_str(header.value, three[i].value);
+    }
+    assert_int_equal(cmw_response_next_header(response, &cursor, &header, 0), 0);
+    cmw__header_block_destroy(block, fixture.pool);
+    fixture_close(&fixture);
+}
+
 static void an_empty_block_adds_nothing(void **state)
 {
     struct fixture fixture;
@@ -243,6 +309,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_added_with_one_segment),
+        cmocka_unit_test(constants_alone_are_read_like_a_block_that_was_added),
+        cmocka_unit_test(constants_alone_are_fields_by_id_by_name_and_in_order),
         cmocka_unit_test(an_empty_block_adds_nothing),
         cmocka_unit_test(a_name_that_appears_twice_stays_twice),
         cmocka_unit_test(a_block_replaces_fields_of_its_names),

@@ -97,6 +97,58 @@ static void check_value(void **state)
 
 RUN_ROWS("response values", value_rows, check_value)
 
+/* As RFC 9110, 5.5 has it, one byte after the other. */
+static int stands_in_a_value(unsigned char byte, int is_end)
+{
+    if (byte == ' ' || byte == '\t')
+        return !is_end;
+    return byte > ' ' && byte != 0x7f;
+}
+
+static void every_byte_is_judged_at_every_place(void **state)
+{
+    struct fixture fixture;
+    char text[50];
+    (void)state;
+
+    fixture_open(&fixture, 4096);
+    for (size_t len = 1; len <= sizeof text; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                const int is_end = at == 0 || at == len - 1;
+                memset(text, 'v', len);
+                text[at] = (char)byte;
+                fixture.response.segment_count = 0;
+                memset(fixture.response.ids, 0, sizeof fixture.response.ids);
+                cmw__arena_reset(&fixture.arena);
+                assert_int_equal(
+                    cmw_response_set(&fixture.response, CMW_HDR_ETAG, cmw_str_make(text, len)),
+                    stands_in_a_value((unsigned char)byte, is_end) ? 0 : CMW_ERR_INVALID);
+            }
+        }
+    }
+    fixture_close(&fixture);
+}
+
+/* A line is written with room for more behind it; where there is none, all the same. */
+static void a_line_may_end_with_the_chunk(void **state)
+{
+    (void)state;
+    for (size_t chunk = 16; chunk <= 256; chunk += 16) {
+        struct fixture fixture;
+        struct model model = {.count = 0};
+
+        fixture_open(&fixture, chunk);
+        for (int i = 0; i < 8; i++) {
+            const cmw_header_id id = (cmw_header_id)(CMW_HDR_ACCEPT + i);
+            assert_int_equal(cmw_response_set(&fixture.response, id, CMW_STR("a value")), 0);
+            model_append(&model, cmw_header_id_name(id).data, "a value");
+        }
+        expect_model(&fixture.response, &model);
+        fixture_close(&fixture);
+    }
+}
+
 struct name_row {
     const char *name;
     const char *field;
@@ -528,6 +580,8 @@ static void a_value_can_be_set_again_from_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_byte_is_judged_at_every_place),
+        cmocka_unit_test(a_line_may_end_with_the_chunk),
         cmocka_unit_test(over_long_names_are_refused),
         cmocka_unit_test(managed_and_unknown_ids_are_refused),
         cmocka_unit_test(statuses_have_three_digits),
