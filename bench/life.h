@@ -20,8 +20,8 @@ struct life {
     cmw_worker *worker;
     cmw_request_view view;
     uint8_t ids[16];
-    char buffer[2048];  /* for what is read out, as bytes */
-    cmw_str slices[32]; /* and as slices */
+    _Alignas(64) char buffer[2048]; /* for what is read out, as bytes */
+    cmw_str slices[32];             /* and as slices */
 };
 
 /* Adds to the chain what a row needs. */

@@ -63,12 +63,33 @@ static void run_set(void *state, uint64_t iterations)
     LIFE_RUN(state, iterations, set_fields, life_read_nothing)
 }
 
+/* A response with a field of its own, beside which the constants stand. */
+static inline int handle_tagged(struct life *life, cmw_ctx *ctx)
+{
+    cmw_response *response = cmw_ctx_response(ctx);
+    int failed = cmw_response_set_status(response, 200);
+
+    (void)life;
+    failed |= cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("\"33a64df5\""));
+    return failed;
+}
+
+static void run_beside(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, handle_tagged, read_bytes)
+}
+
+static void run_tagged(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, handle_tagged, life_read_nothing)
+}
+
 /* ---- Floors ----------------------------------------------------------------------------- */
 
 struct block {
     size_t len;
     char bytes[2048];
-    char to[2048];
+    _Alignas(64) char to[2048]; /* as life.buffer */
 };
 
 static struct block block;
@@ -145,6 +166,12 @@ static void open_const(struct sides *sides)
     open_row(sides, fill, run_bytes, run_copy);
 }
 
+static void open_beside(struct sides *sides)
+{
+    open_row(sides, fill, run_beside, run_copy);
+    sides->at[SIDE_BASE].run = run_tagged;
+}
+
 static void open_iovec(struct sides *sides)
 {
     open_row(sides, fill, run_slices, NULL);
@@ -166,6 +193,7 @@ const struct row bench_header_rows[] = {
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 150}},
      .open = open_const,
      .close = close_row},
+    {.name = "headers_12_beside", .open = open_beside, .close = close_row},
     {.name = "headers_12_iovec",
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 30}},
      .open = open_iovec,

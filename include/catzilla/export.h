@@ -32,11 +32,14 @@
 #endif
 
 /*
- * A few functions on the hot path are defined in their headers, too, and exported under the same
- * name for bindings, function pointers and debuggers. CMW_NO_INLINE asks for calls only. So does
- * AddressSanitizer: the library marks the bytes that nobody may touch.
+ * A few functions on the hot path have a form in line as well, to which a macro of their own name
+ * leads; the function is there for bindings, function pointers and debuggers. With CMW_NO_INLINE
+ * all are calls. So they are under AddressSanitizer: the library marks the bytes that nobody may
+ * touch, and what uses a library built with it is built with it, too.
  */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(CMW_NO_INLINE)
+/* as asked */
+#elif defined(__SANITIZE_ADDRESS__)
 #define CMW_NO_INLINE 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
