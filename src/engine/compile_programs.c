@@ -351,6 +351,16 @@ static int emit_item(struct emitter *emitter, const struct item *item)
     return 0;
 }
 
+/* Groups for the usual way: full ones, but for the first. */
+static void divide(struct cmw__program *program)
+{
+    const uint32_t count = program->count - 1;
+
+    program->first_count = count > 0 ? (count - 1) % CMW__GROUP + 1 : 0;
+    program->first_end = program->entries + program->first_count;
+    program->end = program->entries + count;
+}
+
 static int emit_program(struct cmw__compiler *compiler, struct cmw__program *program,
                         const struct draft *draft, cmw_phase phase, uint32_t route)
 {
@@ -373,6 +383,7 @@ static int emit_program(struct cmw__compiler *compiler, struct cmw__program *pro
     }
     close_cluster(&emitter);
     emit(&emitter, (struct cmw__entry){cmw__entry_end, NULL}, CMW__ENTRY_END);
+    divide(program);
     return 0;
 }
 

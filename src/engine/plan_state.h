@@ -42,6 +42,9 @@ enum cmw__entry_kind {
     CMW__ENTRY_END
 };
 
+/* Entries of a group: see run_group. */
+#define CMW__GROUP 16
+
 /* What an entry is; by the same index. Read off the hot path only. */
 struct cmw__entry_info {
     uint8_t kind;
@@ -60,6 +63,11 @@ struct cmw__program {
     struct cmw__entry_info *info;
     uint32_t count; /* with the end; 1 means nothing to do */
     uint32_t entered_counter;
+    /* The usual way runs the entries in groups: a first one of 1 to CMW__GROUP of them, then full
+     * ones up to `end`. */
+    const struct cmw__entry *first_end;
+    const struct cmw__entry *end; /* behind the last entry but the end */
+    uint32_t first_count;         /* 0: no entry */
     uint32_t phase;
     uint32_t route; /* index into plan->routes, or CMW_NONE */
 };
@@ -203,14 +211,18 @@ struct cmw__owned_block {
     struct cmw__header_block *block;
 };
 
-/* Fixed counters of a plan; those of runs and entries follow. */
+/* Hundreds of a status, 0 to 9 (100 to 999, or 0 for none), and room for the end reasons. */
+#define CMW__STATUS_CLASSES 10
+#define CMW__REASON_ROOM 8
+
+/* Fixed counters of a plan; those of runs and entries follow. A request that ended counts once, by
+ * class and reason together: the sums by one of them are made when statistics are read. */
 enum {
     CMW__COUNT_BEGUN,
     CMW__COUNT_OVERLOAD,
     CMW__COUNT_FAULT,
-    CMW__COUNT_CLASS,
-    CMW__COUNT_REASON = CMW__COUNT_CLASS + 6,
-    CMW__COUNT_PHASE = CMW__COUNT_REASON + CMW_END_REASON_COUNT,
+    CMW__COUNT_ENDED,
+    CMW__COUNT_PHASE = CMW__COUNT_ENDED + CMW__STATUS_CLASSES * CMW__REASON_ROOM,
     CMW__COUNT_DURATION_SUM = CMW__COUNT_PHASE + CMW__PROGRAMS,
     CMW__COUNT_FIXED
 };

@@ -87,36 +87,49 @@ static const struct cmw__entry_info *info_of(const struct cmw__program *program,
     return &program->info[entry - program->entries];
 }
 
-/* The same with a clock around each call, for one request in `sample_every`. */
-static int call_timed(cmw_ctx *ctx, const struct cmw__program *program,
-                      const struct cmw__entry *entry)
-{
-    const struct cmw__entry_info *info = info_of(program, entry);
-    if (info->kind != CMW__ENTRY_CALL)
-        return entry->fn(entry->self, ctx);
+/* What one boundary between entries measured. */
+struct reading {
+    uint64_t time;
+    size_t bytes;
+};
 
-    const size_t bytes = cmw_arena_used(&ctx->arena);
-    const uint64_t begin = cmw__engine_clock(ctx->worker->engine);
-    const int value = entry->fn(entry->self, ctx);
-    const uint64_t elapsed = cmw__engine_clock(ctx->worker->engine) - begin;
-    const size_t used = cmw_arena_used(&ctx->arena);
+static struct reading take_reading(const cmw_ctx *ctx)
+{
+    return (struct reading){cmw__engine_ticks(ctx->worker->engine), cmw_arena_used(&ctx->arena)};
+}
+
+static void record_call(cmw_ctx *ctx, const struct cmw__entry_info *info,
+                        const struct reading *before, const struct reading *after)
+{
+    const uint64_t elapsed = cmw__engine_elapsed_ns(ctx->worker->engine, before->time, after->time);
 
     cmw__use_record(ctx->use, info->histogram, elapsed);
     cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_DURATION_SUM], elapsed);
-    if (used > bytes)
-        cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_BYTES], used - bytes);
-    return value;
+    if (after->bytes > before->bytes)
+        cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_BYTES],
+                         after->bytes - before->bytes);
 }
 
-static struct step run_timed(cmw_ctx *ctx, const struct cmw__program *program,
-                             const struct cmw__entry *entry)
+/* The same for one request in `sample_every`, which is timed: one reading of the clock between any
+ * two entries, since reading it is most of what timing costs. A duration thus has in it what
+ * recording the one before took: some nanoseconds. */
+static CMW__NOINLINE struct step run_timed(cmw_ctx *ctx, const struct cmw__program *program,
+                                           const struct cmw__entry *entry)
 {
+    struct reading before = take_reading(ctx);
+
     for (;; entry++) {
-        ctx->at = entry;
-        const int value = call_timed(ctx, program, entry);
+        cmw__ctx_set_at(ctx, entry);
+        const int value = entry->fn(entry->self, ctx);
+        const struct cmw__entry_info *info = info_of(program, entry);
+        if (info->kind == CMW__ENTRY_END)
+            return (struct step){entry, info, value};
+        const struct reading after = take_reading(ctx);
+        if (info->kind == CMW__ENTRY_CALL)
+            record_call(ctx, info, &before, &after);
+        before = after;
         if (value == 0)
             continue;
-        const struct cmw__entry_info *info = info_of(program, entry);
         if (info->kind != CMW__ENTRY_GUARD)
             return (struct step){entry, info, value};
         entry = ctx->jump - 1;
@@ -130,7 +143,7 @@ static inline struct step run_entries(cmw_ctx *ctx, const struct cmw__program *p
     if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
         return run_timed(ctx, program, entry);
     for (;;) {
-        ctx->at = entry;
+        cmw__ctx_set_at(ctx, entry);
         const int value = entry->fn(entry->self, ctx);
         if (CMW_LIKELY(value == 0)) {
             entry++;
@@ -141,6 +154,58 @@ static inline struct step run_entries(cmw_ctx *ctx, const struct cmw__program *p
             return (struct step){entry, info, value};
         entry = ctx->jump;
     }
+}
+
+/* Entry n from the end of a group. */
+#define STEP(n)                                                                                    \
+    case (n):                                                                                      \
+        ctx->left = (n);                                                                           \
+        value = end[-(n)].fn(end[-(n)].self, ctx);                                                 \
+        if (CMW_UNLIKELY(value != 0))                                                              \
+            break;                                                                                 \
+        CMW__FALLTHROUGH;
+
+/*
+ * The usual way through the last `count` entries before `end`, 1 to CMW__GROUP of them: the first
+ * value that is not 0, and then cmw__ctx_at tells whose; or 0.
+ *
+ * A macro and not a loop, so that each entry has a call instruction of its own, whose target the
+ * processor learns: of 16 calls a loop took 1.74 times as long as direct ones, this takes 1.2.
+ */
+static CMW__ALWAYS_INLINE int run_group(cmw_ctx *ctx, const struct cmw__entry *end, uint32_t count)
+{
+    int value = 0;
+
+    ctx->at_end = end;
+    switch (count) {
+        STEP(16)
+        STEP(15) STEP(14) STEP(13) STEP(12) STEP(11) STEP(10) STEP(9) STEP(8) STEP(7) STEP(6)
+            STEP(5) STEP(4) STEP(3) STEP(2) STEP(1) default : ctx->left = 0;
+    }
+    return value;
+}
+
+/* The groups behind the first one. */
+static CMW__NOINLINE int run_further_groups(cmw_ctx *ctx, const struct cmw__program *program)
+{
+    const struct cmw__entry *end = program->first_end;
+
+    while (end != program->end) {
+        end += CMW__GROUP;
+        const int value = run_group(ctx, end, CMW__GROUP);
+        if (value != 0)
+            return value;
+    }
+    return 0;
+}
+
+static CMW__ALWAYS_INLINE int run_groups(cmw_ctx *ctx, const struct cmw__program *program)
+{
+    const int value = run_group(ctx, program->first_end, program->first_count);
+
+    if (CMW_UNLIKELY(program->first_end != program->end) && value == 0)
+        return run_further_groups(ctx, program);
+    return value;
 }
 
 /* ---- Faults ----------------------------------------------------------------------------- */
@@ -183,7 +248,8 @@ static cmw_fault fault_of(const cmw_ctx *ctx, const struct cmw__entry_info *info
 static int ask_error_callbacks(cmw_ctx *ctx)
 {
     const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_ERROR];
-    const struct cmw__entry *outer = ctx->at;
+    const struct cmw__entry *outer_end = ctx->at_end;
+    const uint8_t outer_left = ctx->left;
     const uint8_t outer_phase = ctx->phase;
 
     if (program->count <= 1)
@@ -191,7 +257,8 @@ static int ask_error_callbacks(cmw_ctx *ctx)
     ctx->phase = CMW_PHASE_ERROR;
     cmw__count(ctx, program->entered_counter);
     const struct step step = run_entries(ctx, program, program->entries);
-    ctx->at = outer;
+    ctx->at_end = outer_end;
+    ctx->left = outer_left;
     ctx->phase = outer_phase;
     if (step.info->kind == CMW__ENTRY_END)
         return 0;
@@ -256,9 +323,10 @@ static CMW__NOINLINE void run_post_from(cmw_ctx *ctx, const struct cmw__program 
     }
 }
 
-static CMW__NOINLINE void go_on_post(cmw_ctx *ctx, const struct cmw__program *program,
-                                     const struct cmw__entry *entry, int value)
+/* An entry that was called said `value`, not 0. */
+static CMW__NOINLINE void go_on_post(cmw_ctx *ctx, const struct cmw__program *program, int value)
 {
+    const struct cmw__entry *entry = cmw__ctx_at(ctx);
     const struct step step = {entry, info_of(program, entry), value};
 
     if (step.info->kind == CMW__ENTRY_GUARD) {
@@ -269,32 +337,16 @@ static CMW__NOINLINE void go_on_post(cmw_ctx *ctx, const struct cmw__program *pr
     run_post_from(ctx, program, entry + 1);
 }
 
-static inline void run_post(cmw_ctx *ctx)
+/* A fault leaves a plain body: it ends. */
+static CMW__NOINLINE void finish_all_json(cmw_ctx *ctx)
 {
-    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
-    const struct cmw__entry *entry = program->entries;
-    const struct cmw__entry *end = entry + program->count - 1;
-
-    if (entry == end)
-        return;
-    cmw__count(ctx, program->entered_counter);
-    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED)) {
-        run_post_from(ctx, program, entry);
-        return;
-    }
-    for (; entry != end; entry++) {
-        ctx->at = entry;
-        const int value = entry->fn(entry->self, ctx);
-        if (CMW_UNLIKELY(value != 0)) {
-            go_on_post(ctx, program, entry, value);
-            return;
-        }
-    }
+    while (ctx->response.json)
+        finish_json(ctx);
 }
 
 static inline cmw_next freeze(cmw_ctx *ctx)
 {
-    ctx->at = NULL;
+    ctx->left = 0;
     ctx->response.flags |= CMW__RESPONSE_FROZEN;
     ctx->state = CMW__CTX_COMMITTED;
     return CMW_TO_RESPOND;
@@ -303,15 +355,34 @@ static inline cmw_next freeze(cmw_ctx *ctx)
 /* From here on the response is decided: decorate it and freeze it. */
 static CMW__NOINLINE cmw_next respond(cmw_ctx *ctx)
 {
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
+
     ctx->state = CMW__CTX_POST_ROUTE;
     ctx->phase = CMW_PHASE_POST_ROUTE;
     ctx->request.writable = 0;
     ctx->response.origin = 0;
+    if (ctx->response.json)
+        finish_json(ctx);
+    if (program->first_count > 0) {
+        cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
+        run_post_from(ctx, program, program->entries);
+    }
+    finish_all_json(ctx);
+    return freeze(ctx);
+}
+
+/* The same for a request without anything unusual that the handler has answered. */
+static CMW__NOINLINE cmw_next respond_usual(cmw_ctx *ctx, const struct cmw__program *program)
+{
+    ctx->state = CMW__CTX_POST_ROUTE;
+    ctx->phase = CMW_PHASE_POST_ROUTE;
+    ctx->response.origin = 0;
+    cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
+    const int value = run_groups(ctx, program);
+    if (CMW_UNLIKELY(value != 0))
+        go_on_post(ctx, program, value);
     if (CMW_UNLIKELY(ctx->response.json != NULL))
-        finish_json(ctx);
-    run_post(ctx);
-    while (CMW_UNLIKELY(ctx->response.json != NULL)) /* a fault leaves a plain body: it ends */
-        finish_json(ctx);
+        finish_all_json(ctx);
     return freeze(ctx);
 }
 
@@ -342,7 +413,7 @@ static CMW__NOINLINE cmw_next refuse(cmw_ctx *ctx)
 
 static inline cmw_next to_handler(cmw_ctx *ctx)
 {
-    ctx->at = NULL;
+    ctx->left = 0;
     if (CMW_UNLIKELY((ctx->flags & CMW__CTX_FAILED) || body_is_too_long(ctx)))
         return refuse(ctx);
     ctx->state = CMW__CTX_HANDLER;
@@ -356,7 +427,7 @@ static cmw_next finish_pre(cmw_ctx *ctx)
 {
     if (!(ctx->flags & CMW__CTX_SKIP_ROUTE))
         return to_handler(ctx);
-    ctx->at = NULL;
+    ctx->left = 0;
     if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
     if (ctx->response.status == 0)
@@ -403,8 +474,9 @@ static CMW__NOINLINE cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *p
 
 /* An entry that was called said `value`, not 0: act on it, and go on if that is what it means. */
 static CMW__NOINLINE cmw_next leave_or_go_on(cmw_ctx *ctx, const struct cmw__program *program,
-                                             const struct cmw__entry *entry, int value)
+                                             int value)
 {
+    const struct cmw__entry *entry = cmw__ctx_at(ctx);
     const struct step step = {entry, info_of(program, entry), value};
 
     if (step.info->kind == CMW__ENTRY_GUARD)
@@ -433,22 +505,16 @@ static void run_prepares(cmw_ctx *ctx)
         plan->prepares[i].fn(plan->prepares[i].self, ctx);
 }
 
-/* The common way: every entry says 0. Whatever else one says is handled by a function of its own,
- * so that this loop stays small. */
+/* The usual way: every entry says 0. Whatever else one says is handled by a function of its own, so
+ * that this one needs few registers. */
 static CMW__NOINLINE cmw_next run_usual(cmw_ctx *ctx, const struct cmw__program *program)
 {
-    const struct cmw__entry *entry = program->entries;
-    const struct cmw__entry *end = entry + program->count - 1;
-
     ctx->state = CMW__CTX_PRE_ROUTE;
-    cmw__count(ctx, program->entered_counter);
-    do {
-        ctx->at = entry;
-        const int value = entry->fn(entry->self, ctx);
-        if (CMW_UNLIKELY(value != 0))
-            return leave_or_go_on(ctx, program, entry, value);
-    } while (++entry != end);
-    ctx->pre_end = end;
+    cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_PRE_ROUTE);
+    const int value = run_groups(ctx, program);
+    if (CMW_UNLIKELY(value != 0))
+        return leave_or_go_on(ctx, program, value);
+    ctx->pre_end = program->end;
     return to_handler(ctx);
 }
 
@@ -459,10 +525,11 @@ static CMW__NOINLINE cmw_next run_unusual(cmw_ctx *ctx)
 
     if (ctx->state != CMW__CTX_BEGUN)
         return repeat(ctx);
+    cmw__ctx_forget_pre(ctx);
     if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
     run_prepares(ctx);
-    if (!(ctx->flags & CMW__CTX_SAMPLED) && program->count > 1)
+    if (ctx->flags == 0 && program->first_count > 0)
         return run_usual(ctx, program);
     ctx->state = CMW__CTX_PRE_ROUTE;
     cmw__count(ctx, program->entered_counter);
@@ -474,13 +541,10 @@ cmw_next cmw_ctx_run(cmw_ctx *ctx)
     const cmw_plan *plan = ctx->plan;
     const struct cmw__program *program = &plan->programs[CMW_PHASE_PRE_ROUTE];
 
-    if (CMW_UNLIKELY(ctx->state != CMW__CTX_BEGUN ||
-                     (ctx->flags & (CMW__CTX_FAILED | CMW__CTX_SAMPLED)) ||
-                     plan->prepare_count > 0))
+    if (CMW_UNLIKELY(!(ctx->state == CMW__CTX_BEGUN && ctx->flags == 0) || plan->prepare_count > 0))
         return run_unusual(ctx);
-    if (program->count > 1)
+    if (program->first_count > 0)
         return run_usual(ctx, program);
-    ctx->pre_end = program->entries;
     return to_handler(ctx);
 }
 
@@ -512,6 +576,7 @@ cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id)
     const struct cmw__route *route = &ctx->plan->routes[index];
 
     ctx->route = index;
+    ctx->traces |= CMW__CTX_LITTER;
     ctx->state = CMW__CTX_PRE_ROUTE;
     ctx->request.writable = CMW__WRITE_HEADERS;
     ctx->response.origin = 0;
@@ -545,23 +610,29 @@ void cmw_ctx_fail(cmw_ctx *ctx, int status)
     cmw__ctx_fail_with(ctx, status >= 400 && status <= 599 ? status : 500, 0);
 }
 
-/* A failure, or a commit out of turn. */
+/* A failure, a timed request, a commit out of turn. */
 static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
 {
     if (ctx->state >= CMW__CTX_POST_ROUTE)
         return repeat(ctx);
+    if (ctx->state < CMW__CTX_HANDLER && ctx->route == CMW_NONE)
+        cmw__ctx_forget_pre(ctx);
     if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
-    return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
+    if (ctx->response.status == 0)
+        return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
+    return respond(ctx);
 }
 
 cmw_next cmw_ctx_commit(cmw_ctx *ctx)
 {
-    if (CMW_UNLIKELY(ctx->state >= CMW__CTX_POST_ROUTE || (ctx->flags & CMW__CTX_FAILED) ||
-                     ctx->response.status == 0))
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
+
+    if (CMW_UNLIKELY(!(ctx->state == CMW__CTX_HANDLER && ctx->flags == 0) ||
+                     ctx->response.status == 0 || ctx->response.json))
         return commit_unusual(ctx);
-    if (ctx->plan->programs[CMW_PHASE_POST_ROUTE].count > 1 || ctx->response.json)
-        return respond(ctx);
+    if (program->first_count > 0)
+        return respond_usual(ctx, program);
     return freeze(ctx);
 }
 
@@ -577,5 +648,5 @@ void cmw__ctx_run_complete(cmw_ctx *ctx)
     ctx->phase = CMW_PHASE_COMPLETE;
     cmw__count(ctx, program->entered_counter);
     (void)run_entries(ctx, program, program->entries);
-    ctx->at = NULL;
+    ctx->left = 0;
 }

@@ -10,6 +10,13 @@
 /* Note a failure that commit (or run, if it has not begun) will answer. Past commit: abort. */
 void cmw__ctx_fail_with(cmw_ctx *ctx, int status, int code);
 
+/* No entry of pre_route has run: nothing was entered. Called where that is so, and not when each
+ * request begins. */
+static inline void cmw__ctx_forget_pre(cmw_ctx *ctx)
+{
+    ctx->pre_end = NULL;
+}
+
 /* Run the callbacks of complete. */
 void cmw__ctx_run_complete(cmw_ctx *ctx);
 
