@@ -9,6 +9,7 @@
 
 #include "ctx_state.h"
 #include "diag.h"
+#include "run.h"
 
 /* One thing that a program will do. */
 struct item {
@@ -352,13 +353,13 @@ static int emit_item(struct emitter *emitter, const struct item *item)
 }
 
 /* Groups for the usual way: full ones, but for the first. */
-static void divide(struct cmw__program *program)
+static void divide(const cmw_plan *plan, struct cmw__program *program)
 {
     const uint32_t count = program->count - 1;
 
-    program->first_count = count > 0 ? (count - 1) % CMW__GROUP + 1 : 0;
-    program->first_end = program->entries + program->first_count;
+    program->first_end = program->entries + (count > 0 ? (count - 1) % CMW__GROUP + 1 : 0);
     program->end = program->entries + count;
+    program->run = cmw__choose_run(plan, program);
 }
 
 static int emit_program(struct cmw__compiler *compiler, struct cmw__program *program,
@@ -383,7 +384,7 @@ static int emit_program(struct cmw__compiler *compiler, struct cmw__program *pro
     }
     close_cluster(&emitter);
     emit(&emitter, (struct cmw__entry){cmw__entry_end, NULL}, CMW__ENTRY_END);
-    divide(program);
+    divide(compiler->plan, program);
     return 0;
 }
 

@@ -98,23 +98,22 @@ static CMW__NOINLINE int begin_prepared(cmw_worker *worker, cmw_ctx **out,
     return cmw_ctx_begin(worker, out, view);
 }
 
-static inline int check_view(const cmw_request_view *view)
+static CMW__COLD int begin_wrong(const cmw_request_view *view)
 {
-    if (view->size != sizeof *view)
-        return CMW_ERR_VERSION;
-    if ((!view->headers && view->header_count > 0) || view->scheme > CMW_SCHEME_HTTPS)
-        return CMW_ERR_ARG;
-    return 0;
+    return view && view->size != sizeof *view ? CMW_ERR_VERSION : CMW_ERR_ARG;
+}
+
+static inline int view_is_wrong(const cmw_request_view *view)
+{
+    return view->size != sizeof *view || (!view->headers && view->header_count > 0) ||
+           view->scheme > CMW_SCHEME_HTTPS;
 }
 
 /* Whatever is not usual is the last call of this function, so that it saves no register. */
 int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *view)
 {
-    if (CMW_UNLIKELY(!worker || !out || !view))
-        return CMW_ERR_ARG;
-    const int rc = check_view(view);
-    if (CMW_UNLIKELY(rc != 0))
-        return rc;
+    if (CMW_UNLIKELY(!view || view_is_wrong(view) || !worker || !out))
+        return begin_wrong(view);
     const cmw_engine *engine = worker->engine;
     cmw_ctx *ctx = worker->free_contexts;
     if (CMW_UNLIKELY(!ctx || ctx->use != worker->use ||
@@ -235,38 +234,30 @@ static CMW__NOINLINE void sweep(cmw_ctx *ctx)
     clear_slots(ctx);
 }
 
-static inline void release_memory(cmw_ctx *ctx)
-{
-    cmw__arena_recycle(&ctx->arena);
-    if (CMW_UNLIKELY(ctx->response.segment_cap != CMW__SEGMENTS_INLINE)) {
-        ctx->response.segments = ctx->segments;
-        ctx->response.segment_cap = CMW__SEGMENTS_INLINE;
-    }
-    if (ctx->traces)
-        sweep(ctx);
-    cmw__response_restart(&ctx->response);
-}
-
 /* 41/4096 is near enough to 1/100 for what a status can be: 0 to 999. */
 static inline uint32_t status_class(uint32_t status)
 {
     return status * 41 >> 12;
 }
 
-static inline void finish(cmw_ctx *ctx, cmw_end_reason reason)
+static inline void count_end(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    const uint32_t class_begin = status_class(ctx->response.status) * CMW__REASON_ROOM;
+    cmw__count(ctx, CMW__COUNT_ENDED + class_begin + (uint32_t)reason);
+}
+
+/* The context is as the next request is to find it, but for what has been swept. */
+static inline void put_back(cmw_ctx *ctx)
 {
     cmw_worker *worker = ctx->worker;
-    struct cmw__plan_use *use = ctx->use;
 
-    cmw__count(ctx, CMW__COUNT_ENDED + status_class(ctx->response.status) * CMW__REASON_ROOM +
-                        (uint32_t)reason);
-    release_memory(ctx);
+    cmw__response_restart(&ctx->response, CMW__SEGMENTS_INLINE);
     ctx->state = CMW__CTX_BEGUN;
     ctx->flags = 0;
     ctx->traces = 0;
-    ctx->phase = CMW_PHASE_PRE_ROUTE;
+    ctx->left = 0;
     cmw__worker_put_context(worker, ctx);
-    if (CMW_UNLIKELY(use != worker->use))
+    if (CMW_UNLIKELY(ctx->use != worker->use))
         cmw__worker_release_retired(worker);
 }
 
@@ -279,19 +270,31 @@ static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
     ctx->state = CMW__CTX_ENDING;
     ctx->response.flags |= CMW__RESPONSE_FROZEN;
     cmw__ctx_run_complete(ctx);
+    count_end(ctx, reason);
     if (ctx->flags & CMW__CTX_SAMPLED)
         record_duration(ctx);
-    finish(ctx, reason);
+    cmw__arena_reset(&ctx->arena);
+    if (ctx->traces)
+        sweep(ctx);
+    ctx->response.segments = ctx->segments;
+    ctx->response.json = NULL;
+    put_back(ctx);
 }
 
+/* The usual way is a few stores; whatever else there is to do is a call at its very end, so that it
+ * saves no register. */
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
 {
     if (CMW_UNLIKELY(reason != CMW_END_SENT ||
-                     !(ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0)) ||
-        ctx->plan->programs[CMW_PHASE_COMPLETE].first_count > 0)
+                     !(ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0) || ctx->traces ||
+                     ctx->arena.needs_reset || ctx->response.segment_cap != CMW__SEGMENTS_INLINE) ||
+        ctx->plan->programs[CMW_PHASE_COMPLETE].count > 1) {
         end_unusual(ctx, reason);
-    else
-        finish(ctx, CMW_END_SENT);
+        return;
+    }
+    count_end(ctx, CMW_END_SENT);
+    cmw__arena_recycle(&ctx->arena);
+    put_back(ctx);
 }
 
 /* ---- Parts ------------------------------------------------------------------------------ */
@@ -340,8 +343,9 @@ const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx)
 /* The program of the entry that runs. */
 static const struct cmw__program *current_program(const cmw_ctx *ctx)
 {
-    const struct cmw__program *program = &ctx->plan->programs[ctx->phase];
-    if (ctx->phase != CMW_PHASE_PRE_ROUTE || ctx->route == CMW_NONE)
+    const cmw_phase phase = cmw__ctx_phase(ctx);
+    const struct cmw__program *program = &ctx->plan->programs[phase];
+    if (phase != CMW_PHASE_PRE_ROUTE || ctx->route == CMW_NONE)
         return program;
     return &ctx->plan->routes[ctx->route].pre;
 }
@@ -368,9 +372,10 @@ int cmw_ctx_was_entered(const cmw_ctx *ctx)
     const struct cmw__planned *planned = current_middleware(ctx);
     if (!planned || !planned->pre)
         return 0;
-    if (ctx->phase == CMW_PHASE_PRE_ROUTE)
+    if (cmw__ctx_phase(ctx) == CMW_PHASE_PRE_ROUTE)
         return 1;
-    const struct cmw__entry *end = planned->route == CMW_NONE ? ctx->pre_end : ctx->route_end;
+    const struct cmw__entry *end =
+        planned->route == CMW_NONE ? cmw__ctx_pre_end(ctx) : ctx->route_end;
     if (planned->route != CMW_NONE && planned->route != ctx->route)
         return 0;
     return end && planned->pre <= end;

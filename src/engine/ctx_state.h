@@ -40,7 +40,9 @@ enum {
     CMW__CTX_FAULT = 1 << 2,  /* there was a fault */
     CMW__CTX_SAMPLED = 1 << 3,
     CMW__CTX_ABORTED = 1 << 4,
-    CMW__CTX_RESERVE_USED = 1 << 5
+    CMW__CTX_RESERVE_USED = 1 << 5,
+    CMW__CTX_PRE_ENDED = 1 << 6, /* pre_route did not reach its end: it ended at `pre_end` */
+    CMW__CTX_IN_ERROR = 1 << 7   /* error callbacks run */
 };
 
 /* Bits of cmw_ctx.traces: what a request leaves behind that its end sweeps away. */
@@ -63,21 +65,19 @@ struct cmw__value;
 
 struct cmw_ctx {
     const cmw_plan *plan;
-    /* The entry that runs is at_end[-left]; left 0: none, between phases. See cmw__ctx_at. */
+    /* The entry that runs, if one does, is at_end[-left]: see cmw__ctx_at. */
     const struct cmw__entry *at_end;
     cmw_ctx *next_free;
     cmw_worker *worker;
     struct cmw__plan_use *use;        /* for which it is laid out; NULL: for none */
-    const struct cmw__entry *pre_end; /* where pre_route ended; NULL: it has not run. Undefined
-                                         until then, see forget_pre */
+    const struct cmw__entry *pre_end; /* if PRE_ENDED; NULL: pre_route has not run */
     uint64_t *slot_bits;
     struct cmw__bitset active; /* runs, if MATCHED */
-    /* These four are 0 when a request begins: the end of the one before sees to it, in one store.
-     * Beside each other, so that one comparison asks for a state without flags. */
+    /* These are 0 when a request begins: the end of the one before sees to it. Beside each other,
+     * so that one comparison asks for a state without flags. */
     uint8_t state;
     uint8_t flags;
     uint8_t traces;
-    uint8_t phase; /* of the program that runs */
     uint8_t left;
     uint32_t route; /* index in the plan, or CMW_NONE */
     cmw_arena arena;
@@ -126,11 +126,40 @@ static inline void cmw__worker_put_context(cmw_worker *worker, cmw_ctx *ctx)
     worker->free_contexts = ctx;
 }
 
-/* The entry that runs, or NULL. The usual loops leave in `left`, as a constant, where in a group of
- * entries they are: one store of a byte an entry, where a pointer costs an addition as well. */
+/* The phase whose callbacks run, if any do. */
+static inline cmw_phase cmw__ctx_phase(const cmw_ctx *ctx)
+{
+    if (ctx->flags & CMW__CTX_IN_ERROR)
+        return CMW_PHASE_ERROR;
+    if (ctx->state == CMW__CTX_ENDING)
+        return CMW_PHASE_COMPLETE;
+    return ctx->state == CMW__CTX_POST_ROUTE ? CMW_PHASE_POST_ROUTE : CMW_PHASE_PRE_ROUTE;
+}
+
+/*
+ * The entry that runs, or NULL between phases, where `left` means nothing.
+ *
+ * The usual way leaves in `left`, as a constant, where in a group of entries it is: storing a byte
+ * is one instruction an entry, and a pointer took two.
+ */
 static inline const struct cmw__entry *cmw__ctx_at(const cmw_ctx *ctx)
 {
-    return ctx->left ? ctx->at_end - ctx->left : NULL;
+    const int runs = ctx->state == CMW__CTX_PRE_ROUTE || ctx->state == CMW__CTX_POST_ROUTE ||
+                     ctx->state == CMW__CTX_ENDING || (ctx->flags & CMW__CTX_IN_ERROR);
+    return runs && ctx->left ? ctx->at_end - ctx->left : NULL;
+}
+
+static inline void cmw__ctx_set_idle(cmw_ctx *ctx)
+{
+    ctx->left = 0;
+}
+
+/* Where pre_route ended: an entry, the last of which is the program's end; NULL: it has not run. */
+static inline const struct cmw__entry *cmw__ctx_pre_end(const cmw_ctx *ctx)
+{
+    if (ctx->flags & CMW__CTX_PRE_ENDED)
+        return ctx->pre_end;
+    return ctx->plan->programs[CMW_PHASE_PRE_ROUTE].end;
 }
 
 static inline void cmw__ctx_set_at(cmw_ctx *ctx, const struct cmw__entry *entry)

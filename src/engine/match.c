@@ -233,7 +233,8 @@ int cmw__entry_guard(void *self, cmw_ctx *ctx)
 int cmw__entry_entered_guard(void *self, cmw_ctx *ctx)
 {
     const struct cmw__entered_guard *guard = self;
-    const struct cmw__entry *end = guard->route == CMW_NONE ? ctx->pre_end : ctx->route_end;
+    const struct cmw__entry *end =
+        guard->route == CMW_NONE ? cmw__ctx_pre_end(ctx) : ctx->route_end;
 
     if ((guard->route != CMW_NONE && guard->route != ctx->route) || !end || guard->pre > end) {
         ctx->jump = guard->after;

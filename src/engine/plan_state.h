@@ -28,6 +28,7 @@
 #define CMW__PROGRAMS 4
 
 struct cmw__service;
+struct cmw__program;
 
 struct cmw__entry {
     int (*fn)(void *self, cmw_ctx *ctx);
@@ -43,7 +44,10 @@ enum cmw__entry_kind {
 };
 
 /* Entries of a group: see run_group. */
-#define CMW__GROUP 16
+#define CMW__GROUP 8
+
+/* The usual way through a program: what follows it, too. */
+typedef cmw_next cmw__run_fn(cmw_ctx *ctx, const struct cmw__program *program);
 
 /* What an entry is; by the same index. Read off the hot path only. */
 struct cmw__entry_info {
@@ -67,7 +71,7 @@ struct cmw__program {
      * ones up to `end`. */
     const struct cmw__entry *first_end;
     const struct cmw__entry *end; /* behind the last entry but the end */
-    uint32_t first_count;         /* 0: no entry */
+    cmw__run_fn *run;             /* NULL: no entry, or neither pre_route nor post_route */
     uint32_t phase;
     uint32_t route; /* index into plan->routes, or CMW_NONE */
 };
@@ -219,6 +223,7 @@ struct cmw__owned_block {
  * class and reason together: the sums by one of them are made when statistics are read. */
 enum {
     CMW__COUNT_BEGUN,
+    CMW__COUNT_UNRUN, /* begun, and nothing of pre_route has run */
     CMW__COUNT_OVERLOAD,
     CMW__COUNT_FAULT,
     CMW__COUNT_ENDED,

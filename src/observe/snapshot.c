@@ -24,6 +24,14 @@ static void add_use(uint64_t *sums, const struct cmw__plan_use *use)
             atomic_load_explicit(&use->histograms[i], memory_order_relaxed);
 }
 
+/* What is not counted by itself: pre_route is entered by each request that begins, but for those
+ * counted apart. */
+static void derive(uint64_t *sums)
+{
+    const uint64_t begun = sums[CMW__COUNT_BEGUN], unrun = sums[CMW__COUNT_UNRUN];
+    sums[CMW__COUNT_PHASE + CMW_PHASE_PRE_ROUTE] = begun > unrun ? begun - unrun : 0;
+}
+
 /* Under the lock. */
 static void add_workers(uint64_t *sums, const struct cmw__installed *installed)
 {
@@ -205,6 +213,7 @@ static int read_workers(cmw_stats *stats, uint64_t **sums)
     if (rc == 0) {
         add_workers(*sums, installed);
         take_off_baseline(*sums, installed);
+        derive(*sums);
         stats->plan = cmw_plan_retain(installed->plan);
     }
     cmw__mutex_unlock(&engine->lock);
