@@ -15,6 +15,7 @@
 #define CMW__NOINLINE __attribute__((noinline))
 #define CMW__COLD __attribute__((noinline, cold))
 #define CMW__PREFETCH(address) __builtin_prefetch(address)
+#define CMW__FALLTHROUGH __attribute__((fallthrough))
 #elif defined(_MSC_VER)
 #define CMW_LIKELY(condition) (condition)
 #define CMW_UNLIKELY(condition) (condition)
@@ -22,6 +23,7 @@
 #define CMW__NOINLINE __declspec(noinline)
 #define CMW__COLD __declspec(noinline)
 #define CMW__PREFETCH(address) ((void)(address))
+#define CMW__FALLTHROUGH ((void)0)
 #else
 #define CMW_LIKELY(condition) (condition)
 #define CMW_UNLIKELY(condition) (condition)
@@ -29,6 +31,7 @@
 #define CMW__NOINLINE
 #define CMW__COLD
 #define CMW__PREFETCH(address) ((void)(address))
+#define CMW__FALLTHROUGH ((void)0)
 #endif
 
 /* gcc and MSVC define a macro, clang has a feature test. */

@@ -227,13 +227,13 @@ static int run_steps(struct cmw__compiler *compiler)
     if (rc == 0)
         rc = lay_out_slots(compiler);
     if (rc == 0)
+        rc = collect_prepares(compiler); /* before the programs, which begin with them */
+    if (rc == 0)
         rc = cmw__compile_programs(compiler);
     if (rc == 0)
         rc = cmw__compile_class_runs(compiler);
     if (rc == 0)
         rc = lay_out_context(compiler);
-    if (rc == 0)
-        rc = collect_prepares(compiler);
     if (rc == 0)
         rc = make_overload(compiler);
     if (rc == 0)

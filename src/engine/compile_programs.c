@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ctx_state.h"
+#include "run.h"
 
 /* One thing that a program will do. */
 struct item {
@@ -350,6 +351,20 @@ static int emit_item(struct emitter *emitter, const struct item *item)
     return 0;
 }
 
+/* Groups for the usual way: full ones, but for the first. A post_route of nothing but a block is no
+ * program at all. */
+static void divide(cmw_plan *plan, struct cmw__program *program)
+{
+    const uint32_t count = program->count - 1;
+
+    program->first_end = program->entries + (count > 0 ? (count - 1) % CMW__GROUP + 1 : 0);
+    program->end = program->entries + count;
+    if (program->phase == CMW_PHASE_POST_ROUTE && count == 1 &&
+        program->info[0].kind == CMW__ENTRY_BLOCK)
+        plan->constants = program->info[0].block;
+    program->run = cmw__choose_run(plan, program);
+}
+
 static int emit_program(struct cmw__compiler *compiler, struct cmw__program *program,
                         const struct draft *draft, cmw_phase phase, uint32_t route)
 {
@@ -372,6 +387,7 @@ static int emit_program(struct cmw__compiler *compiler, struct cmw__program *pro
     }
     close_cluster(&emitter);
     emit(&emitter, (struct cmw__entry){cmw__entry_end, NULL}, CMW__ENTRY_END);
+    divide(compiler->plan, program);
     return 0;
 }
 
@@ -470,17 +486,6 @@ static int alloc_runs(struct cmw__compiler *compiler)
     return plan->runs ? 0 : cmw__compiler_no_memory(compiler);
 }
 
-static void note_post_work(cmw_plan *plan)
-{
-    const struct cmw__program *post = &plan->programs[CMW_PHASE_POST_ROUTE];
-
-    plan->post_work = post->count > 1 ? CMW__POST_PROGRAM : CMW__POST_NOTHING;
-    if (post->count != 2 || post->info[0].kind != CMW__ENTRY_BLOCK)
-        return;
-    plan->post_work = CMW__POST_CONSTANTS;
-    plan->constants = post->info[0].block;
-}
-
 int cmw__compile_programs(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
@@ -499,8 +504,6 @@ int cmw__compile_programs(struct cmw__compiler *compiler)
     if (rc == 0)
         rc = emit_program(compiler, &plan->programs[CMW_PHASE_POST_ROUTE], &draft,
                           CMW_PHASE_POST_ROUTE, CMW_NONE);
-    if (rc == 0)
-        note_post_work(plan);
     for (int phase = CMW_PHASE_ERROR; phase <= CMW_PHASE_COMPLETE && rc == 0; phase++) {
         rc = draft_simple(compiler, &draft, (cmw_phase)phase);
         if (rc == 0)

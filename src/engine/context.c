@@ -10,113 +10,125 @@ _Static_assert(offsetof(cmw_ctx, request) <= 256, "the hot part of a context out
 /* ---- Begin ------------------------------------------------------------------------------ */
 
 /* Limits of the head: the request begins, and fails when it is run. */
-static inline void check_limits(cmw_ctx *ctx, const cmw_request_view *view,
-                                const cmw_limits *limits)
+static void check_limits(cmw_ctx *ctx, const cmw_limits *limits)
 {
+    const cmw_request_view *view = &ctx->request.view;
     const size_t bytes =
         view->header_bytes ? view->header_bytes : cmw__request_header_bytes(&ctx->request);
 
-    if (CMW_UNLIKELY(view->header_count > limits->header_count || bytes > limits->header_bytes))
+    if (view->header_count > limits->header_count || bytes > limits->header_bytes)
         cmw__ctx_fail_with(ctx, 431, CMW_ERR_LIMIT);
 }
 
-static inline void check_target(cmw_ctx *ctx, const cmw_engine *engine)
+static void check_target(cmw_ctx *ctx, const cmw_engine *engine)
 {
-    if (CMW_UNLIKELY(engine->target_policy == CMW_TARGET_REJECT) &&
+    if (engine->target_policy == CMW_TARGET_REJECT &&
         !cmw__request_path_is_canonical(&ctx->request))
         cmw__ctx_fail_with(ctx, 400, CMW_ERR_INVALID);
 }
 
 /* One request in `sample_every` is timed. */
-static inline void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
+static void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
 {
-    if (CMW_LIKELY(--worker->sample_countdown != 0))
+    if (worker->sample_countdown != 0)
         return;
     worker->sample_countdown = worker->engine->sample_every;
     if (worker->engine->sample_every == 0)
         return;
     ctx->flags |= CMW__CTX_SAMPLED;
-    ctx->sample_begin_ns = cmw__engine_clock(worker->engine);
+    ctx->sample_begin = cmw__engine_ticks(worker->engine);
+}
+
+/* What the quick look below does not let pass: each check by itself. */
+static CMW__NOINLINE int begin_unusual(cmw_ctx *ctx)
+{
+    const cmw_engine *engine = ctx->worker->engine;
+
+    check_limits(ctx, &engine->limits);
+    check_target(ctx, engine);
+    choose_sample(ctx, ctx->worker);
+    return 0;
+}
+
+/* 1 if a head is within the limits and need not be looked at: two comparisons, of which the second
+ * lets no 0 through, the length that is not known yet. */
+static inline int is_quick(const cmw_engine *engine, const cmw_request_view *view)
+{
+    return view->header_count < engine->quick_header_count &&
+           view->header_bytes - 1 < engine->quick_header_bytes;
 }
 
 /* What depends on the plan and not on the request. Afterwards each end leaves it as it is here. */
-static CMW__NOINLINE void lay_out(cmw_ctx *ctx, const cmw_plan *plan)
+static void lay_out(cmw_ctx *ctx, struct cmw__plan_use *use)
 {
     cmw_worker *worker = ctx->worker;
+    const cmw_plan *plan = use->plan;
     char *base = (char *)ctx;
 
     ctx->plan = plan;
+    ctx->use = use;
+    ctx->route = CMW_NONE;
     ctx->slot_bits = (uint64_t *)(void *)(base + CMW__CTX_FIXED);
     cmw__unpoison(base, worker->engine->context_bytes);
+    memset(ctx->slot_bits, 0, plan->slot_words * sizeof *ctx->slot_bits);
     cmw__arena_init(&ctx->arena, &worker->blocks, base + plan->arena_offset,
                     base + worker->engine->context_bytes - CMW__RESERVE_BYTES,
                     worker->engine->limits.memory_bytes);
     ctx->request.arena = &ctx->arena;
+    ctx->request.body = cmw_str_make(NULL, 0);
     cmw__response_init(&ctx->response, &ctx->arena, ctx->segments, CMW__SEGMENTS_INLINE);
     ctx->response.constants = plan->constants;
 }
 
-static inline void init_context(cmw_ctx *ctx, struct cmw__plan_use *use,
-                                const cmw_request_view *view)
+/* No context is free, or it is laid out for another plan, or another plan is installed: set that
+ * right, and begin again. */
+static CMW__NOINLINE int begin_prepared(cmw_worker *worker, cmw_ctx **out,
+                                        const cmw_request_view *view)
 {
-    const cmw_plan *plan = use->plan;
-
-    if (CMW_UNLIKELY(ctx->plan != plan))
-        lay_out(ctx, plan);
-    ctx->at = NULL;
-    ctx->use = use;
-    ctx->pre_end = NULL;
-    ctx->route = CMW_NONE;
-    ctx->flags = 0;
-    ctx->state = CMW__CTX_BEGUN;
-    ctx->phase = CMW_PHASE_PRE_ROUTE;
-    cmw__request_restart(&ctx->request, view);
-    ctx->values = NULL;
-    ctx->body = NULL;
-    ctx->services = NULL;
-    ctx->early = 0;
-    ctx->begin_ns = view->now_ns;
-    ctx->slot_bits[0] = 0;
-    for (uint32_t i = 1; CMW_UNLIKELY(i < plan->slot_words); i++)
-        ctx->slot_bits[i] = 0;
+    cmw_worker_idle(worker);
+    struct cmw__plan_use *use = worker->use;
+    if (!use)
+        return CMW_ERR_STATE;
+    if (!worker->free_contexts && cmw__worker_add_context(worker) != 0) {
+        cmw__counter_add(&use->counters[CMW__COUNT_OVERLOAD], 1);
+        return worker->context_count >= worker->engine->context_limit ? CMW_ERR_LIMIT
+                                                                      : CMW_ERR_NOMEM;
+    }
+    if (worker->free_contexts->use != use)
+        lay_out(worker->free_contexts, use);
+    return cmw_ctx_begin(worker, out, view);
 }
 
-static inline int check_view(const cmw_request_view *view)
+static CMW__COLD int begin_wrong(const cmw_request_view *view)
 {
-    if (view->size != sizeof *view)
-        return CMW_ERR_VERSION;
-    if ((!view->headers && view->header_count > 0) || view->scheme > CMW_SCHEME_HTTPS)
-        return CMW_ERR_ARG;
-    return 0;
+    return view && view->size != sizeof *view ? CMW_ERR_VERSION : CMW_ERR_ARG;
 }
 
+static inline int view_is_wrong(const cmw_request_view *view)
+{
+    return view->size != sizeof *view || (!view->headers && view->header_count > 0) ||
+           view->scheme > CMW_SCHEME_HTTPS;
+}
+
+/* Whatever is not usual is the last call of this function, so that it saves no register. */
 int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *view)
 {
-    if (CMW_UNLIKELY(!worker || !out || !view))
-        return CMW_ERR_ARG;
-    const int rc = check_view(view);
-    if (CMW_UNLIKELY(rc != 0))
-        return rc;
-    cmw_engine *engine = worker->engine;
-    if (CMW_UNLIKELY(atomic_load_explicit(&engine->epoch, memory_order_acquire) != worker->epoch))
-        cmw__worker_follow(worker);
-    if (CMW_UNLIKELY(!worker->use))
-        return CMW_ERR_STATE;
-    cmw_ctx *ctx = cmw__worker_take_context(worker);
-    if (CMW_UNLIKELY(!ctx)) {
-        cmw__counter_add(&worker->use->counters[CMW__COUNT_OVERLOAD], 1);
-        return worker->context_count >= engine->context_limit ? CMW_ERR_LIMIT : CMW_ERR_NOMEM;
-    }
+    if (CMW_UNLIKELY(!view || view_is_wrong(view) || !worker || !out))
+        return begin_wrong(view);
+    const cmw_engine *engine = worker->engine;
+    cmw_ctx *ctx = worker->free_contexts;
+    if (CMW_UNLIKELY(!ctx || ctx->use != worker->use ||
+                     atomic_load_explicit(&engine->epoch, memory_order_acquire) != worker->epoch))
+        return begin_prepared(worker, out, view);
 
-    init_context(ctx, worker->use, view);
-    worker->use->in_flight++;
+    worker->free_contexts = ctx->next_free;
+    *out = ctx;
+    cmw__request_restart(&ctx->request, view);
     cmw__count(ctx, CMW__COUNT_BEGUN);
     if (view->method.len == 4 && memcmp(view->method.data, "HEAD", 4) == 0)
         ctx->response.flags = CMW__RESPONSE_HEAD_ONLY;
-    check_limits(ctx, view, &engine->limits);
-    check_target(ctx, engine);
-    choose_sample(ctx, worker);
-    *out = ctx;
+    if (CMW_UNLIKELY(--worker->sample_countdown == 0) || CMW_UNLIKELY(!is_quick(engine, view)))
+        return begin_unusual(ctx);
     return 0;
 }
 
@@ -125,8 +137,8 @@ int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *vie
 /* What the body may have: the engine's limit, or a lower one of this request. */
 static uint64_t body_limit(const cmw_ctx *ctx)
 {
-    return ctx->flags & CMW__CTX_BODY_LIMITED ? ctx->body_limit
-                                              : ctx->worker->engine->limits.body_bytes;
+    return ctx->traces & CMW__CTX_BODY_LIMITED ? ctx->body_limit
+                                               : ctx->worker->engine->limits.body_bytes;
 }
 
 int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes)
@@ -140,7 +152,7 @@ int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes)
     if (ctx->request.body.len > bytes || (declared != CMW_LENGTH_UNKNOWN && declared > bytes))
         return CMW_ERR_LIMIT;
     ctx->body_limit = bytes;
-    ctx->flags |= CMW__CTX_BODY_LIMITED;
+    ctx->traces |= CMW__CTX_BODY_LIMITED;
     return 0;
 }
 
@@ -160,6 +172,7 @@ static int reserve_body(cmw_ctx *ctx, size_t len)
         cmw__block_put(blocks, ctx->body);
     }
     ctx->body = block;
+    ctx->traces |= CMW__CTX_LITTER;
     ctx->request.body.data = cmw__block_bytes(block);
     return 0;
 }
@@ -207,61 +220,104 @@ int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes)
 
 /* ---- End -------------------------------------------------------------------------------- */
 
-static inline void count_end(cmw_ctx *ctx, cmw_end_reason reason)
-{
-    const unsigned hundreds = ctx->response.status / 100u;
-
-    cmw__count(ctx, CMW__COUNT_CLASS + (hundreds < 6 ? hundreds : 0));
-    cmw__count(ctx, CMW__COUNT_REASON + (uint32_t)reason);
-}
-
 static void record_duration(cmw_ctx *ctx)
 {
-    const uint64_t elapsed = cmw__engine_clock(ctx->worker->engine) - ctx->sample_begin_ns;
+    const cmw_engine *engine = ctx->worker->engine;
+    const uint64_t elapsed =
+        cmw__engine_elapsed_ns(engine, ctx->sample_begin, cmw__engine_ticks(engine));
     cmw__use_record(ctx->use, 0, elapsed);
     cmw__counter_add(&ctx->use->counters[CMW__COUNT_DURATION_SUM], elapsed);
 }
 
 /* A response that was not committed was not sent. */
-static inline cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
+static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
 {
     if ((unsigned)reason >= CMW_END_REASON_COUNT)
         return CMW_END_ERROR;
     return reason == CMW_END_SENT && ctx->state != CMW__CTX_COMMITTED ? CMW_END_ERROR : reason;
 }
 
-/* Clean-ups run first: they may read the body and the response. */
-static inline void release_memory(cmw_ctx *ctx)
+static void clear_slots(cmw_ctx *ctx)
 {
-    cmw__arena_recycle(&ctx->arena);
-    if (CMW_UNLIKELY(ctx->body != NULL))
-        cmw__block_put(&ctx->worker->blocks, ctx->body);
-    if (CMW_UNLIKELY(ctx->response.segments != ctx->segments)) {
-        ctx->response.segments = ctx->segments;
-        ctx->response.segment_cap = CMW__SEGMENTS_INLINE;
-    }
-    cmw__response_restart(&ctx->response);
+    for (uint32_t i = 0; i < ctx->plan->slot_words; i++)
+        ctx->slot_bits[i] = 0;
 }
 
-void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
+/* Clean-ups have run: they may read what goes here. */
+static CMW__NOINLINE void sweep(cmw_ctx *ctx)
+{
+    if (ctx->body)
+        cmw__block_put(&ctx->worker->blocks, ctx->body);
+    ctx->body = NULL;
+    ctx->request.body = cmw_str_make(NULL, 0);
+    ctx->values = NULL;
+    ctx->services = NULL;
+    ctx->early = 0;
+    ctx->route = CMW_NONE;
+    clear_slots(ctx);
+}
+
+/* 41/4096 is near enough to 1/100 for what a status can be: 0 to 999. */
+static inline uint32_t status_class(uint32_t status)
+{
+    return status * 41 >> 12;
+}
+
+static inline void count_end(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    const uint32_t class_begin = status_class(ctx->response.status) * CMW__REASON_ROOM;
+    cmw__count(ctx, CMW__COUNT_ENDED + class_begin + (uint32_t)reason);
+}
+
+/* The context is as the next request is to find it, but for what has been swept. */
+static inline void put_back(cmw_ctx *ctx)
 {
     cmw_worker *worker = ctx->worker;
-    struct cmw__plan_use *use = ctx->use;
 
+    cmw__response_restart(&ctx->response, CMW__SEGMENTS_INLINE);
+    ctx->state = CMW__CTX_BEGUN;
+    ctx->flags = 0;
+    ctx->traces = 0;
+    ctx->left = 0;
+    cmw__worker_put_context(worker, ctx);
+    if (CMW_UNLIKELY(ctx->use != worker->use))
+        cmw__worker_release_retired(worker);
+}
+
+static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
+{
     reason = true_reason(ctx, reason);
+    if (ctx->state == CMW__CTX_BEGUN)
+        cmw__ctx_forget_pre(ctx);
     ctx->reason = (uint32_t)reason;
     ctx->state = CMW__CTX_ENDING;
     ctx->response.flags |= CMW__RESPONSE_FROZEN;
-    if (ctx->plan->programs[CMW_PHASE_COMPLETE].count > 1)
-        cmw__ctx_run_complete(ctx);
+    cmw__ctx_run_complete(ctx);
     count_end(ctx, reason);
-    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
+    if (ctx->flags & CMW__CTX_SAMPLED)
         record_duration(ctx);
-    release_memory(ctx);
-    cmw__worker_put_context(worker, ctx);
-    use->in_flight--;
-    if (CMW_UNLIKELY(use != worker->use))
-        cmw__worker_release_retired(worker);
+    cmw__arena_reset(&ctx->arena);
+    if (ctx->traces)
+        sweep(ctx);
+    ctx->response.segments = ctx->segments;
+    ctx->response.json = NULL;
+    put_back(ctx);
+}
+
+/* The usual way is a few stores; whatever else there is to do is a call at its very end, so that it
+ * saves no register. */
+void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    if (CMW_UNLIKELY(reason != CMW_END_SENT ||
+                     !(ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0) || ctx->traces ||
+                     ctx->arena.needs_reset || ctx->response.segment_cap != CMW__SEGMENTS_INLINE) ||
+        ctx->plan->programs[CMW_PHASE_COMPLETE].count > 1) {
+        end_unusual(ctx, reason);
+        return;
+    }
+    count_end(ctx, CMW_END_SENT);
+    cmw__arena_recycle(&ctx->arena);
+    put_back(ctx);
 }
 
 /* ---- Parts ------------------------------------------------------------------------------ */
@@ -293,9 +349,11 @@ void *cmw_ctx_host_data(cmw_ctx *ctx)
 
 uint64_t cmw_ctx_begin_ns(cmw_ctx *ctx)
 {
-    if (ctx->begin_ns == 0)
-        ctx->begin_ns = cmw__engine_clock(ctx->worker->engine);
-    return ctx->begin_ns;
+    uint64_t *now_ns = &ctx->request.view.now_ns;
+
+    if (*now_ns == 0)
+        *now_ns = cmw__engine_clock(ctx->worker->engine);
+    return *now_ns;
 }
 
 uint64_t cmw_ctx_now_ns(cmw_ctx *ctx)
@@ -331,21 +389,23 @@ const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx)
 
 /* ---- Who runs --------------------------------------------------------------------------- */
 
-/* The program that `ctx->at` is in. */
+/* The program of the entry that runs. */
 static const struct cmw__program *current_program(const cmw_ctx *ctx)
 {
-    const struct cmw__program *program = &ctx->plan->programs[ctx->phase];
-    if (ctx->phase != CMW_PHASE_PRE_ROUTE || ctx->route == CMW_NONE)
+    const cmw_phase phase = cmw__ctx_phase(ctx);
+    const struct cmw__program *program = &ctx->plan->programs[phase];
+    if (phase != CMW_PHASE_PRE_ROUTE || ctx->route == CMW_NONE)
         return program;
     return &ctx->plan->routes[ctx->route].pre;
 }
 
 static const struct cmw__planned *current_middleware(const cmw_ctx *ctx)
 {
-    if (!ctx->at)
+    const struct cmw__entry *at = cmw__ctx_at(ctx);
+    if (!at)
         return NULL;
     const struct cmw__program *program = current_program(ctx);
-    const uint32_t index = program->info[ctx->at - program->entries].middleware;
+    const uint32_t index = program->info[at - program->entries].middleware;
     return index == CMW_NONE ? NULL : &ctx->plan->middleware[index];
 }
 
@@ -361,9 +421,10 @@ int cmw_ctx_was_entered(const cmw_ctx *ctx)
     const struct cmw__planned *planned = current_middleware(ctx);
     if (!planned || !planned->pre)
         return 0;
-    if (ctx->phase == CMW_PHASE_PRE_ROUTE)
+    if (cmw__ctx_phase(ctx) == CMW_PHASE_PRE_ROUTE)
         return 1;
-    const struct cmw__entry *end = planned->route == CMW_NONE ? ctx->pre_end : ctx->route_end;
+    const struct cmw__entry *end =
+        planned->route == CMW_NONE ? cmw__ctx_pre_end(ctx) : ctx->route_end;
     if (planned->route != CMW_NONE && planned->route != ctx->route)
         return 0;
     return end && planned->pre <= end;
@@ -404,6 +465,7 @@ static struct cmw__value *add_value(cmw_ctx *ctx, cmw_str key)
         cmw_arena_defer(&ctx->arena, destroy_value, entry) != 0)
         return NULL;
     ctx->values = entry;
+    ctx->traces |= CMW__CTX_LITTER;
     return entry;
 }
 

@@ -25,7 +25,7 @@
 #define CMW__RESERVE_BYTES 512
 
 enum cmw__ctx_state {
-    CMW__CTX_BEGUN,
+    CMW__CTX_BEGUN, /* 0, as all that begin finds in a context */
     CMW__CTX_PRE_ROUTE,
     CMW__CTX_HANDLER,
     CMW__CTX_POST_ROUTE,
@@ -33,59 +33,67 @@ enum cmw__ctx_state {
     CMW__CTX_ENDING
 };
 
+/* Bits of cmw_ctx.flags: what leads a request off the usual way. */
 enum {
     CMW__CTX_SKIP_ROUTE = 1 << 0,
     CMW__CTX_FAILED = 1 << 1, /* a fault waits for its error callbacks */
     CMW__CTX_FAULT = 1 << 2,  /* there was a fault */
-    CMW__CTX_SECOND_FAULT = 1 << 3,
-    CMW__CTX_SAMPLED = 1 << 4,
-    CMW__CTX_MATCHED = 1 << 5,
-    CMW__CTX_ABORTED = 1 << 6,
-    CMW__CTX_RESERVE_USED = 1 << 7,
-    CMW__CTX_IN_ERROR = 1 << 8,
-    CMW__CTX_BODY_LIMITED = 1 << 9 /* by body_limit */
+    CMW__CTX_SAMPLED = 1 << 3,
+    CMW__CTX_ABORTED = 1 << 4,
+    CMW__CTX_RESERVE_USED = 1 << 5,
+    CMW__CTX_PRE_ENDED = 1 << 6, /* pre_route did not reach its end: it ended at `pre_end` */
+    CMW__CTX_IN_ERROR = 1 << 7,  /* error callbacks run */
+};
+
+/* Bits of cmw_ctx.traces: what a request leaves behind that its end sweeps away. */
+enum {
+    CMW__CTX_MATCHED = 1 << 0,
+    CMW__CTX_LITTER = 1 << 1,      /* slots, values, services, a body, a route, early answers */
+    CMW__CTX_BODY_LIMITED = 1 << 2 /* by body_limit */
 };
 
 /* A worker's shard of a plan's statistics, and how many of its contexts run on the plan. */
 struct cmw__plan_use {
     cmw_plan *plan;
-    cmw__counter *counters;
     _Atomic uint32_t *histograms;
-    uint32_t in_flight;
     struct cmw__installed *installed;
     struct cmw__plan_use *next_retired;
     size_t alloc_bytes;
+    cmw__counter counters[]; /* plan->counter_count; here, so that counting loads no pointer */
 };
 
 struct cmw__value;
 
 struct cmw_ctx {
     const cmw_plan *plan;
-    const struct cmw__entry *at; /* the entry that runs; NULL between phases */
-    struct cmw__entry *jump;     /* where a guard sends the loop */
+    /* The entry that runs, if one does, is at_end[-left]: see cmw__ctx_at. */
+    const struct cmw__entry *at_end;
+    cmw_ctx *next_free;
     cmw_worker *worker;
-    struct cmw__plan_use *use;
-    const struct cmw__entry *pre_end; /* where pre_route ended; NULL: it has not run */
+    struct cmw__plan_use *use;        /* for which it is laid out; NULL: for none */
+    const struct cmw__entry *pre_end; /* if PRE_ENDED; NULL: pre_route has not run */
     uint64_t *slot_bits;
     struct cmw__bitset active; /* runs, if MATCHED */
-    uint16_t flags;
+    /* These are 0 when a request begins: the end of the one before sees to it. Beside each other,
+     * so that one comparison asks for a state without flags. */
     uint8_t state;
-    uint8_t phase;  /* of the program that runs */
+    uint8_t flags;
+    uint8_t traces;
+    uint8_t left;
     uint32_t route; /* index in the plan, or CMW_NONE */
     cmw_arena arena;
     cmw_response response;
     /* Up to here: the hot part. */
     cmw_request request;
+    struct cmw__entry *jump; /* where a guard sends the loop */
     const struct cmw__entry *route_end;
     struct cmw__value *values;
     struct cmw__block *body;
     struct cmw__request_service *services;
-    uint64_t begin_ns;        /* 0: not read */
-    uint64_t sample_begin_ns; /* if SAMPLED */
-    uint64_t early;           /* classes decided before the match point: asked, */
-    uint64_t early_holds;     /* and what was found */
-    uint64_t body_limit;      /* if BODY_LIMITED */
-    cmw_ctx *next_free;
+    uint64_t sample_begin; /* if SAMPLED */
+    uint64_t early;        /* classes decided before the match point: asked, */
+    uint64_t early_holds;  /* and what was found */
+    uint64_t body_limit;   /* if BODY_LIMITED */
     cmw_fault fault;
     uint32_t reason;
     struct cmw__segment segments[CMW__SEGMENTS_INLINE];
@@ -116,23 +124,59 @@ void cmw__worker_close_random(cmw_worker *worker);
 /* Offset of what the plan lays out. */
 #define CMW__CTX_FIXED ((sizeof(cmw_ctx) + 15) & ~(size_t)15)
 
-/* A new context, when none is free and the limit allows one more; NULL: the limit, or memory. */
-cmw_ctx *cmw__worker_create_context(cmw_worker *worker);
-
-static inline cmw_ctx *cmw__worker_take_context(cmw_worker *worker)
-{
-    cmw_ctx *ctx = worker->free_contexts;
-    if (CMW_UNLIKELY(!ctx))
-        return cmw__worker_create_context(worker);
-    worker->free_contexts = ctx->next_free;
-    return ctx;
-}
+/* One free context more: 0, CMW_ERR_LIMIT, CMW_ERR_NOMEM. */
+int cmw__worker_add_context(cmw_worker *worker);
 
 static inline void cmw__worker_put_context(cmw_worker *worker, cmw_ctx *ctx)
 {
     ctx->next_free = worker->free_contexts;
     worker->free_contexts = ctx;
 }
+
+/* The phase whose callbacks run, if any do. */
+static inline cmw_phase cmw__ctx_phase(const cmw_ctx *ctx)
+{
+    if (ctx->flags & CMW__CTX_IN_ERROR)
+        return CMW_PHASE_ERROR;
+    if (ctx->state == CMW__CTX_ENDING)
+        return CMW_PHASE_COMPLETE;
+    return ctx->state == CMW__CTX_POST_ROUTE ? CMW_PHASE_POST_ROUTE : CMW_PHASE_PRE_ROUTE;
+}
+
+/*
+ * The entry that runs, or NULL between phases, where `left` means nothing.
+ *
+ * The usual way leaves in `left`, as a constant, where in a group of entries it is: storing a byte
+ * is one instruction an entry, and a pointer took two.
+ */
+static inline const struct cmw__entry *cmw__ctx_at(const cmw_ctx *ctx)
+{
+    const int runs = ctx->state == CMW__CTX_PRE_ROUTE || ctx->state == CMW__CTX_POST_ROUTE ||
+                     ctx->state == CMW__CTX_ENDING || (ctx->flags & CMW__CTX_IN_ERROR);
+    return runs && ctx->left ? ctx->at_end - ctx->left : NULL;
+}
+
+static inline void cmw__ctx_set_idle(cmw_ctx *ctx)
+{
+    ctx->left = 0;
+}
+
+/* Where pre_route ended: an entry, the last of which is the program's end; NULL: it has not run. */
+static inline const struct cmw__entry *cmw__ctx_pre_end(const cmw_ctx *ctx)
+{
+    if (ctx->flags & CMW__CTX_PRE_ENDED)
+        return ctx->pre_end;
+    return ctx->plan->programs[CMW_PHASE_PRE_ROUTE].end;
+}
+
+static inline void cmw__ctx_set_at(cmw_ctx *ctx, const struct cmw__entry *entry)
+{
+    ctx->at_end = entry + 1;
+    ctx->left = 1;
+}
+
+/* Contexts that run on the plan: begun and not ended. */
+uint32_t cmw__use_in_flight(const struct cmw__plan_use *use);
 
 /* Take over a newly installed plan. Takes the engine's lock. */
 void cmw__worker_follow(cmw_worker *worker);

@@ -65,6 +65,8 @@ struct cmw_engine {
     uint32_t context_limit;
     uint32_t worker_limit;
     uint32_t sample_every;
+    uint32_t quick_header_count; /* a head with fewer fields, and */
+    uint32_t quick_header_bytes; /* no more bytes, begins without a further look; 0: none does */
     int32_t target_policy;
     cmw_limits limits;
     uint64_t (*clock_ns)(void *self);
@@ -103,6 +105,10 @@ struct cmw__service *cmw__engine_service(const cmw_engine *engine, cmw_service s
 int cmw__engine_check_hosts(const cmw_engine *engine, const cmw_plan *plan, cmw_diag *diag);
 
 uint64_t cmw__engine_clock(const cmw_engine *engine);
+
+/* For durations: a moment, in a unit of the engine's; and the time between two. */
+uint64_t cmw__engine_ticks(const cmw_engine *engine);
+uint64_t cmw__engine_elapsed_ns(const cmw_engine *engine, uint64_t from, uint64_t to);
 
 /* Check services (missing, cycles, scopes) and make the singletons that a chain needs. */
 struct cmw__order;

@@ -11,18 +11,18 @@
 
 /* ---- Uses ------------------------------------------------------------------------------- */
 
-static size_t counters_bytes(const cmw_plan *plan)
+/* The head and the counters; the histograms follow. */
+static size_t counted_bytes(const cmw_plan *plan)
 {
-    return (plan->counter_count * sizeof(cmw__counter) + 63) & ~(size_t)63;
+    return (sizeof(struct cmw__plan_use) + plan->counter_count * sizeof(cmw__counter) + 63) &
+           ~(size_t)63;
 }
 
 static size_t use_bytes(const cmw_plan *plan)
 {
-    return 64 + counters_bytes(plan) +
+    return counted_bytes(plan) +
            (size_t)plan->histogram_count * CMW__HISTOGRAM_BUCKETS * sizeof(uint32_t);
 }
-
-_Static_assert(sizeof(struct cmw__plan_use) <= 64, "a use's head is one cache line");
 
 int cmw__installed_add_use(cmw_engine *engine, struct cmw__installed *installed, uint32_t worker)
 {
@@ -37,8 +37,7 @@ int cmw__installed_add_use(cmw_engine *engine, struct cmw__installed *installed,
     memset(piece, 0, bytes);
     struct cmw__plan_use *use = (struct cmw__plan_use *)(void *)piece;
     use->plan = plan;
-    use->counters = (cmw__counter *)(void *)(piece + 64);
-    use->histograms = (_Atomic uint32_t *)(void *)(piece + 64 + counters_bytes(plan));
+    use->histograms = (_Atomic uint32_t *)(void *)(piece + counted_bytes(plan));
     use->installed = installed;
     use->alloc_bytes = bytes;
     installed->uses[worker] = use;

@@ -39,6 +39,7 @@ static int predicate_holds(const struct cmw__class *klass, uint32_t index, cmw_c
     const uint32_t asked = ctx->plan->memo_bit + 2 * klass->memos[index];
     const uint32_t found = asked + 1;
     if (!has_bit(ctx->slot_bits, asked)) {
+        ctx->traces |= CMW__CTX_LITTER;
         ctx->slot_bits[asked / 64] |= UINT64_C(1) << (asked % 64);
         if (ask_predicate(condition, ctx))
             ctx->slot_bits[found / 64] |= UINT64_C(1) << (found % 64);
@@ -155,9 +156,9 @@ int cmw__ctx_match(cmw_ctx *ctx)
 {
     const cmw_plan *plan = ctx->plan;
 
-    if (ctx->flags & CMW__CTX_MATCHED)
+    if (ctx->traces & CMW__CTX_MATCHED)
         return 0;
-    ctx->flags |= CMW__CTX_MATCHED;
+    ctx->traces |= CMW__CTX_MATCHED;
     ctx->active.summary = NULL; /* no class holds if this fails */
     uint64_t *room = find_room(ctx);
     if (!room)
@@ -190,6 +191,7 @@ static int early_run_is_active(cmw_ctx *ctx, const struct cmw__run *run)
 {
     const uint64_t mask = UINT64_C(1) << run->klass->early;
     if (!(ctx->early & mask)) {
+        ctx->traces |= CMW__CTX_LITTER;
         ctx->early |= mask;
         ctx->early_holds &= ~mask;
         if (cmw__class_holds(run->klass, ctx))
@@ -211,7 +213,7 @@ int cmw__entry_guard(void *self, cmw_ctx *ctx)
 {
     const struct cmw__run *run = self;
 
-    if (!(ctx->flags & CMW__CTX_MATCHED)) {
+    if (!(ctx->traces & CMW__CTX_MATCHED)) {
         if (run->klass->early != CMW_NONE) {
             if (early_run_is_active(ctx, run)) {
                 cmw__count(ctx, run->counter);
@@ -231,7 +233,8 @@ int cmw__entry_guard(void *self, cmw_ctx *ctx)
 int cmw__entry_entered_guard(void *self, cmw_ctx *ctx)
 {
     const struct cmw__entered_guard *guard = self;
-    const struct cmw__entry *end = guard->route == CMW_NONE ? ctx->pre_end : ctx->route_end;
+    const struct cmw__entry *end =
+        guard->route == CMW_NONE ? cmw__ctx_pre_end(ctx) : ctx->route_end;
 
     if ((guard->route != CMW_NONE && guard->route != ctx->route) || !end || guard->pre > end) {
         ctx->jump = guard->after;

@@ -28,6 +28,7 @@
 #define CMW__PROGRAMS 4
 
 struct cmw__service;
+struct cmw__program;
 
 struct cmw__entry {
     int (*fn)(void *self, cmw_ctx *ctx);
@@ -41,6 +42,12 @@ enum cmw__entry_kind {
     CMW__ENTRY_MATCH, /* decide the conditions; not 0: no memory, or a path that has none */
     CMW__ENTRY_END
 };
+
+/* Entries of a group: see run_group. */
+#define CMW__GROUP 8
+
+/* The usual way through a program: what follows it, too. */
+typedef cmw_next cmw__run_fn(cmw_ctx *ctx, const struct cmw__program *program);
 
 /* What an entry is; by the same index. Read off the hot path only. */
 struct cmw__entry_info {
@@ -60,6 +67,11 @@ struct cmw__program {
     struct cmw__entry_info *info;
     uint32_t count; /* with the end; 1 means nothing to do */
     uint32_t entered_counter;
+    /* The usual way runs the entries in groups: a first one of 1 to CMW__GROUP of them, then full
+     * ones up to `end`. */
+    const struct cmw__entry *first_end;
+    const struct cmw__entry *end; /* behind the last entry but the end */
+    cmw__run_fn *run;             /* NULL: no entry, or neither pre_route nor post_route */
     uint32_t phase;
     uint32_t route; /* index into plan->routes, or CMW_NONE */
 };
@@ -155,13 +167,6 @@ struct cmw__prepare {
     void *self;
 };
 
-/* What a commit has to do. */
-enum cmw__post_work {
-    CMW__POST_NOTHING,
-    CMW__POST_CONSTANTS, /* post_route is one unconditional block: it need not run as a program */
-    CMW__POST_PROGRAM
-};
-
 struct cmw_plan {
     /* Read by every request. */
     struct cmw__program programs[CMW__PROGRAMS];
@@ -175,8 +180,7 @@ struct cmw_plan {
     uint32_t match_offset; /* where they are in a context; 0: in the arena */
     uint32_t prepare_count;
     const struct cmw__prepare *prepares;
-    enum cmw__post_work post_work;
-    const struct cmw__header_block *constants; /* with CMW__POST_CONSTANTS, else NULL */
+    const struct cmw__header_block *constants; /* all that post_route is, where it is that */
 
     const struct cmw__planned_service *services; /* by handle */
     uint32_t service_limit;
@@ -218,14 +222,19 @@ struct cmw__owned_block {
     struct cmw__header_block *block;
 };
 
-/* Fixed counters of a plan; those of runs and entries follow. */
+/* Hundreds of a status, 0 to 9 (100 to 999, or 0 for none), and room for the end reasons. */
+#define CMW__STATUS_CLASSES 10
+#define CMW__REASON_ROOM 8
+
+/* Fixed counters of a plan; those of runs and entries follow. A request that ended counts once, by
+ * class and reason together: the sums by one of them are made when statistics are read. */
 enum {
     CMW__COUNT_BEGUN,
+    CMW__COUNT_UNRUN, /* begun, and nothing of pre_route has run */
     CMW__COUNT_OVERLOAD,
     CMW__COUNT_FAULT,
-    CMW__COUNT_CLASS,
-    CMW__COUNT_REASON = CMW__COUNT_CLASS + 6,
-    CMW__COUNT_PHASE = CMW__COUNT_REASON + CMW_END_REASON_COUNT,
+    CMW__COUNT_ENDED,
+    CMW__COUNT_PHASE = CMW__COUNT_ENDED + CMW__STATUS_CLASSES * CMW__REASON_ROOM,
     CMW__COUNT_DURATION_SUM = CMW__COUNT_PHASE + CMW__PROGRAMS,
     CMW__COUNT_FIXED
 };

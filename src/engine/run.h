@@ -10,6 +10,18 @@
 /* Note a failure that commit (or run, if it has not begun) will answer. Past commit: abort. */
 void cmw__ctx_fail_with(cmw_ctx *ctx, int status, int code);
 
+/* No entry of pre_route has run: nothing was entered. Called where that is so, and not when each
+ * request begins. */
+static inline void cmw__ctx_forget_pre(cmw_ctx *ctx)
+{
+    ctx->flags |= CMW__CTX_PRE_ENDED;
+    ctx->pre_end = NULL;
+    cmw__count(ctx, CMW__COUNT_UNRUN);
+}
+
+/* The usual way through a program of pre_route or post_route. */
+cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *program);
+
 /* Run the callbacks of complete. */
 void cmw__ctx_run_complete(cmw_ctx *ctx);
 

@@ -334,6 +334,7 @@ static int resolve(cmw_ctx *ctx, struct cmw__service *service, void **object)
         if (service->config.scope == CMW_SERVICE_REQUEST) {
             made->next = ctx->services;
             ctx->services = made;
+            ctx->traces |= CMW__CTX_LITTER;
         }
     }
     *object = made->object;

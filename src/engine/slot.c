@@ -130,5 +130,6 @@ void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
         return NULL;
     memset(value, 0, place->size);
     *bits |= mask;
+    ctx->traces |= CMW__CTX_LITTER;
     return value;
 }

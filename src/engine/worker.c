@@ -7,19 +7,20 @@
 
 /* ---- Contexts --------------------------------------------------------------------------- */
 
-CMW__NOINLINE cmw_ctx *cmw__worker_create_context(cmw_worker *worker)
+int cmw__worker_add_context(cmw_worker *worker)
 {
     const cmw_engine *engine = worker->engine;
 
     if (worker->context_count >= engine->context_limit)
-        return NULL;
+        return CMW_ERR_LIMIT;
     cmw_ctx *ctx = cmw_pool_alloc(engine->pools[CMW_POOL_CONTEXT], engine->context_bytes, 64);
     if (!ctx)
-        return NULL;
+        return CMW_ERR_NOMEM;
     memset(ctx, 0, sizeof *ctx);
     ctx->worker = worker;
     worker->context_count++;
-    return ctx;
+    cmw__worker_put_context(worker, ctx);
+    return 0;
 }
 
 static void free_contexts(cmw_worker *worker)
@@ -41,11 +42,20 @@ void cmw_worker_trim(cmw_worker *worker)
     cmw__block_list_trim(&worker->blocks);
 }
 
+uint32_t cmw__use_in_flight(const struct cmw__plan_use *use)
+{
+    uint64_t ended = 0;
+
+    for (uint32_t i = 0; i < CMW__STATUS_CLASSES * CMW__REASON_ROOM; i++)
+        ended += cmw__counter_read(&use->counters[CMW__COUNT_ENDED + i]);
+    return (uint32_t)(cmw__counter_read(&use->counters[CMW__COUNT_BEGUN]) - ended);
+}
+
 uint32_t cmw_worker_in_flight(const cmw_worker *worker)
 {
-    uint32_t count = worker->use ? worker->use->in_flight : 0;
+    uint32_t count = worker->use ? cmw__use_in_flight(worker->use) : 0;
     for (const struct cmw__plan_use *at = worker->retired; at; at = at->next_retired)
-        count += at->in_flight;
+        count += cmw__use_in_flight(at);
     return count;
 }
 
@@ -61,17 +71,26 @@ uint32_t cmw_worker_index(const cmw_worker *worker)
 
 /* ---- Following the installed plan -------------------------------------------------------- */
 
+/* A use is going, and another may come to lie where it lay: no context is laid out for it. */
+static void forget_use(cmw_worker *worker, const struct cmw__plan_use *use)
+{
+    for (cmw_ctx *ctx = worker->free_contexts; ctx; ctx = ctx->next_free)
+        if (ctx->use == use)
+            ctx->use = NULL;
+}
+
 /* Let go of retired uses that nothing runs on. Under the lock. */
 static void release_retired_locked(cmw_worker *worker)
 {
     struct cmw__plan_use **at = &worker->retired;
     while (*at) {
         struct cmw__plan_use *use = *at;
-        if (use->in_flight > 0) {
+        if (cmw__use_in_flight(use) > 0) {
             at = &use->next_retired;
             continue;
         }
         *at = use->next_retired;
+        forget_use(worker, use);
         cmw__installed_drop(worker->engine, use->installed);
     }
 }

@@ -104,6 +104,7 @@ static void enter_block(cmw_arena *arena, struct cmw__block *block)
     arena->block = block;
     arena->room.cursor = cmw__block_bytes(block);
     arena->room.end = arena->room.cursor + cmw__block_room(block);
+    arena->needs_reset = 1;
 }
 
 CMW__COLD void *cmw__arena_alloc_in_new_block(cmw_arena *arena, size_t bytes)
@@ -112,6 +113,7 @@ CMW__COLD void *cmw__arena_alloc_in_new_block(cmw_arena *arena, size_t bytes)
 
     if (!block) {
         arena->exhausted = 1;
+        arena->needs_reset = 1;
         return NULL;
     }
     arena->taken_bytes += (size_t)1 << block->shift;
@@ -174,6 +176,7 @@ int cmw_arena_defer(cmw_arena *arena, cmw_cleanup_fn *cleanup, void *object)
 
     *entry = (struct cmw__cleanup){.previous = arena->cleanup, .run = cleanup, .object = object};
     arena->cleanup = entry;
+    arena->needs_reset = 1;
     return 0;
 }
 
@@ -228,6 +231,7 @@ void cmw__arena_reset(cmw_arena *arena)
     cmw__arena_run_cleanups(arena, NULL);
     release_to(arena, NULL, arena->first);
     arena->exhausted = 0;
+    arena->needs_reset = 0;
 }
 
 cmw_arena_mark cmw_arena_get_mark(const cmw_arena *arena)

@@ -60,6 +60,7 @@ struct cmw_arena {
     size_t taken_bytes; /* of blocks held now; a reserve does not count */
     size_t limit_bytes; /* for taken_bytes; SIZE_MAX: none */
     int exhausted;      /* 1: a piece was refused since the arena began */
+    int needs_reset;    /* 1: there are or were blocks, clean-ups or a refusal */
 };
 
 void cmw__block_list_init(struct cmw__block_list *list, cmw_pool *pool);
@@ -105,18 +106,15 @@ static inline void cmw__arena_init(cmw_arena *arena, struct cmw__block_list *blo
     arena->taken_bytes = 0;
     arena->limit_bytes = limit_bytes;
     arena->exhausted = 0;
+    arena->needs_reset = 0;
 }
 
 /* Run the clean-ups, give the blocks back, poison the first chunk. */
 void cmw__arena_reset(cmw_arena *arena);
 
-/* Reset, with nothing to do but one store when only the first chunk was used. */
+/* The same for one that does not need it: one store. */
 static inline void cmw__arena_recycle(cmw_arena *arena)
 {
-    if (CMW_UNLIKELY(arena->block || arena->cleanup || arena->exhausted)) {
-        cmw__arena_reset(arena);
-        return;
-    }
     arena->room.cursor = arena->first;
     cmw__poison(arena->first, (size_t)(arena->first_end - arena->first));
 }

@@ -27,7 +27,7 @@ cmw_str cmw_request_method(const cmw_request *request)
 
 cmw_str cmw_request_raw_target(const cmw_request *request)
 {
-    return request->raw_target;
+    return request->known & CMW__KNOWN_RAW_TARGET ? request->raw_target : request->view.target;
 }
 
 cmw_scheme cmw_request_scheme(const cmw_request *request)
@@ -47,7 +47,7 @@ const cmw_address *cmw_request_peer(const cmw_request *request)
 
 const cmw_address *cmw_request_client_address(const cmw_request *request)
 {
-    return request->client;
+    return request->known & CMW__KNOWN_CLIENT ? request->client : &request->view.peer;
 }
 
 uint64_t cmw_request_content_length(const cmw_request *request)
@@ -246,7 +246,7 @@ static cmw_str host_text(cmw_request *request, cmw_str field)
 
     if (request->view.authority.len > 0)
         return request->view.authority;
-    cmw__target_split(&parts, request->raw_target, cmw_request_method_id(request));
+    cmw__target_split(&parts, cmw_request_raw_target(request), cmw_request_method_id(request));
     return parts.authority.len > 0 ? parts.authority : field;
 }
 

@@ -56,11 +56,12 @@ int cmw_request_set_target(cmw_request *request, cmw_str target)
     const int rc = is_star ? 0 : cmw__request_make_path(request, &path, parts.path);
     if (rc != 0)
         return rc;
+    request->raw_target = cmw_request_raw_target(request);
     request->view.target = copy;
     request->raw_path = parts.path;
     request->query = parts.query;
     request->path = path;
-    request->known |= CMW__KNOWN_SPLIT | CMW__KNOWN_PATH;
+    request->known |= CMW__KNOWN_SPLIT | CMW__KNOWN_PATH | CMW__KNOWN_RAW_TARGET;
     return 0;
 }
 
@@ -117,6 +118,7 @@ int cmw_request_set_client_address(cmw_request *request, const cmw_address *addr
         return CMW_ERR_NOMEM;
     *copy = *address;
     request->client = copy;
+    request->known |= CMW__KNOWN_CLIENT;
     return 0;
 }
 

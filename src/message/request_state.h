@@ -15,6 +15,8 @@ enum {
     CMW__KNOWN_PATH = 4,
     CMW__KNOWN_HOST = 8,
     CMW__KNOWN_LENGTHS = 16,
+    CMW__KNOWN_CLIENT = 64,      /* `client` was set */
+    CMW__KNOWN_RAW_TARGET = 128, /* view.target was replaced; `raw_target` is the one before */
     CMW__OWNS_HEADERS =
         32, /* view.headers and header_ids are the arena's, with room for header_cap */
     CMW__HAS_PATH_RULES = 64
@@ -32,8 +34,8 @@ struct cmw_request {
     uint8_t method_id;
     uint8_t host_is_valid;
     uint16_t port;
-    const cmw_address *client; /* the peer, or what a refiner set */
-    cmw_str raw_target;        /* as the server gave it */
+    const cmw_address *client; /* what a refiner set; else it is the peer */
+    cmw_str raw_target;        /* as the server gave it, once it was replaced */
     cmw_str body;
     cmw_str raw_path;
     cmw_str query;
@@ -45,23 +47,21 @@ struct cmw_request {
     const cmw_path_rules *path_rules; /* defined with CMW__HAS_PATH_RULES */
 };
 
-/* Begin the next request in the same arena: copies the view. Inline: it is on the hot path. What
- * `known` does not name stays undefined. */
+/* Begin the next request in the same arena, without a body: copies the view. Inline: it is on the
+ * hot path. What `known` does not name stays undefined. */
 static inline void cmw__request_restart(cmw_request *request, const cmw_request_view *view)
 {
     request->view = *view;
     request->known = 0;
     request->writable = CMW__WRITE_HEADERS;
-    request->client = &request->view.peer;
-    request->raw_target = view->target;
-    request->body.data = NULL;
-    request->body.len = 0;
 }
 
 static inline void cmw__request_init(cmw_request *request, const cmw_request_view *view,
                                      cmw_arena *arena)
 {
     request->arena = arena;
+    request->body.data = NULL;
+    request->body.len = 0;
     cmw__request_restart(request, view);
 }
 

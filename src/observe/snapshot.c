@@ -24,6 +24,14 @@ static void add_use(uint64_t *sums, const struct cmw__plan_use *use)
             atomic_load_explicit(&use->histograms[i], memory_order_relaxed);
 }
 
+/* What is not counted by itself: pre_route is entered by each request that begins, but for those
+ * counted apart. */
+static void derive(uint64_t *sums)
+{
+    const uint64_t begun = sums[CMW__COUNT_BEGUN], unrun = sums[CMW__COUNT_UNRUN];
+    sums[CMW__COUNT_PHASE + CMW_PHASE_PRE_ROUTE] = begun > unrun ? begun - unrun : 0;
+}
+
 /* Under the lock. */
 static void add_workers(uint64_t *sums, const struct cmw__installed *installed)
 {
@@ -161,6 +169,22 @@ static void fill_rows(cmw_stats *stats, const uint64_t *sums)
                 fill_row(&stats->rows[stats->row_count++], stats->plan, program, i, sums);
 }
 
+/* Requests that ended are counted by class and reason together. */
+static void fill_ended(cmw_request_stats *to, const uint64_t *sums)
+{
+    memset(to->by_class, 0, sizeof to->by_class);
+    memset(to->by_reason, 0, sizeof to->by_reason);
+    to->ended = 0;
+    for (uint32_t i = 0; i < CMW__STATUS_CLASSES * CMW__REASON_ROOM; i++) {
+        const uint64_t count = sums[CMW__COUNT_ENDED + i];
+        const uint32_t hundreds = i / CMW__REASON_ROOM;
+        to->ended += count;
+        to->by_class[hundreds < 6 ? hundreds : 0] += count;
+        if (i % CMW__REASON_ROOM < CMW_END_REASON_COUNT)
+            to->by_reason[i % CMW__REASON_ROOM] += count;
+    }
+}
+
 static void fill_requests(cmw_stats *stats, const uint64_t *sums)
 {
     cmw_request_stats *to = &stats->requests;
@@ -169,11 +193,7 @@ static void fill_requests(cmw_stats *stats, const uint64_t *sums)
     to->begun = sums[CMW__COUNT_BEGUN];
     to->overloads = sums[CMW__COUNT_OVERLOAD];
     to->faults = sums[CMW__COUNT_FAULT];
-    memcpy(to->by_class, &sums[CMW__COUNT_CLASS], sizeof to->by_class);
-    to->ended = 0;
-    for (int i = 0; i < CMW_END_REASON_COUNT; i++)
-        to->ended += sums[CMW__COUNT_REASON + i];
-    memcpy(to->by_reason, &sums[CMW__COUNT_REASON], sizeof to->by_reason);
+    fill_ended(to, sums);
     to->durations = durations_of(buckets_of(stats->plan, sums, 0), sums[CMW__COUNT_DURATION_SUM]);
 }
 
@@ -193,6 +213,7 @@ static int read_workers(cmw_stats *stats, uint64_t **sums)
     if (rc == 0) {
         add_workers(*sums, installed);
         take_off_baseline(*sums, installed);
+        derive(*sums);
         stats->plan = cmw_plan_retain(installed->plan);
     }
     cmw__mutex_unlock(&engine->lock);
