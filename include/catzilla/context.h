@@ -114,6 +114,35 @@ CMW_API cmw_next cmw_ctx_commit(cmw_ctx *ctx);
 CMW_API void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason);
 
 /**
+ * Give a request up: it has waited too long, its client has left, the server is closing.
+ *
+ * One that is suspended fails now: error callbacks, then post_route. One in its handler fails when
+ * it is committed; the handler can ask cmw_ctx_is_cancelled. The status is 499 for
+ * CMW_END_CLIENT_GONE, 500 for CMW_END_ERROR, else 503; `complete` is told the reason given here,
+ * even if the answer is sent. A token of the request is stale afterwards.
+ *
+ * @return CMW_TO_RESPOND for a suspended request; else what cmw_ctx_run or _commit last returned
+ * Threads: the worker's user
+ * Cost:    that of the callbacks; no allocator call
+ * Since:   0.1
+ */
+CMW_API cmw_next cmw_ctx_cancel(cmw_ctx *ctx, cmw_end_reason reason);
+
+/** 1 if cmw_ctx_cancel or a deadline has given the request up. Cost: O(1). */
+CMW_API int cmw_ctx_is_cancelled(const cmw_ctx *ctx);
+
+/**
+ * Give the request up at a time, with CMW_END_DEADLINE, unless it has been committed by then.
+ *
+ * @param at_ns  of the host's clock; 0: never. Replaces what was set before
+ * @return       0, CMW_ERR_STATE after commit, CMW_ERR_NOMEM
+ * Threads:      the worker's user; callbacks and adapters
+ * Cost:         O(log deadlines of the worker); allocates as their number grows
+ * Since:        0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns);
+
+/**
  * The 503 for a request that got no context: made when the plan compiled, with its unconditional
  * constant fields. NULL if no plan is installed.
  *
@@ -223,6 +252,41 @@ typedef struct cmw_fault {
 
 /** The request's fault, or NULL. Cost: O(1). */
 CMW_API const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx);
+
+/* ---- Suspending ------------------------------------------------------------------------- */
+
+/**
+ * Get ready to suspend: for a callback that is about to return CMW_SUSPEND.
+ *
+ * The token may be given away, and even used, before the callback returns. A callback that then
+ * returns something else leaves the token stale.
+ *
+ * @param[out] token  for cmw_resume; unchanged on failure
+ * @return            0; CMW_ERR_STATE outside of a callback, or in a phase that its middleware does
+ *                    not name in `suspend_phases`; CMW_ERR_LIMIT with some four million requests
+ *                    suspended in one engine; CMW_ERR_NOMEM
+ * Threads:           the context's worker
+ * Cost:              O(1); allocates 64 places at a time, the first time that so many are needed
+ * Since:             0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_suspend(cmw_ctx *ctx, cmw_token *token);
+
+/**
+ * Let a suspended request go on.
+ *
+ * What is delivered reaches the middleware that suspended, exactly once and always later, in
+ * cmw_worker_run: `resumed`, or `dropped` if the request ended first. The host's `wake` is called
+ * if nothing was waiting for that worker yet.
+ *
+ * @param verdict  for `resumed`, or the verdict itself where the middleware has none
+ * @param data     passes to the middleware if 0 is returned, else stays the caller's
+ * @return         0; CMW_ERR_STALE if the token was used or its request no longer waits: nothing
+ *                 was changed but a count; CMW_ERR_ARG without an engine
+ * Threads:        any, at any time while the engine lives; the callback that suspends, too
+ * Cost:           some tens of instructions, no lock but the host's own, no allocation
+ * Since:          0.1
+ */
+CMW_API CMW_NODISCARD int cmw_resume(cmw_engine *engine, cmw_token token, int verdict, void *data);
 
 /* ---- Answers in one line, for pre_route and error --------------------------------------- */
 

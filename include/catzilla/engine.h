@@ -27,6 +27,7 @@ typedef struct cmw_limits {
     uint32_t header_count; /**< else 431. Default 100 */
     uint32_t header_bytes; /**< names and values together; else 431. Default 32 KiB */
     uint64_t body_bytes;   /**< declared or received; else 413. Default 1 MiB */
+    uint64_t request_ms;   /**< from begin to commit; else it is given up. 0: no limit. Default 0 */
 } cmw_limits;
 
 /** The configuration of an engine. Clear with cmw_engine_config_init, which fills the defaults. */
@@ -187,10 +188,13 @@ enum cmw_capability {
     CMW_CAP_FORKS = 1 << 8                  /**< serves from several processes */
 };
 
+/* One request in flight: <catzilla/context.h>. */
+struct cmw_ctx;
+
 /**
  * A server, as the engine sees it: filled by the adapter; must outlive the engine's use of it.
  *
- * `wake` and `arm_timer` belong to suspending, which this version does not run yet.
+ * `wake`, `arm_timer` and `proceed` are needed where requests are suspended or have deadlines.
  */
 typedef struct cmw_host {
     size_t size;           /**< sizeof(cmw_host) */
@@ -198,10 +202,20 @@ typedef struct cmw_host {
     uint32_t capabilities; /**< enum cmw_capability */
     uint32_t header_limit; /**< fields that it passes on; 0: no limit of its own */
 
-    /** Have cmw_worker_run called on the worker's thread, soon. From any thread; or NULL. */
+    /**
+     * Have cmw_worker_run called by the worker's user, soon. From any thread, also from inside
+     * cmw_worker_run; it must not call the engine. Or NULL: the host calls cmw_worker_run anyway.
+     */
     void (*wake)(void *self);
-    /** Have cmw_worker_run called at this time of the host's clock; 0: never. Or NULL. */
+    /** Have cmw_worker_run called at this time of the host's clock; 0: never. By the worker's user;
+     * or NULL. */
     void (*arm_timer)(void *self, uint64_t at_ns);
+    /**
+     * A suspended request goes on: `next` is a cmw_next, as cmw_ctx_run or cmw_ctx_commit would
+     * have returned it, but never CMW_TO_SUSPENDED. Called in cmw_worker_run; may do whatever those
+     * would be followed by, also end the context.
+     */
+    void (*proceed)(void *self, struct cmw_ctx *ctx, int next);
 } cmw_host;
 
 /**
@@ -248,6 +262,21 @@ CMW_API uint32_t cmw_worker_index(const cmw_worker *worker);
 
 /** Workers that an engine may have at once: the configuration's `worker_limit`. Cost: O(1). */
 CMW_API uint32_t cmw_engine_worker_limit(const cmw_engine *engine);
+
+/**
+ * Hand over what was resumed, and give up what is past its deadline: each request that goes on is
+ * told to the host by `proceed`.
+ *
+ * @param now_ns  the host's clock; 0: the engine reads its own
+ * @return        requests that went on
+ * Threads:       the worker's user, not from inside a callback
+ * Cost:          that of the callbacks; O(log deadlines) for each deadline
+ * Since:         0.1
+ */
+CMW_API size_t cmw_worker_run(cmw_worker *worker, uint64_t now_ns);
+
+/** Requests that are suspended. Cost: O(1). */
+CMW_API uint32_t cmw_worker_suspended(const cmw_worker *worker);
 
 /** To be called before blocking: lets go of a plan that is no longer installed. Cost: O(1). */
 CMW_API void cmw_worker_idle(cmw_worker *worker);

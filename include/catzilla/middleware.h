@@ -104,12 +104,26 @@ typedef int cmw_body_fn(void *self, cmw_ctx *ctx, cmw_chunk *chunk);
 
 /**
  * Called on the context's worker after cmw_resume, with what it delivered, whose ownership passes
- * to this call. Returns a verdict as the phase's own callback would.
+ * to this call. Returns a verdict as the phase's own callback would; it may suspend again. Without
+ * it the verdict of cmw_resume counts.
  */
 typedef int cmw_resumed_fn(void *self, cmw_ctx *ctx, int verdict, void *data);
 
-/** Called instead of `resumed`, on any thread, when the request ended first: release `data`. */
+/**
+ * Called instead of `resumed` when the request ended, or went on without waiting, before what was
+ * delivered could be handed over: release `data`. On the context's worker.
+ */
 typedef void cmw_dropped_fn(void *self, void *data);
+
+/**
+ * Names one wait of one request: made by cmw_ctx_suspend, used once by cmw_resume. A value: it may
+ * be copied, kept and handed to another thread, and outlive the request.
+ */
+typedef struct cmw_token {
+    uint64_t generation;
+    uint32_t cell;
+    uint32_t reserved; /**< 0 */
+} cmw_token;
 
 /** Decide a condition: not 0 means yes. Called at most once a request; must change nothing. */
 typedef int cmw_predicate_fn(void *self, cmw_ctx *ctx);
@@ -249,8 +263,8 @@ typedef struct cmw_middleware {
     cmw_complete_fn *complete;
     cmw_resumed_fn *resumed;
     cmw_dropped_fn *dropped;
-    uint32_t suspend_phases; /**< bits 1 << cmw_phase in which it may suspend; not run by 0.1:
-                                  refused when compiling */
+    uint32_t suspend_phases; /**< bits 1 << cmw_phase in which it may suspend: pre_route,
+                                  post_route */
     int32_t body_demand;     /**< cmw_body_demand */
     size_t body_demand_bytes;
 

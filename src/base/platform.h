@@ -34,6 +34,15 @@
 #define CMW__FALLTHROUGH ((void)0)
 #endif
 
+/* Let another thread run. */
+#if defined(_WIN32)
+#include <windows.h>
+#define cmw__yield() ((void)SwitchToThread())
+#else
+#include <sched.h>
+#define cmw__yield() ((void)sched_yield())
+#endif
+
 /* gcc and MSVC define a macro, clang has a feature test. */
 #if defined(__SANITIZE_ADDRESS__)
 #define CMW__ASAN 1

@@ -37,12 +37,47 @@ static int check_supported(const struct cmw__compiler *compiler)
         const char *what = NULL;
         if (mw->request_body || mw->response_body || mw->body_demand != CMW_BODY_NONE)
             what = "body phases";
-        else if (mw->suspend_phases || mw->resumed || mw->dropped)
-            what = "suspending";
         if (what)
             return cmw_diag_set(compiler->diag, CMW_ERR_UNSUPPORTED,
                                 "'%s' declares %s, which version %s does not run", mw->name, what,
                                 CMW_VERSION_STRING);
+    }
+    return 0;
+}
+
+/* ---- Suspending ------------------------------------------------------------------------- */
+
+static int check_suspending(const struct cmw__compiler *compiler, const cmw_middleware *mw)
+{
+    const uint32_t can = 1u << CMW_PHASE_PRE_ROUTE | 1u << CMW_PHASE_POST_ROUTE;
+
+    if (mw->suspend_phases & ~can)
+        return cmw_diag_set(compiler->diag, CMW_ERR_CONFLICT,
+                            "'%s' declares to suspend in a phase other than pre_route and "
+                            "post_route",
+                            mw->name);
+    if ((mw->resumed || mw->dropped) && !mw->suspend_phases)
+        return cmw_diag_set(compiler->diag, CMW_ERR_CONFLICT,
+                            "'%s' has a callback for being resumed, and declares no phase in "
+                            "which it suspends",
+                            mw->name);
+    return 0;
+}
+
+/* Which phases wait, and the first middleware that may in each. */
+static int note_suspending(struct cmw__compiler *compiler)
+{
+    cmw_plan *plan = compiler->plan;
+
+    for (uint32_t i = 0; i < compiler->order.count; i++) {
+        const cmw_middleware *mw = &compiler->order.items[i]->mw;
+        const int rc = check_suspending(compiler, mw);
+        if (rc != 0)
+            return rc;
+        for (int phase = CMW_PHASE_PRE_ROUTE; phase <= CMW_PHASE_POST_ROUTE; phase++)
+            if ((mw->suspend_phases >> phase & 1) && !plan->suspends[phase])
+                plan->suspends[phase] = mw->name;
+        plan->suspend_phases = (uint8_t)(plan->suspend_phases | mw->suspend_phases);
     }
     return 0;
 }
@@ -240,6 +275,8 @@ static int run_steps(struct cmw__compiler *compiler)
         rc = cmw__services_prepare(compiler->engine, &compiler->order, compiler->diag);
     if (rc == 0)
         rc = collect_services(compiler);
+    if (rc == 0)
+        rc = note_suspending(compiler);
     if (rc == 0)
         note_guards(plan);
     return rc;

@@ -47,6 +47,12 @@ static CMW__NOINLINE int begin_unusual(cmw_ctx *ctx)
     check_limits(ctx, &engine->limits);
     check_target(ctx, engine);
     choose_sample(ctx, ctx->worker);
+    if (engine->limits.request_ms == 0)
+        return 0;
+    const int rc = cmw_ctx_set_deadline(ctx, cmw_ctx_begin_ns(ctx) +
+                                                 engine->limits.request_ms * UINT64_C(1000000));
+    if (rc != 0) /* without a deadline it would run for ever */
+        cmw__ctx_fail_with(ctx, 503, rc);
     return 0;
 }
 
@@ -229,9 +235,11 @@ static void record_duration(cmw_ctx *ctx)
     cmw__counter_add(&ctx->use->counters[CMW__COUNT_DURATION_SUM], elapsed);
 }
 
-/* A response that was not committed was not sent. */
+/* A response that was not committed was not sent; a request that was given up stays that. */
 static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
 {
+    if (ctx->traces & CMW__CTX_CANCELLED)
+        return (cmw_end_reason)ctx->cancel_reason;
     if ((unsigned)reason >= CMW_END_REASON_COUNT)
         return CMW_END_ERROR;
     return reason == CMW_END_SENT && ctx->state != CMW__CTX_COMMITTED ? CMW_END_ERROR : reason;
@@ -284,9 +292,22 @@ static inline void put_back(cmw_ctx *ctx)
         cmw__worker_release_retired(worker);
 }
 
+/* Nothing waits for it any more. */
+static void leave_waits(cmw_ctx *ctx)
+{
+    if (ctx->traces & CMW__CTX_PARKED)
+        cmw__count(
+            ctx,
+            ctx->parked.program->info[ctx->parked.entry - ctx->parked.program->entries].counters +
+                CMW__ENTRY_LOST);
+    cmw__ctx_disarm(ctx);
+    cmw__ctx_forget_deadline(ctx);
+}
+
 static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
 {
     reason = true_reason(ctx, reason);
+    leave_waits(ctx);
     if (ctx->state == CMW__CTX_BEGUN)
         cmw__ctx_forget_pre(ctx);
     ctx->reason = (uint32_t)reason;

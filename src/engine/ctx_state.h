@@ -20,6 +20,7 @@
 #include "platform.h"
 #include "request_state.h"
 #include "response_state.h"
+#include "suspend.h"
 
 /* Memory kept back for the answer to a request that used up its own. */
 #define CMW__RESERVE_BYTES 512
@@ -48,8 +49,12 @@ enum {
 /* Bits of cmw_ctx.traces: what a request leaves behind that its end sweeps away. */
 enum {
     CMW__CTX_MATCHED = 1 << 0,
-    CMW__CTX_LITTER = 1 << 1,      /* slots, values, services, a body, a route, early answers */
-    CMW__CTX_BODY_LIMITED = 1 << 2 /* by body_limit */
+    CMW__CTX_LITTER = 1 << 1,       /* slots, values, services, a body, a route, early answers */
+    CMW__CTX_BODY_LIMITED = 1 << 2, /* by body_limit */
+    CMW__CTX_ARMED = 1 << 3,        /* its cell waits for a resume */
+    CMW__CTX_PARKED = 1 << 4,       /* it is suspended, at `parked` */
+    CMW__CTX_TIMED = 1 << 5,        /* it is in the worker's heap of deadlines */
+    CMW__CTX_CANCELLED = 1 << 6     /* for `cancel_reason` */
 };
 
 /* A worker's shard of a plan's statistics, and how many of its contexts run on the plan. */
@@ -94,6 +99,9 @@ struct cmw_ctx {
     uint64_t early;        /* classes decided before the match point: asked, */
     uint64_t early_holds;  /* and what was found */
     uint64_t body_limit;   /* if BODY_LIMITED */
+    struct cmw__parked parked;
+    uint32_t timer;         /* if TIMED: index in the heap */
+    uint32_t cancel_reason; /* if CANCELLED */
     cmw_fault fault;
     uint32_t reason;
     struct cmw__segment segments[CMW__SEGMENTS_INLINE];
@@ -116,6 +124,7 @@ struct cmw_worker {
     cmw_worker *next_free;
     uint64_t wall_ns, wall_read_ns; /* the wall clock, and when it was read by the monotonic one */
     struct cmw__random_batch *random; /* in a page of its own; NULL until it is needed */
+    struct cmw__waits waits;
 };
 
 /* Give the page back. */

@@ -32,7 +32,9 @@ static int config_is_valid(const cmw_engine_config *config)
 
     return is_power && bytes >= 2048 && bytes <= 32768 && config->worker_limit > 0 &&
            config->worker_limit <= 65536 && config->context_limit > 0 &&
-           config->limits.header_count <= 65535 && config->target_policy >= CMW_TARGET_CANONICAL &&
+           config->limits.header_count <= 65535 &&
+           config->limits.request_ms <= UINT64_MAX / 2000000 &&
+           config->target_policy >= CMW_TARGET_CANONICAL &&
            config->target_policy <= CMW_TARGET_REJECT;
 }
 
@@ -72,8 +74,9 @@ static void apply_config(cmw_engine *engine, const cmw_engine_config *config)
     engine->sample_every = config->sample_every;
     engine->target_policy = config->target_policy;
     engine->limits = config->limits;
-    engine->quick_header_count =
-        config->target_policy == CMW_TARGET_REJECT ? 0 : config->limits.header_count + 1;
+    const int is_always_unusual =
+        config->target_policy == CMW_TARGET_REJECT || config->limits.request_ms > 0;
+    engine->quick_header_count = is_always_unusual ? 0 : config->limits.header_count + 1;
     engine->quick_header_bytes = config->limits.header_bytes;
     engine->clock_ns = config->clock_ns ? config->clock_ns : system_clock;
     engine->wall_clock_ns = config->wall_clock_ns ? config->wall_clock_ns : system_wall_clock;
@@ -113,6 +116,7 @@ static void free_engine(cmw_engine *engine)
     cmw_pool *plan_pool = engine->pools[CMW_POOL_PLAN];
 
     cmw_arena_destroy(engine->arena);
+    cmw__cells_destroy(engine);
     cmw_pool_destroy(engine->pools[CMW_POOL_CONTEXT]);
     cmw_pool_destroy(engine->pools[CMW_POOL_BRIDGE]);
     cmw__keep_destroy(&engine->keep);
@@ -127,8 +131,11 @@ static int init_locks(cmw_engine *engine)
     if (cmw__mutex_init(&engine->lock) != 0)
         return CMW_ERR_NOMEM;
     if (cmw__mutex_init(&engine->service_lock) == 0) {
-        if (cmw__keep_init(&engine->keep) == 0)
-            return 0;
+        if (cmw__keep_init(&engine->keep) == 0) {
+            if (cmw__cells_init(&engine->cells) == 0)
+                return 0;
+            cmw__keep_destroy(&engine->keep);
+        }
         cmw__mutex_destroy(&engine->service_lock);
     }
     cmw__mutex_destroy(&engine->lock);
@@ -224,6 +231,24 @@ uint32_t cmw_engine_worker_limit(const cmw_engine *engine)
 
 /* ---- Hosts ------------------------------------------------------------------------------ */
 
+/* A plan whose middleware suspends needs a server that can. */
+static int check_suspending(const cmw_host *host, const cmw_plan *plan, cmw_diag *diag)
+{
+    static const struct {
+        uint32_t phase, capability;
+    } needs[] = {{CMW_PHASE_PRE_ROUTE, CMW_CAP_SUSPEND},
+                 {CMW_PHASE_POST_ROUTE, CMW_CAP_SUSPEND_POST_ROUTE}};
+
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++)
+        if ((plan->suspend_phases >> needs[i].phase & 1) &&
+            !(host->capabilities & needs[i].capability))
+            return cmw_diag_set(
+                diag, CMW_ERR_UNSUPPORTED, "'%s' suspends in %s, and %s cannot wait",
+                plan->suspends[needs[i].phase], cmw_phase_name((cmw_phase)needs[i].phase),
+                host->name ? host->name : "the host");
+    return 0;
+}
+
 static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_plan *plan,
                       cmw_diag *diag)
 {
@@ -235,7 +260,7 @@ static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_
                             "the canonical one: set the engine's target_policy to "
                             "CMW_TARGET_REJECT",
                             host->name ? host->name : "the host");
-    return 0;
+    return check_suspending(host, plan, diag);
 }
 
 int cmw__engine_check_hosts(const cmw_engine *engine, const cmw_plan *plan, cmw_diag *diag)

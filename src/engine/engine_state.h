@@ -15,6 +15,7 @@
 #include "keep.h"
 #include "mutex.h"
 #include "plan_state.h"
+#include "suspend.h"
 
 /* A slot, as declared. Immutable but for being appended to. */
 struct cmw__slot {
@@ -90,6 +91,7 @@ struct cmw_engine {
     uint32_t workers_out;
     struct cmw__service *last_made; /* singletons, newest first */
     struct cmw__keep keep;          /* has locks of its own */
+    struct cmw__cells cells;        /* so have these */
 };
 
 /* The element at an index; NULL past the end. */

@@ -199,7 +199,9 @@ struct cmw_plan {
     uint32_t route_count;
     uint8_t has_conditions;
     uint8_t has_path_conditions;
-    uint8_t guards_by_path; /* a path condition limits a middleware that guards access */
+    uint8_t suspend_phases;  /* bits: some middleware may suspend there, */
+    const char *suspends[2]; /* by phase: the first one that may */
+    uint8_t guards_by_path;  /* a path condition limits a middleware that guards access */
 
     /* Configuration time, statistics, explain. */
     _Atomic uint32_t holders;
@@ -244,6 +246,7 @@ enum {
     CMW__ENTRY_STOPS,
     CMW__ENTRY_SKIPS,
     CMW__ENTRY_SUSPENSIONS,
+    CMW__ENTRY_LOST, /* suspended, and given up */
     CMW__ENTRY_ERRORS,
     CMW__ENTRY_FORGIVEN,
     CMW__ENTRY_BYTES,

@@ -32,8 +32,8 @@ int cmw__entry_complete(void *self, cmw_ctx *ctx)
     return 0;
 }
 
-/* 1 for a verdict that the phase allows and that is no fault. SUSPEND is not run by this version.
- */
+/* 1 for a verdict that the phase allows and that is no fault. SUSPEND is looked at by itself: it
+ * depends on more than the phase. */
 static int is_allowed(unsigned phase, int verdict)
 {
     static const uint8_t allowed[CMW__PROGRAMS] = {
@@ -52,7 +52,8 @@ static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
 
     if (cmw__response_save(&ctx->response, &saved) == 0) {
         verdict = wrapped->fn(wrapped->self, ctx);
-        if (is_allowed(cmw__ctx_phase(ctx), verdict))
+        if (is_allowed(cmw__ctx_phase(ctx), verdict) ||
+            (verdict == CMW_SUSPEND && cmw__ctx_may_park(ctx, cmw__ctx_at(ctx))))
             return verdict;
         cmw__response_restore(&ctx->response, &saved);
     }
@@ -319,31 +320,40 @@ static void fail_post(cmw_ctx *ctx, const struct step *step)
     raise_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_POST_ROUTE, is_call ? 0 : CMW_ERR_NOMEM));
 }
 
-/* The general way: faults are raised, guards jump, and what has not run goes on. */
-static CMW__NOINLINE void run_post_from(cmw_ctx *ctx, const struct cmw__program *program,
-                                        const struct cmw__entry *entry)
+/* 1: the callback has suspended the request. */
+static int has_parked(cmw_ctx *ctx, const struct cmw__program *program, const struct step *step)
+{
+    return step->value == CMW_SUSPEND && step->info->kind == CMW__ENTRY_CALL &&
+           cmw__ctx_park(ctx, program, step->entry);
+}
+
+/* The general way: faults are raised, guards jump, and what has not run goes on. 1: suspended. */
+static CMW__NOINLINE int run_post_from(cmw_ctx *ctx, const struct cmw__program *program,
+                                       const struct cmw__entry *entry)
 {
     for (;;) {
         const struct step step = run_entries(ctx, program, entry);
         if (step.info->kind == CMW__ENTRY_END)
-            return;
+            return 0;
+        if (has_parked(ctx, program, &step))
+            return 1;
         fail_post(ctx, &step);
         entry = step.entry + 1;
     }
 }
 
-/* An entry that was called said `value`, not 0. */
-static CMW__NOINLINE void go_on_post(cmw_ctx *ctx, const struct cmw__program *program, int value)
+/* An entry that was called said `value`, not 0. 1: suspended. */
+static CMW__NOINLINE int go_on_post(cmw_ctx *ctx, const struct cmw__program *program, int value)
 {
     const struct cmw__entry *entry = cmw__ctx_at(ctx);
     const struct step step = {entry, info_of(program, entry), value};
 
-    if (step.info->kind == CMW__ENTRY_GUARD) {
-        run_post_from(ctx, program, ctx->jump);
-        return;
-    }
+    if (step.info->kind == CMW__ENTRY_GUARD)
+        return run_post_from(ctx, program, ctx->jump);
+    if (has_parked(ctx, program, &step))
+        return 1;
     fail_post(ctx, &step);
-    run_post_from(ctx, program, entry + 1);
+    return run_post_from(ctx, program, entry + 1);
 }
 
 /* A fault leaves a plain body: it ends. */
@@ -373,7 +383,8 @@ static CMW__NOINLINE cmw_next respond(cmw_ctx *ctx)
         finish_json(ctx);
     if (program->count > 1) {
         cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
-        run_post_from(ctx, program, program->entries);
+        if (run_post_from(ctx, program, program->entries))
+            return CMW_TO_SUSPENDED;
     }
     finish_all_json(ctx);
     return freeze(ctx);
@@ -387,8 +398,8 @@ static CMW__ALWAYS_INLINE cmw_next run_usual_post(cmw_ctx *ctx, const struct cmw
     ctx->response.origin = 0;
     cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
     const int value = run_groups(ctx, program, first_count);
-    if (CMW_UNLIKELY(value != 0))
-        go_on_post(ctx, program, value);
+    if (CMW_UNLIKELY(value != 0) && go_on_post(ctx, program, value))
+        return CMW_TO_SUSPENDED;
     if (CMW_UNLIKELY(ctx->response.json != NULL))
         finish_all_json(ctx);
     return freeze(ctx);
@@ -443,8 +454,10 @@ static cmw_next finish_pre(cmw_ctx *ctx)
 }
 
 /* A callback of pre_route said something else than CONTINUE or SKIP_ROUTE. */
-static cmw_next leave_pre(cmw_ctx *ctx, const struct step *step)
+static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program, const struct step *step)
 {
+    if (has_parked(ctx, program, step))
+        return CMW_TO_SUSPENDED;
     if (step->info->kind != CMW__ENTRY_CALL) { /* the match */
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
         return respond_to_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
@@ -488,7 +501,7 @@ static CMW__NOINLINE cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *p
     note_end(ctx, program, step.entry);
     if (step.info->kind == CMW__ENTRY_END)
         return finish_pre(ctx);
-    return leave_pre(ctx, &step);
+    return leave_pre(ctx, program, &step);
 }
 
 /* An entry that was called said `value`, not 0: act on it, and go on if that is what it means. */
@@ -506,7 +519,7 @@ static CMW__NOINLINE cmw_next leave_or_go_on(cmw_ctx *ctx, const struct cmw__pro
         return run_pre(ctx, program, entry + 1);
     }
     note_end(ctx, program, entry);
-    return leave_pre(ctx, &step);
+    return leave_pre(ctx, program, &step);
 }
 
 /* What a caller out of turn is told. */
@@ -514,6 +527,8 @@ static cmw_next repeat(const cmw_ctx *ctx)
 {
     if (ctx->flags & CMW__CTX_ABORTED)
         return CMW_TO_ABORT;
+    if (ctx->traces & CMW__CTX_PARKED)
+        return CMW_TO_SUSPENDED;
     return ctx->state == CMW__CTX_HANDLER ? CMW_TO_HANDLER : CMW_TO_RESPOND;
 }
 
@@ -695,7 +710,7 @@ void cmw_ctx_fail(cmw_ctx *ctx, int status)
 /* A failure, a timed request, a commit out of turn. */
 static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
 {
-    if (ctx->state >= CMW__CTX_POST_ROUTE)
+    if (ctx->state >= CMW__CTX_POST_ROUTE || (ctx->traces & CMW__CTX_PARKED))
         return repeat(ctx);
     if (ctx->state == CMW__CTX_BEGUN)
         cmw__ctx_forget_pre(ctx);
@@ -716,6 +731,123 @@ cmw_next cmw_ctx_commit(cmw_ctx *ctx)
     if (program->run)
         return program->run(ctx, program);
     return freeze(ctx);
+}
+
+/* ---- Suspended requests ----------------------------------------------------------------- */
+
+/* What the middleware says of what was delivered; as in the first call, one that fails open is
+ * forgiven and what it did to the response in this call is undone. */
+static int call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_middleware *mw,
+                        int verdict, void *data)
+{
+    const struct cmw__wrapped *wrapped =
+        entry->fn == cmw__entry_wrapped ? (const struct cmw__wrapped *)entry->self : NULL;
+    const int fails_open = wrapped && wrapped->fails_open;
+    const uint16_t writable = ctx->request.writable;
+    struct cmw__response_saved saved;
+
+    if (fails_open && cmw__response_save(&ctx->response, &saved) != 0)
+        return CMW_ERROR;
+    ctx->request.writable = (uint16_t)(writable | (wrapped ? wrapped->writable : 0));
+    const int value = mw->resumed(mw->self, ctx, verdict, data);
+    ctx->request.writable = writable;
+    if (!fails_open || is_allowed(cmw__ctx_phase(ctx), value) ||
+        (value == CMW_SUSPEND && cmw__ctx_may_park(ctx, entry)))
+        return value;
+    cmw__response_restore(&ctx->response, &saved);
+    cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
+    return CMW_CONTINUE;
+}
+
+static cmw_next finish_post_from(cmw_ctx *ctx, const struct cmw__program *program,
+                                 const struct cmw__entry *entry)
+{
+    if (run_post_from(ctx, program, entry))
+        return CMW_TO_SUSPENDED;
+    finish_all_json(ctx);
+    return freeze(ctx);
+}
+
+static cmw_next go_on_in_post(cmw_ctx *ctx, const struct cmw__program *program,
+                              const struct cmw__entry *entry, int value)
+{
+    const struct step step = {entry, info_of(program, entry), value};
+
+    if (has_parked(ctx, program, &step))
+        return CMW_TO_SUSPENDED;
+    if (value != CMW_CONTINUE)
+        fail_post(ctx, &step);
+    return finish_post_from(ctx, program, entry + 1);
+}
+
+cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
+                         const struct cmw__entry *entry, const cmw_middleware *middleware,
+                         int verdict, void *data)
+{
+    int value = verdict;
+
+    cmw__ctx_set_at(ctx, entry);
+    if (middleware->resumed)
+        value = call_resumed(ctx, entry, middleware, verdict, data);
+    else if (middleware->dropped)
+        middleware->dropped(middleware->self, data);
+    if (program->phase == CMW_PHASE_POST_ROUTE)
+        return go_on_in_post(ctx, program, entry, value);
+    if (program->route == CMW_NONE)
+        ctx->flags = (uint8_t)(ctx->flags & ~CMW__CTX_PRE_ENDED);
+    if (value == CMW_CONTINUE)
+        return run_pre(ctx, program, entry + 1);
+    return leave_or_go_on(ctx, program, value);
+}
+
+static int cancel_status(cmw_end_reason reason)
+{
+    switch (reason) {
+    case CMW_END_CLIENT_GONE:
+        return 499; /* in no registry, but in every log: the client closed the request */
+    case CMW_END_ERROR:
+        return 500;
+    default:
+        return 503;
+    }
+}
+
+/* The middleware that waits is not called again; what follows it in post_route is. */
+static cmw_next cancel_parked(cmw_ctx *ctx, int status)
+{
+    const struct cmw__program *program = ctx->parked.program;
+    const struct cmw__entry *entry = ctx->parked.entry;
+    const struct cmw__entry_info *info = info_of(program, entry);
+    const cmw_fault fault = {status, CMW_ERR_CANCELLED, (int)program->phase,
+                             middleware_of(ctx, info)->name};
+
+    cmw__ctx_disarm(ctx);
+    cmw__count(ctx, info->counters + CMW__ENTRY_LOST);
+    if (program->phase != CMW_PHASE_POST_ROUTE)
+        return respond_to_fault(ctx, fault);
+    raise_fault(ctx, fault);
+    return finish_post_from(ctx, program, entry + 1);
+}
+
+cmw_next cmw_ctx_cancel(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    const int status = cancel_status(reason);
+
+    if (ctx->state >= CMW__CTX_COMMITTED || (unsigned)reason >= CMW_END_REASON_COUNT)
+        return repeat(ctx);
+    if (!(ctx->traces & CMW__CTX_CANCELLED)) {
+        ctx->traces |= CMW__CTX_CANCELLED;
+        ctx->cancel_reason = (uint32_t)reason;
+    }
+    if (ctx->traces & CMW__CTX_PARKED)
+        return cancel_parked(ctx, status);
+    cmw__ctx_fail_with(ctx, status, CMW_ERR_CANCELLED);
+    return repeat(ctx);
+}
+
+int cmw_ctx_is_cancelled(const cmw_ctx *ctx)
+{
+    return (ctx->traces & CMW__CTX_CANCELLED) != 0;
 }
 
 /* ---- complete --------------------------------------------------------------------------- */

@@ -22,6 +22,11 @@ static inline void cmw__ctx_forget_pre(cmw_ctx *ctx)
 /* The usual way through a program of pre_route or post_route. */
 cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *program);
 
+/* A suspended request was resumed: ask its middleware, and go on with what that says. */
+cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
+                         const struct cmw__entry *entry, const cmw_middleware *middleware,
+                         int verdict, void *data);
+
 /* Run the callbacks of complete. */
 void cmw__ctx_run_complete(cmw_ctx *ctx);
 

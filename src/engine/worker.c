@@ -153,8 +153,13 @@ static int create_worker(cmw_engine *engine, cmw_worker **out)
     worker->index = engine->worker_count;
     worker->sample_countdown = engine->sample_every;
     cmw__block_list_init(&worker->blocks, engine->pools[CMW_POOL_CONTEXT]);
+    if (cmw__waits_init(&worker->waits) != 0) {
+        cmw_pool_free(engine->pools[CMW_POOL_PLAN], worker, sizeof *worker, 64);
+        return CMW_ERR_NOMEM;
+    }
     if (engine->installed &&
         cmw__installed_add_use(engine, engine->installed, worker->index) != 0) {
+        cmw__waits_destroy(worker);
         cmw_pool_free(engine->pools[CMW_POOL_PLAN], worker, sizeof *worker, 64);
         return CMW_ERR_NOMEM;
     }
@@ -186,8 +191,7 @@ int cmw_engine_take_worker(cmw_engine *engine, cmw_worker **out, const cmw_host 
     cmw__mutex_lock(&engine->lock);
     const int rc = take_locked(engine, &worker);
     if (rc == 0) {
-        worker->host = host;
-        worker->host_self = host_self;
+        cmw__worker_set_host(worker, host, host_self);
         worker->is_out = 1;
         engine->workers_out++;
         follow_locked(worker);
@@ -205,6 +209,7 @@ void cmw_engine_put_worker(cmw_engine *engine, cmw_worker *worker)
     cmw__mutex_lock(&engine->lock);
     if (worker->is_out) {
         worker->is_out = 0;
+        cmw__worker_set_host(worker, NULL, NULL);
         worker->next_free = engine->free_workers;
         engine->free_workers = worker;
         engine->workers_out--;
@@ -228,6 +233,7 @@ void cmw__workers_destroy(cmw_engine *engine)
         engine->workers = worker->next;
         cmw_worker_trim(worker);
         cmw__worker_close_random(worker);
+        cmw__waits_destroy(worker);
         cmw_pool_free(engine->pools[CMW_POOL_PLAN], worker, sizeof *worker, 64);
     }
 }

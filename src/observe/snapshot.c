@@ -121,7 +121,7 @@ static uint64_t exits_of(const struct cmw__program *program, uint32_t index, con
     if ((info->kind != CMW__ENTRY_CALL && info->kind != CMW__ENTRY_MATCH) ||
         (program->phase != CMW_PHASE_PRE_ROUTE && program->phase != CMW_PHASE_ERROR))
         return 0;
-    return sums[info->counters + CMW__ENTRY_STOPS] + sums[info->counters + CMW__ENTRY_SUSPENSIONS] +
+    return sums[info->counters + CMW__ENTRY_STOPS] + sums[info->counters + CMW__ENTRY_LOST] +
            sums[info->counters + CMW__ENTRY_ERRORS];
 }
 
