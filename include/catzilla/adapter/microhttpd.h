@@ -12,6 +12,12 @@
  * Sockets, threads, TLS and limits of the daemon stay its own options. Each of its threading modes
  * works; a daemon with an external loop is run by one thread.
  *
+ * Middleware that suspends parks its connection where the daemon was started with
+ * MHD_ALLOW_SUSPEND_RESUME; without it, and with a thread for each connection, the thread waits.
+ * libmicrohttpd neither times out a suspended connection nor notices that its client left: give
+ * such requests a deadline (cmw_limits.request_ms, cmw_ctx_set_deadline), for which the adapter
+ * starts one thread.
+ *
  * What libmicrohttpd refuses by itself (a head that it cannot parse, one beyond its connection's
  * memory) it answers by itself: no callback runs and no field of the plan is on that answer.
  * With epoll, libmicrohttpd 0.9.75 can miss a client that leaves in its upload, until the
@@ -86,6 +92,17 @@ CMW_API CMW_NODISCARD int cmw_mhd_create(cmw_mhd **out, cmw_engine *engine,
 
 /** Destroy an adapter whose daemons have stopped, and put its workers back; NULL is ignored. */
 CMW_API void cmw_mhd_destroy(cmw_mhd *mhd);
+
+/**
+ * Give up all requests that wait, and those that will: they are answered 503.
+ *
+ * To be called before MHD_stop_daemon, which must not find suspended connections. cmw_mhd_serve
+ * does it by itself.
+ *
+ * Threads: any
+ * Since:   0.1
+ */
+CMW_API void cmw_mhd_give_up_waiting(cmw_mhd *mhd);
 
 /**
  * What MHD_start_daemon needs besides cmw_mhd_on_request: the value for MHD_OPTION_ARRAY.

@@ -18,6 +18,7 @@
 
 #include "framing.h"
 #include "seat.h"
+#include "wait.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -35,7 +36,11 @@ struct cmw_mhd {
 static const cmw_host host = {
     .size = sizeof host,
     .name = "libmicrohttpd",
-    .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET,
+    .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
+                    CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS,
+    .wake = cmw__wait_wake,
+    .arm_timer = cmw__wait_arm,
+    .proceed = cmw__wait_proceed,
 };
 
 /* ---- Responses --------------------------------------------------------------------------------
@@ -176,15 +181,29 @@ static struct MHD_Response *create_for(struct request *req, const cmw_response *
     return create_whole(cmw_response_body(response), MHD_RESPMEM_PERSISTENT);
 }
 
-static enum MHD_Result answer(struct request *req)
+/* Commit, unless that is done. 1: the response is final; 0: it waits; -1: it cannot be sent. */
+static int commit(struct request *req, int must_block)
+{
+    int next = CMW_TO_RESPOND;
+
+    if (!req->is_final)
+        next = (int)cmw_ctx_commit(req->ctx);
+    if (next == CMW_TO_SUSPENDED) {
+        if (!cmw__wait_begin(req, must_block))
+            return 0;
+        next = req->next_step;
+    }
+    req->is_final = next == CMW_TO_RESPOND;
+    return req->is_final ? 1 : -1;
+}
+
+static enum MHD_Result answer(struct request *req, int must_block)
 {
     struct seat *seat = req->seat;
+    const int is_final = commit(req, must_block);
 
-    if (!req->is_final) {
-        if (cmw_ctx_commit(req->ctx) != CMW_TO_RESPOND)
-            return MHD_NO;
-        req->is_final = 1;
-    }
+    if (is_final <= 0)
+        return is_final == 0 ? MHD_YES : MHD_NO;
     const cmw_response *response = cmw_ctx_response(req->ctx);
     const enum MHD_Result result = queue(req->connection, create_for(req, response),
                                          &seat->field_room, seat->owner->pool, response);
@@ -310,6 +329,19 @@ static int is_worth_draining(const cmw_mhd *mhd, cmw_ctx *ctx)
     return cmw_request_header(view, CMW_HDR_EXPECT) == NULL;
 }
 
+/* What pre_route came to. */
+static enum MHD_Result leave_head(const cmw_mhd *mhd, struct request *req, int next)
+{
+    req->is_in_head = 0;
+    if (next == CMW_TO_HANDLER)
+        return MHD_YES;
+    if (next != CMW_TO_RESPOND)
+        return MHD_NO;
+    req->is_refused = 1;
+    req->is_final = 1;
+    return is_worth_draining(mhd, req->ctx) ? MHD_YES : answer(req, 1);
+}
+
 static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *method,
                                const char *version)
 {
@@ -332,16 +364,17 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
         return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
     if (framing != 0) {
         cmw_ctx_fail(req->ctx, MHD_HTTP_BAD_REQUEST);
-        return answer(req); /* in the first call, so that what follows is never read as a request */
+        /* In the first call, so that what follows is never read as a request. */
+        return answer(req, 1);
     }
-    const cmw_next next = cmw_ctx_run(req->ctx);
-    if (next == CMW_TO_HANDLER)
-        return MHD_YES;
-    if (next != CMW_TO_RESPOND)
-        return MHD_NO;
-    req->is_refused = 1;
-    req->is_final = 1;
-    return is_worth_draining(mhd, req->ctx) ? MHD_YES : answer(req);
+    int next = (int)cmw_ctx_run(req->ctx);
+    if (next == CMW_TO_SUSPENDED) {
+        req->is_in_head = 1;
+        if (!cmw__wait_begin(req, 0))
+            return MHD_YES;
+        next = req->next_step;
+    }
+    return leave_head(mhd, req, next);
 }
 
 /* ---- The body ---------------------------------------------------------------------------------
@@ -360,9 +393,12 @@ static enum MHD_Result on_body_part(const cmw_mhd *mhd, struct request *req, cmw
 
 static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
 {
-    if (!req->is_refused && mhd->handler(mhd->handler_self, req->ctx) != 0)
-        cmw_ctx_fail(req->ctx, MHD_HTTP_INTERNAL_SERVER_ERROR);
-    return answer(req);
+    if (!req->is_refused && !req->is_handled) {
+        req->is_handled = 1;
+        if (mhd->handler(mhd->handler_self, req->ctx) != 0)
+            cmw_ctx_fail(req->ctx, MHD_HTTP_INTERNAL_SERVER_ERROR);
+    }
+    return answer(req, 0);
 }
 
 enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection, const char *url,
@@ -377,6 +413,15 @@ enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection
         return queue_overload_by_spare(mhd, connection);
     if (!req->ctx)
         return on_head(mhd, req, method, version);
+    if (req->is_waiting) { /* the call in which it was suspended is made again */
+        if (!cmw__wait_look(req))
+            return MHD_YES;
+        if (req->is_in_head)
+            return leave_head(mhd, req, req->next_step);
+        if (req->next_step != CMW_TO_RESPOND)
+            return MHD_NO;
+        req->is_final = 1;
+    }
     if (*upload_data_size == 0)
         return on_body_end(mhd, req);
     const cmw_str part = cmw_str_make(upload_data, *upload_data_size);
@@ -418,6 +463,7 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **r
     if (!req)
         return;
     *request_data = NULL;
+    cmw__wait_leave(req);
     cmw_worker *const worker = req->seat->worker;
     if (req->ctx)
         cmw_ctx_end(req->ctx, end_reason(req, code));
@@ -504,6 +550,11 @@ void cmw_mhd_destroy(cmw_mhd *mhd)
     cmw_engine_put_worker(mhd->seats.engine, mhd->spare);
     cmw__seats_deinit(&mhd->seats);
     cmw_pool_free(pool, mhd, sizeof *mhd, 0);
+}
+
+void cmw_mhd_give_up_waiting(cmw_mhd *mhd)
+{
+    cmw__wait_stop(&mhd->seats);
 }
 
 struct MHD_OptionItem *cmw_mhd_options(cmw_mhd *mhd)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "seat.h"
+#include "wait.h"
 
 #include <string.h>
 
@@ -54,9 +55,13 @@ static struct seat *take_seat(struct seats *all)
             return NULL;
         memset(one, 0, sizeof *one);
         one->owner = all;
+        if (cmw__waits_open(one) != 0) {
+            cmw_pool_free(all->pool, one, sizeof *one, 0);
+            return NULL;
+        }
         push(&all->resting, one);
     }
-    if (cmw_engine_take_worker(all->engine, &one->worker, all->host, NULL) != 0)
+    if (cmw_engine_take_worker(all->engine, &one->worker, all->host, one) != 0)
         return NULL;
     all->resting = one->next;
     push(&all->used, one);
@@ -158,6 +163,7 @@ int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host)
     all->engine = engine;
     all->pool = cmw_engine_pool(engine, CMW_POOL_CONTEXT);
     all->host = host;
+    atomic_init(&all->is_stopping, 0);
     if (pthread_mutex_init(&all->lock, NULL) != 0)
         return CMW_ERR_IO;
     if (pthread_key_create(&all->key, on_thread_end) != 0) {
@@ -178,12 +184,14 @@ static void free_seat(struct seat *one)
         cmw_pool_free(pool, each, sizeof *each, 0);
     }
     room_release(&one->field_room, pool);
+    cmw__waits_close(one);
     cmw_pool_free(pool, one, sizeof *one, 0);
 }
 
 void cmw__seats_deinit(struct seats *all)
 {
     pthread_key_delete(all->key);
+    cmw__ticker_stop(all);
     while (all->used)
         rest_seat(all->used);
     for (struct seat *next, *each = all->resting; each; each = next) {

@@ -14,6 +14,7 @@
 #define CMW_MICROHTTPD_SEAT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <catzilla/adapter/microhttpd.h>
 
@@ -28,14 +29,20 @@ struct request {
     struct request *next; /* in the seat's free list */
     struct seat *seat;    /* whose worker has the context */
     struct MHD_Connection *connection;
-    cmw_ctx *ctx;            /* NULL until the head is complete */
-    cmw_str target;          /* in target_room */
-    struct room target_room; /* libmicrohttpd unescapes its own in place */
-    struct room header_room; /* cmw_header[], of the connection's memory */
-    uint64_t drained_bytes;  /* of the body, after it was refused */
-    uint8_t is_refused;      /* the handler does not run */
-    uint8_t is_final;        /* post_route has run */
-    uint8_t is_queued;       /* libmicrohttpd has the response */
+    cmw_ctx *ctx;                 /* NULL until the head is complete */
+    cmw_str target;               /* in target_room */
+    struct room target_room;      /* libmicrohttpd unescapes its own in place */
+    struct room header_room;      /* cmw_header[], of the connection's memory */
+    uint64_t drained_bytes;       /* of the body, after it was refused */
+    struct request *next_waiting; /* in the seat's list, under its wait_lock */
+    int next_step;                /* cmw_next, if it has gone on */
+    uint8_t is_waiting;           /* it is suspended, or has gone on and was not looked at yet */
+    uint8_t has_gone_on;          /* the engine said how: next_step */
+    uint8_t is_in_head;           /* it waits in pre_route */
+    uint8_t is_handled;           /* the handler has run */
+    uint8_t is_refused;           /* the handler does not run */
+    uint8_t is_final;             /* post_route has run */
+    uint8_t is_queued;            /* libmicrohttpd has the response */
 };
 
 struct seat {
@@ -45,7 +52,12 @@ struct seat {
     struct request *free_requests;
     struct room field_room; /* one header field, while it is handed over */
     uint32_t open_requests;
-    uint8_t is_abandoned; /* its thread ended while requests were open */
+    pthread_mutex_t wait_lock; /* of what follows */
+    pthread_cond_t wake_up;    /* for a thread that waits itself */
+    struct request *waiting;   /* connections that libmicrohttpd has suspended */
+    uint64_t timer_at_ns;      /* when the worker wants to run; 0: not */
+    uint8_t is_woken;          /* the worker has something to run */
+    uint8_t is_abandoned;      /* its thread ended while requests were open */
 };
 
 /* All seats of an adapter. */
@@ -57,6 +69,8 @@ struct seats {
     pthread_mutex_t lock;
     struct seat *used;
     struct seat *resting;
+    struct ticker *ticker;  /* NULL until a deadline was set */
+    atomic_int is_stopping; /* who waits is given up */
 };
 
 /* 0 or CMW_ERR_IO. `host` is borrowed. */

@@ -77,7 +77,7 @@ static void fill_address(union listen_address *to, const cmw_address *from)
 
 static struct MHD_Daemon *start(cmw_mhd *mhd, const cmw_address *address)
 {
-    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC |
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
                            (address->family == CMW_ADDRESS_V6 ? (unsigned)MHD_USE_IPv6 : 0u);
     union listen_address socket_address;
 
@@ -93,11 +93,12 @@ static unsigned open_connections(struct MHD_Daemon *daemon)
     return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
 }
 
-static void stop_gracefully(struct MHD_Daemon *daemon)
+static void stop_gracefully(struct MHD_Daemon *daemon, cmw_mhd *mhd)
 {
     const struct timespec step = {0, GRACE_STEP_NS};
     const MHD_socket listening = MHD_quiesce_daemon(daemon);
 
+    cmw_mhd_give_up_waiting(mhd);
     for (int i = 0; i < GRACE_STEPS && open_connections(daemon) > 0; i++)
         (void)nanosleep(&step, NULL); /* cut short: one look more */
     MHD_stop_daemon(daemon);
@@ -146,7 +147,7 @@ int cmw_mhd_serve(cmw_engine *engine, const char *address, cmw_mhd_handler_fn *h
            MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
     (void)fflush(stdout); /* a closed stdout does not stop a server */
     poll_until_signal(engine, &ending);
-    stop_gracefully(daemon);
+    stop_gracefully(daemon, mhd);
     (void)cmw_engine_poll(engine);
     cmw_mhd_destroy(mhd);
     return 0;

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "wait.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- Clocks: deadlines are of the engine's monotonic clock ------------------------------- */
+
+static uint64_t now_ns(void)
+{
+    struct timespec now = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists */
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static struct timespec timespec_of(uint64_t at_ns)
+{
+    struct timespec at;
+
+    at.tv_sec = (time_t)(at_ns / UINT64_C(1000000000));
+    at.tv_nsec = (long)(at_ns % UINT64_C(1000000000));
+    return at;
+}
+
+/* A condition variable of the monotonic clock: 0 or CMW_ERR_NOMEM. */
+static int open_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    if (pthread_condattr_init(&attributes) != 0)
+        return CMW_ERR_NOMEM;
+    int rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (rc == 0)
+        rc = pthread_cond_init(condition, &attributes);
+    (void)pthread_condattr_destroy(&attributes); /* cannot fail: it was initialised */
+    return rc == 0 ? 0 : CMW_ERR_NOMEM;
+}
+
+/* Until someone signals, or until a time; 0: no time. */
+static void wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t at_ns)
+{
+    const struct timespec at = timespec_of(at_ns);
+
+    if (at_ns == 0)
+        (void)pthread_cond_wait(condition, lock); /* whoever waits looks again */
+    else
+        (void)pthread_cond_timedwait(condition, lock, &at);
+}
+
+/* ---- The ticker: wakes seats at the times that their workers want ------------------------ */
+
+struct ticker {
+    struct seats *all;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int is_ending;
+};
+
+/* Wake each seat whose time has come; the next time, or 0. */
+static uint64_t wake_due(struct seats *all)
+{
+    const uint64_t now = now_ns();
+    uint64_t next = 0;
+
+    pthread_mutex_lock(&all->lock);
+    for (struct seat *each = all->used; each; each = each->next) {
+        pthread_mutex_lock(&each->wait_lock);
+        const uint64_t at = each->timer_at_ns;
+        if (at != 0 && at <= now)
+            each->timer_at_ns = 0;
+        pthread_mutex_unlock(&each->wait_lock);
+        if (at != 0 && at <= now)
+            cmw__wait_wake(each);
+        else if (at != 0 && (next == 0 || at < next))
+            next = at;
+    }
+    pthread_mutex_unlock(&all->lock);
+    return next;
+}
+
+static void *tick(void *argument)
+{
+    struct ticker *ticker = argument;
+
+    pthread_mutex_lock(&ticker->lock);
+    while (!ticker->is_ending) {
+        pthread_mutex_unlock(&ticker->lock);
+        const uint64_t next = wake_due(ticker->all);
+        pthread_mutex_lock(&ticker->lock);
+        if (!ticker->is_ending)
+            wait_until(&ticker->changed, &ticker->lock, next);
+    }
+    pthread_mutex_unlock(&ticker->lock);
+    return NULL;
+}
+
+static struct ticker *create_ticker(struct seats *all)
+{
+    struct ticker *ticker = cmw_pool_alloc(all->pool, sizeof *ticker, 0);
+
+    if (!ticker)
+        return NULL;
+    memset(ticker, 0, sizeof *ticker);
+    ticker->all = all;
+    if (pthread_mutex_init(&ticker->lock, NULL) != 0)
+        goto fail;
+    if (open_condition(&ticker->changed) == 0) {
+        if (pthread_create(&ticker->thread, NULL, tick, ticker) == 0)
+            return ticker;
+        (void)pthread_cond_destroy(&ticker->changed);
+    }
+    (void)pthread_mutex_destroy(&ticker->lock);
+fail:
+    cmw_pool_free(all->pool, ticker, sizeof *ticker, 0);
+    return NULL;
+}
+
+/* The ticker of the adapter, started with the first deadline; NULL: the system has no thread. */
+static struct ticker *find_ticker(struct seats *all)
+{
+    pthread_mutex_lock(&all->lock);
+    if (!all->ticker)
+        all->ticker = create_ticker(all);
+    struct ticker *ticker = all->ticker;
+    pthread_mutex_unlock(&all->lock);
+    return ticker;
+}
+
+void cmw__ticker_stop(struct seats *all)
+{
+    struct ticker *ticker = all->ticker;
+
+    if (!ticker)
+        return;
+    pthread_mutex_lock(&ticker->lock);
+    ticker->is_ending = 1;
+    (void)pthread_cond_signal(&ticker->changed);
+    pthread_mutex_unlock(&ticker->lock);
+    (void)pthread_join(ticker->thread, NULL); /* our own thread, joined once */
+    (void)pthread_cond_destroy(&ticker->changed);
+    (void)pthread_mutex_destroy(&ticker->lock);
+    cmw_pool_free(all->pool, ticker, sizeof *ticker, 0);
+    all->ticker = NULL;
+}
+
+/* ---- The host's table ------------------------------------------------------------------- */
+
+void cmw__wait_wake(void *self)
+{
+    struct seat *seat = self;
+
+    if (!seat) /* the spare worker, which runs no chain */
+        return;
+    pthread_mutex_lock(&seat->wait_lock);
+    if (!seat->is_woken && seat->waiting)
+        MHD_resume_connection(seat->waiting->connection);
+    seat->is_woken = 1;
+    (void)pthread_cond_signal(&seat->wake_up);
+    pthread_mutex_unlock(&seat->wait_lock);
+}
+
+void cmw__wait_arm(void *self, uint64_t at_ns)
+{
+    struct seat *seat = self;
+
+    if (!seat)
+        return;
+    pthread_mutex_lock(&seat->wait_lock);
+    seat->timer_at_ns = at_ns;
+    pthread_mutex_unlock(&seat->wait_lock);
+    struct ticker *ticker = at_ns != 0 ? find_ticker(seat->owner) : NULL;
+    if (!ticker)
+        return;
+    pthread_mutex_lock(&ticker->lock);
+    (void)pthread_cond_signal(&ticker->changed);
+    pthread_mutex_unlock(&ticker->lock);
+}
+
+/* Under the seat's lock: 1 if it was in the list. */
+static int leave_list(struct request *req)
+{
+    for (struct request **at = &req->seat->waiting; *at; at = &(*at)->next_waiting) {
+        if (*at != req)
+            continue;
+        *at = req->next_waiting;
+        return 1;
+    }
+    return 0;
+}
+
+void cmw__wait_proceed(void *self, cmw_ctx *ctx, int next)
+{
+    struct seat *seat = self;
+    struct request *req = cmw_ctx_host_data(ctx);
+
+    req->next_step = next;
+    req->has_gone_on = 1;
+    pthread_mutex_lock(&seat->wait_lock);
+    if (leave_list(req))
+        MHD_resume_connection(req->connection);
+    pthread_mutex_unlock(&seat->wait_lock);
+}
+
+void cmw__wait_leave(struct request *req)
+{
+    struct seat *seat = req->seat;
+
+    if (!req->is_waiting)
+        return;
+    pthread_mutex_lock(&seat->wait_lock);
+    (void)leave_list(req);
+    pthread_mutex_unlock(&seat->wait_lock);
+}
+
+/* ---- Seats ------------------------------------------------------------------------------ */
+
+int cmw__waits_open(struct seat *seat)
+{
+    if (pthread_mutex_init(&seat->wait_lock, NULL) != 0)
+        return CMW_ERR_NOMEM;
+    if (open_condition(&seat->wake_up) == 0)
+        return 0;
+    (void)pthread_mutex_destroy(&seat->wait_lock);
+    return CMW_ERR_NOMEM;
+}
+
+void cmw__waits_close(struct seat *seat)
+{
+    (void)pthread_cond_destroy(&seat->wake_up);
+    (void)pthread_mutex_destroy(&seat->wait_lock);
+}
+
+void cmw__wait_stop(struct seats *all)
+{
+    pthread_mutex_lock(&all->lock);
+    atomic_store(&all->is_stopping, 1); /* a seat that is taken later sees it, too */
+    for (struct seat *each = all->used; each; each = each->next) {
+        pthread_mutex_lock(&each->wait_lock);
+        for (struct request *req = each->waiting; req; req = req->next_waiting)
+            MHD_resume_connection(req->connection);
+        each->waiting = NULL;
+        each->is_woken = 1;
+        (void)pthread_cond_broadcast(&each->wake_up);
+        pthread_mutex_unlock(&each->wait_lock);
+    }
+    pthread_mutex_unlock(&all->lock);
+}
+
+/* ---- Waiting ---------------------------------------------------------------------------- */
+
+/* Run the worker, or give the request up if the daemon is to stop. */
+static void look(struct request *req)
+{
+    struct seat *seat = req->seat;
+
+    pthread_mutex_lock(&seat->wait_lock);
+    seat->is_woken = 0;
+    const int is_stopping = atomic_load(&seat->owner->is_stopping);
+    (void)leave_list(req);
+    pthread_mutex_unlock(&seat->wait_lock);
+    if (!req->has_gone_on)
+        (void)cmw_worker_run(seat->worker, 0);
+    if (!req->has_gone_on && is_stopping) {
+        req->next_step = (int)cmw_ctx_cancel(req->ctx, CMW_END_SHUTDOWN);
+        req->has_gone_on = req->next_step != CMW_TO_SUSPENDED;
+    }
+}
+
+static void block(struct request *req)
+{
+    struct seat *seat = req->seat;
+
+    while (!req->has_gone_on) {
+        pthread_mutex_lock(&seat->wait_lock);
+        while (!seat->is_woken && !atomic_load(&seat->owner->is_stopping))
+            wait_until(&seat->wake_up, &seat->wait_lock, 0);
+        pthread_mutex_unlock(&seat->wait_lock);
+        look(req);
+    }
+}
+
+/* 1 if libmicrohttpd can suspend connections of this daemon. */
+static int can_suspend(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *of =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON);
+    const union MHD_DaemonInfo *daemon =
+        of ? MHD_get_daemon_info(of->daemon, MHD_DAEMON_INFO_FLAGS) : NULL;
+
+    return daemon && (daemon->flags & MHD_ALLOW_SUSPEND_RESUME) == MHD_ALLOW_SUSPEND_RESUME &&
+           !(daemon->flags & MHD_USE_THREAD_PER_CONNECTION);
+}
+
+static int end_waiting(struct request *req)
+{
+    req->is_waiting = 0;
+    req->has_gone_on = 0;
+    return 1;
+}
+
+/* What woke the seat before the connection was in the list wakes it again. */
+static void suspend(struct request *req)
+{
+    struct seat *seat = req->seat;
+
+    pthread_mutex_lock(&seat->wait_lock);
+    MHD_suspend_connection(req->connection);
+    if (seat->is_woken || atomic_load(&seat->owner->is_stopping)) {
+        MHD_resume_connection(req->connection);
+    } else {
+        req->next_waiting = seat->waiting;
+        seat->waiting = req;
+    }
+    pthread_mutex_unlock(&seat->wait_lock);
+}
+
+int cmw__wait_begin(struct request *req, int must_block)
+{
+    req->is_waiting = 1;
+    if (must_block || !can_suspend(req->connection)) {
+        block(req);
+        return end_waiting(req);
+    }
+    suspend(req);
+    return 0;
+}
+
+int cmw__wait_look(struct request *req)
+{
+    look(req);
+    if (req->has_gone_on)
+        return end_waiting(req);
+    suspend(req);
+    return 0;
+}
