@@ -7,12 +7,12 @@
 set -euo pipefail
 
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config ccache
-    libcmocka-dev libjemalloc-dev libmicrohttpd-dev)
+    libcmocka-dev libjansson-dev libjemalloc-dev libmicrohttpd-dev)
 case "${1:-all}" in
 build) ;;
 demo) packages+=(curl) ;;
 all) packages+=(clang-14 clang libclang-rt-14-dev llvm-14 clang-format-14 clang-tidy-14 valgrind
-    binutils curl python3 git) ;;
+    binutils curl python3 nodejs git) ;;
 *)
     echo "usage: ${0##*/} [build|demo|all]" >&2
     exit 2

@@ -68,11 +68,11 @@ enum cmw_option_flags {
 typedef struct cmw_option {
     const char *name; /**< as in a config file, "max_age" */
     cmw_option_type type;
+    uint32_t flags;      /**< enum cmw_option_flags */
     size_t offset;       /**< of the member in the kind's config struct */
     int64_t min, max;    /**< for CMW_OPTION_INT; equal: no bounds */
     const char *choices; /**< for CMW_OPTION_CHOICE: "keep|strip|add" */
     const char *help;    /**< one sentence */
-    uint32_t flags;      /**< enum cmw_option_flags */
 
     const struct cmw_option *members; /**< of CMW_OPTION_OBJECT and _OBJECT_LIST: T's own table */
     size_t member_count;

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From "middleware" to a chain: every item is read, made and added on its own, so that one that is
+ * wrong hides no mistake of the next.
+ */
+#include "document_state.h"
+#include "item.h"
+
+/* Groups inside groups: each is a call deep. */
+enum { DEEPEST = 32 };
+
+struct apply {
+    cmw_document *document;
+    cmw_engine *engine;
+    cmw_chain *chain;
+};
+
+/* ---- Conditions ------------------------------------------------------------------------- */
+
+static const cmw_condition *read_condition(const struct when *when, cmw_condition *condition)
+{
+    if (!when)
+        return NULL;
+    cmw_condition_init(condition);
+    condition->methods = when->methods;
+    condition->method_count = when->method_count;
+    condition->hosts = when->hosts;
+    condition->host_count = when->host_count;
+    condition->paths = when->paths;
+    condition->path_count = when->path_count;
+    return condition;
+}
+
+static void note_diag(cmw_document *document, const struct step *at, int rc, const cmw_diag *diag)
+{
+    (void)cmw__note(document, at, rc, "%s", diag->code ? diag->message : cmw_error_text(rc));
+}
+
+static cmw_group *add_group(struct apply *apply, cmw_group *parent, const struct step *at,
+                            const char *name, const struct item *item, uint32_t route)
+{
+    cmw_group_config config;
+    cmw_condition condition;
+    cmw_group *group = NULL;
+    cmw_diag diag = {.code = 0};
+
+    cmw_group_config_init(&config);
+    config.name = name;
+    config.condition = read_condition(item->when, &condition);
+    config.route_id = route;
+    const int rc = cmw_chain_add_group(apply->chain, &group, parent, &config, &diag);
+    if (rc != 0)
+        note_diag(apply->document, at, rc, &diag);
+    return group;
+}
+
+/* ---- Kinds ------------------------------------------------------------------------------ */
+
+static const cmw_kind *find_kind(struct apply *apply, const char *name, const struct step *at)
+{
+    const cmw_kind *const kind = cmw_kind_find(apply->engine, name);
+    struct suggestion suggestion;
+    char text[SUGGESTION_CAP];
+
+    if (kind)
+        return kind;
+    cmw__suggest_init(&suggestion, name);
+    const cmw_kind *each;
+    for (size_t i = 0; (each = cmw_kind_at(apply->engine, i)) != NULL; i++)
+        cmw__suggest_add(&suggestion, each->name);
+    (void)cmw__note(apply->document, at, CMW_ERR_NOT_FOUND,
+                    "there is no kind of middleware named '%s'%s", name,
+                    cmw__suggest_text(&suggestion, text));
+    return NULL;
+}
+
+/* The kind's config struct as the item's options say; NULL without memory. */
+static void *read_options(struct apply *apply, const cmw_kind *kind, const json_t *item,
+                          const struct step *at)
+{
+    const struct table table = {kind->options, kind->option_count, "option of", kind->name, 0};
+    const json_t *const options = json_object_get(item, "options");
+    const struct step step = cmw__step_to(item, "options", at);
+    void *const config =
+        cmw_arena_alloc(apply->document->scratch, kind->config_size > 0 ? kind->config_size : 1);
+
+    if (!config) {
+        cmw__note_no_memory(apply->document);
+        return NULL;
+    }
+    memset(config, 0, kind->config_size);
+    if (kind->config_init)
+        kind->config_init(config);
+    if (options && !json_is_object(options))
+        (void)cmw__note(apply->document, &step, CMW_ERR_INVALID, "must be an object, not %s",
+                        cmw__name_of_type(options));
+    else
+        cmw__fill(apply->document, apply->document->scratch, config, &table, options,
+                  options ? &step : at);
+    return config;
+}
+
+/* The option that a sentence names at its beginning, "kind: option ...", if the item has it. */
+static const char *find_culprit(const json_t *options, const cmw_kind *kind, const char *sentence)
+{
+    const size_t kind_len = strlen(kind->name);
+    const char *name;
+    json_t *value;
+
+    if (strncmp(sentence, kind->name, kind_len) != 0 || strncmp(sentence + kind_len, ": ", 2) != 0)
+        return NULL;
+    sentence += kind_len + 2;
+    sentence += *sentence == '\'';
+    json_object_foreach((json_t *)(uintptr_t)options, name, value)
+    {
+        const size_t len = strlen(name);
+        if (strncmp(sentence, name, len) == 0 && strchr(": .[']", sentence[len]))
+            return name;
+    }
+    return NULL;
+}
+
+static void note_create(struct apply *apply, const cmw_kind *kind, const json_t *item,
+                        const struct step *at, int rc, const cmw_diag *diag)
+{
+    const json_t *const options = json_object_get(item, "options");
+    const char *const culprit = diag->code ? find_culprit(options, kind, diag->message) : NULL;
+
+    if (rc == CMW_ERR_NOMEM)
+        cmw__note_no_memory(apply->document);
+    if (culprit) {
+        const struct step parent = cmw__step_to(item, "options", at);
+        const struct step step = cmw__step_to(options, culprit, &parent);
+        note_diag(apply->document, &step, rc, diag);
+    } else {
+        note_diag(apply->document, at, rc, diag);
+    }
+}
+
+/* ---- One instance ----------------------------------------------------------------------- */
+
+static void set_common(cmw_middleware *middleware, const struct item *item)
+{
+    if (item->priority != ITEM_UNSET)
+        middleware->priority = (int32_t)item->priority;
+    if (item->post_priority != ITEM_UNSET)
+        middleware->post_priority = (int32_t)item->post_priority;
+    if (item->failure != ITEM_UNSET)
+        middleware->failure = item->failure;
+    if (item->failure_status != ITEM_UNSET)
+        middleware->failure_status = (int32_t)item->failure_status;
+}
+
+/* Its own condition and that of the file both hold: the file's goes into a group around it. */
+static int add(struct apply *apply, cmw_group *group, const struct step *at,
+               cmw_middleware *middleware, const struct item *item)
+{
+    cmw_condition condition;
+    cmw_diag diag = {.code = 0};
+
+    if (item->when && middleware->condition) {
+        group = add_group(apply, group, at, middleware->name, item, CMW_NONE);
+        if (!group)
+            return CMW_ERR_INVALID;
+    } else if (item->when) {
+        middleware->condition = read_condition(item->when, &condition);
+    }
+    const int rc = group ? cmw_group_add(group, middleware, &diag)
+                         : cmw_chain_add(apply->chain, middleware, &diag);
+    if (rc != 0)
+        note_diag(apply->document, at, rc, &diag);
+    return rc;
+}
+
+static void create_and_add(struct apply *apply, cmw_group *group, const struct step *at,
+                           const cmw_kind *kind, const json_t *value, const struct item *item,
+                           const void *config)
+{
+    cmw_middleware middleware;
+    cmw_diag diag = {.code = 0};
+
+    cmw_middleware_init(&middleware);
+    middleware.name = item->name ? item->name : kind->name;
+    middleware.kind = kind->name;
+    int rc = kind->create(apply->engine, &middleware, config, &diag);
+    if (rc != 0) {
+        note_create(apply, kind, value, at, rc, &diag);
+        return;
+    }
+    set_common(&middleware, item);
+    rc = add(apply, group, at, &middleware, item);
+    if (rc != 0) {
+        if (middleware.destroy)
+            middleware.destroy(middleware.self);
+        return;
+    }
+    if (!item->enabled && cmw_chain_disable(apply->chain, middleware.name) != 0)
+        (void)cmw__note(apply->document, at, CMW_ERR_STATE, "cannot be disabled");
+}
+
+static void check_item(cmw_document *document, const json_t *value, const struct item *item,
+                       const struct step *at)
+{
+    const struct step shadow = cmw__step_to(value, "shadow", at);
+    const struct step status = cmw__step_to(value, "failure_status", at);
+
+    if (item->shadow)
+        (void)cmw__note(document, &shadow, CMW_ERR_UNSUPPORTED,
+                        "this version has no shadow mode; leave it out, or use \"enabled\": false");
+    if (item->failure == CMW_FAIL_STATUS && item->failure_status == ITEM_UNSET)
+        (void)cmw__note(document, at, CMW_ERR_NOT_FOUND,
+                        "'failure_status' is missing, which \"failure\": \"status\" needs");
+    if (item->failure != CMW_FAIL_STATUS && item->failure_status != ITEM_UNSET)
+        (void)cmw__note(document, &status, CMW_ERR_CONFLICT,
+                        "has a meaning only beside \"failure\": \"status\"");
+}
+
+static void apply_use(struct apply *apply, const json_t *value, const struct step *at,
+                      cmw_group *group)
+{
+    cmw_document *const document = apply->document;
+    const size_t before = cmw_document_mistake_count(document);
+    const struct step use = cmw__step_to(value, "use", at);
+    struct item item;
+
+    cmw__read_use(document, &item, value, at);
+    check_item(document, value, &item, at);
+    const cmw_kind *const kind = item.use ? find_kind(apply, item.use, &use) : NULL;
+    const void *const config = kind ? read_options(apply, kind, value, at) : NULL;
+    if (config && cmw__outcome(document, before) == 0)
+        create_and_add(apply, group, at, kind, value, &item, config);
+}
+
+/* ---- Groups ----------------------------------------------------------------------------- */
+
+static void apply_list(struct apply *apply, const json_t *list, const struct step *at,
+                       cmw_group *group, int depth);
+
+static void apply_group(struct apply *apply, const json_t *value, const struct step *at,
+                        cmw_group *parent, int depth)
+{
+    const json_t *const list = json_object_get(value, "middleware");
+    const struct step step = cmw__step_to(value, "middleware", at);
+    cmw_group *group = NULL;
+    struct item item;
+
+    cmw__read_group(apply->document, &item, value, at);
+    if (item.group) {
+        const uint32_t route = item.route == ITEM_UNSET ? CMW_NONE : (uint32_t)item.route;
+        group = add_group(apply, parent, at, item.group, &item, route);
+    }
+    if (list && !json_is_array(list))
+        (void)cmw__note(apply->document, &step, CMW_ERR_INVALID,
+                        "must be a list of objects, not %s", cmw__name_of_type(list));
+    else if (depth == DEEPEST)
+        (void)cmw__note(apply->document, at, CMW_ERR_LIMIT, "groups nest deeper than %d",
+                        (int)DEEPEST);
+    else
+        apply_list(apply, list, &step, group, depth + 1);
+}
+
+/* Scratch memory goes back after each item. Mistakes are in the document's own arena. */
+static void apply_item(struct apply *apply, const json_t *item, const struct step *at,
+                       cmw_group *group, int depth)
+{
+    const cmw_arena_mark mark = cmw_arena_get_mark(apply->document->scratch);
+
+    if (!json_is_object(item))
+        (void)cmw__note(apply->document, at, CMW_ERR_INVALID, "must be an object, not %s",
+                        cmw__name_of_type(item));
+    else if (json_object_get(item, "group"))
+        apply_group(apply, item, at, group, depth);
+    else
+        apply_use(apply, item, at, group);
+    (void)!cmw_arena_rewind(apply->document->scratch, mark);
+}
+
+static void apply_list(struct apply *apply, const json_t *list, const struct step *at,
+                       cmw_group *group, int depth)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const struct step step = {at, NULL, i};
+        apply_item(apply, json_array_get(list, i), &step, group, depth);
+    }
+}
+
+int cmw_document_apply(cmw_document *document, cmw_engine *engine, cmw_chain *chain)
+{
+    if (!document || !engine || !chain)
+        return CMW_ERR_ARG;
+    if (!document->root)
+        return CMW_ERR_STATE;
+    const size_t before = cmw_document_mistake_count(document);
+    const json_t *const list = json_object_get(document->root, "middleware");
+    const struct step at = cmw__step_to(document->root, "middleware", NULL);
+    struct apply apply = {document, engine, chain};
+
+    apply_list(&apply, list, &at, NULL, 0);
+    if (cmw__outcome(document, before) == 0)
+        cmw__apply_waivers(document, chain);
+    return cmw__outcome(document, before);
+}

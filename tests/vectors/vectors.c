@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * catzilla-mw-vectors: answers the `function` cases of the vectors.
+ *
+ * Reads a JSON line {"id", "fn", "input"} after another and writes {"id", ...answer} for each.
+ */
+#include <catzilla/mw.h>
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LEN(array) (sizeof(array) / sizeof *(array))
+
+/* Put the answer to `input` into `answer`. */
+typedef void function_fn(const json_t *input, json_t *answer);
+
+static cmw_str text_of(const json_t *input, const char *name)
+{
+    const json_t *const value = json_object_get(input, name);
+
+    return cmw_str_make(json_string_value(value), json_string_length(value));
+}
+
+static void answer_ip_parse(const json_t *input, json_t *answer)
+{
+    char canonical[CMW_ADDRESS_TEXT_CAP];
+    cmw_address address;
+
+    const int is_good = cmw_address_parse(&address, text_of(input, "text")) == 0;
+    json_object_set_new(answer, "ok", json_boolean(is_good));
+    if (is_good && cmw_address_format(&address, canonical) > 0)
+        json_object_set_new(answer, "canonical", json_string(canonical));
+}
+
+struct function {
+    const char *name;
+    function_fn *answer;
+};
+
+static const struct function functions[] = {
+    {"ip_parse", answer_ip_parse},
+};
+
+static void answer_line(const json_t *question)
+{
+    const char *const name = json_string_value(json_object_get(question, "fn"));
+    json_t *const answer = json_object();
+    const struct function *found = NULL;
+
+    for (size_t i = 0; name && i < LEN(functions); i++)
+        if (strcmp(functions[i].name, name) == 0)
+            found = &functions[i];
+    json_object_set(answer, "id", json_object_get(question, "id"));
+    if (found)
+        found->answer(json_object_get(question, "input"), answer);
+    else
+        json_object_set_new(answer, "unsupported", json_true());
+    json_dumpf(answer, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(answer);
+}
+
+int main(void)
+{
+    json_t *question;
+    json_error_t error;
+
+    while ((question = json_loadf(stdin, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error)) !=
+           NULL) {
+        answer_line(question);
+        json_decref(question);
+    }
+    if (json_error_code(&error) == json_error_premature_end_of_input)
+        return 0;
+    fprintf(stderr, "catzilla-mw-vectors: %s\n", error.text);
+    return 1;
+}
