@@ -19,7 +19,7 @@ enum {
     CMW__KNOWN_RAW_TARGET = 128, /* view.target was replaced; `raw_target` is the one before */
     CMW__OWNS_HEADERS =
         32, /* view.headers and header_ids are the arena's, with room for header_cap */
-    CMW__HAS_PATH_RULES = 64
+    CMW__HAS_PATH_RULES = 256
 };
 
 /* Bits of cmw_request.writable: what the callback that runs may rewrite. The four properties have

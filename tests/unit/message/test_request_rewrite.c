@@ -323,6 +323,7 @@ static void path_rules_hold_for_who_read_the_path_before(void **state)
     assert_int_equal(cmw_request_set_path_rules(request, NULL), CMW_ERR_INVALID);
     assert_cstr(cmw_request_path(request), "/b");
     assert_int_equal(cmw_request_set_path_rules(request, &add), 0);
+    assert_ptr_equal(cmw_request_client_address(request), cmw_request_peer(request));
     assert_cstr(cmw_request_path(request), "/b/");
     assert_int_equal(cmw_request_set_target(request, CMW_STR("/c")), 0);
     assert_cstr(cmw_request_path(request), "/c/");
