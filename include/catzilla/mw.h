@@ -14,6 +14,7 @@
 #include <catzilla/base.h>
 #include <catzilla/chain.h>
 #include <catzilla/context.h>
+#include <catzilla/encoding.h>
 #include <catzilla/engine.h>
 #include <catzilla/hash.h>
 #include <catzilla/header_id.h>
@@ -24,6 +25,7 @@
 #include <catzilla/principal.h>
 #include <catzilla/request.h>
 #include <catzilla/response.h>
+#include <catzilla/secret.h>
 #include <catzilla/service.h>
 #include <catzilla/stats.h>
 #include <catzilla/switch.h>

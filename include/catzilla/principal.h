@@ -41,6 +41,16 @@ CMW_API CMW_NODISCARD int cmw_principal_slot(cmw_engine *engine, cmw_slot *slot)
 CMW_API int cmw_principal_has_role(const cmw_principal *principal, cmw_str role);
 CMW_API int cmw_principal_has_scope(const cmw_principal *principal, cmw_str scope);
 
+/**
+ * 1 if a text can be a scope: one or more visible ASCII characters but quote and backslash.
+ *
+ * Threads: any
+ * Cost:    O(len), no allocation
+ * Source:  RFC 6749, 3.3
+ * Since:   0.1
+ */
+CMW_API int cmw_scope_is_valid(cmw_str scope);
+
 CMW_END_DECLS
 
 #endif /* CATZILLA_PRINCIPAL_H */

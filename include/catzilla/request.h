@@ -205,6 +205,32 @@ CMW_API const cmw_header *cmw_request_header_named(cmw_request *request, cmw_str
 CMW_API const cmw_header *cmw_request_headers(const cmw_request *request, size_t *count);
 
 /**
+ * What follows the scheme in `Authorization: <scheme> <credentials>`.
+ *
+ * @param[out] credentials  the rest of the value, without the blanks before it; may be empty, any
+ *                          bytes; unchanged unless 0 is returned
+ * @param      scheme       letters in lower case, digits and "-": "basic". Compared in any case
+ * @return                  0; CMW_ERR_NOT_FOUND without the field or with another scheme;
+ *                          CMW_ERR_INVALID for several fields
+ * Cost:                    O(scheme.len), no allocation
+ * Source:                  RFC 9110, 11.4 and 11.6.2
+ * Since:                   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_request_credentials(cmw_request *request, cmw_str *credentials,
+                                                  cmw_str scheme);
+
+/**
+ * 1 if a text is a `token68`, as many schemes' credentials are: letters, digits and "-._~+/", at
+ * least one, then any number of "=".
+ *
+ * Threads: any
+ * Cost:    O(len), no allocation
+ * Source:  RFC 9110, 11.2
+ * Since:   0.1
+ */
+CMW_API int cmw_token68_is_valid(cmw_str text);
+
+/**
  * The token of `Authorization: Bearer <token>`.
  *
  * @param[out] token  the bytes, never empty; unchanged unless 0 is returned

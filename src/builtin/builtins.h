@@ -8,12 +8,16 @@
 /* X(name): every built-in, in the order in which `catzilla-mw list` shows them. Each has a
  * `const cmw_kind cmw__kind_<name>` in <name>.c. */
 #define CMW__BUILTIN_LIST(X)                                                                       \
+    X(api_key)                                                                                     \
+    X(basic_auth)                                                                                  \
+    X(bearer)                                                                                      \
     X(body_limit)                                                                                  \
     X(health)                                                                                      \
     X(maintenance)                                                                                 \
     X(method_filter)                                                                               \
     X(problem_details)                                                                             \
     X(request_id)                                                                                  \
+    X(require)                                                                                     \
     X(security_headers)                                                                            \
     X(set_headers)                                                                                 \
     X(url_path)

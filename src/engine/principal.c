@@ -24,3 +24,13 @@ int cmw_principal_has_scope(const cmw_principal *principal, cmw_str scope)
 {
     return principal && has(principal->scopes, principal->scope_count, scope);
 }
+
+int cmw_scope_is_valid(cmw_str scope)
+{
+    for (size_t i = 0; i < scope.len; i++) {
+        const char byte = scope.data[i];
+        if (byte <= ' ' || byte > '~' || byte == '"' || byte == '\\')
+            return 0;
+    }
+    return scope.len > 0;
+}

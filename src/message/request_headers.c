@@ -296,7 +296,7 @@ size_t cmw__request_header_bytes(const cmw_request *request)
     return bytes;
 }
 
-/* ---- Bearer tokens ---------------------------------------------------------------------- */
+/* ---- Credentials ------------------------------------------------------------------------ */
 
 /* 1 if the byte can stand in a token68, before its "=". Bits by value, from 0x20 on: ALPHA, DIGIT,
  * "-", ".", "_", "~", "+", "/". */
@@ -307,7 +307,7 @@ static inline int is_token68(unsigned char byte)
 }
 
 /* 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
-static int is_whole_token68(cmw_str text)
+int cmw_token68_is_valid(cmw_str text)
 {
     size_t len = text.len;
 
@@ -320,7 +320,26 @@ static int is_whole_token68(cmw_str text)
     return len > 0;
 }
 
-int cmw_request_bearer(cmw_request *request, cmw_str *token)
+/*
+ * 1 if the bytes at `text` are `scheme`, which is in lower case. Letters, digits and "-" alone: of
+ * these only letters have bit 0x40, so that the bit, moved to 0x20, is the one that may differ.
+ */
+static inline int word_matches(uint32_t text, uint32_t lower)
+{
+    return (text | (lower & UINT32_C(0x40404040)) >> 1) == lower;
+}
+
+static inline int is_scheme(const char *text, cmw_str scheme)
+{
+    const size_t last = scheme.len - 4;
+
+    if (last > 4)
+        return cmw_str_equals_fold(cmw_str_make(text, scheme.len), scheme);
+    return word_matches(cmw__load4(text), cmw__load4(scheme.data)) &&
+           word_matches(cmw__load4(text + last), cmw__load4(scheme.data + last));
+}
+
+int cmw_request_credentials(cmw_request *request, cmw_str *credentials, cmw_str scheme)
 {
     const cmw_header *header = cmw_request_header(request, CMW_HDR_AUTHORIZATION);
 
@@ -329,15 +348,25 @@ int cmw_request_bearer(cmw_request *request, cmw_str *token)
     if (cmw_request_next_header(request, CMW_HDR_AUTHORIZATION, header))
         return CMW_ERR_INVALID;
 
-    const cmw_str value = header->value;
-    if (value.len < 6 || !cmw_str_equals_fold(cmw_str_make(value.data, 6), CMW_STR("bearer")) ||
-        (value.len > 6 && value.data[6] != ' '))
+    const char *at = header->value.data;
+    size_t left = header->value.len;
+    if (left < scheme.len || !is_scheme(at, scheme) ||
+        (left > scheme.len && at[scheme.len] != ' '))
         return CMW_ERR_NOT_FOUND;
-    size_t start = 6;
-    while (start < value.len && value.data[start] == ' ')
-        start++;
-    const cmw_str text = cmw_str_make(value.data + start, value.len - start);
-    if (!is_whole_token68(text))
+    for (at += scheme.len, left -= scheme.len; left > 0 && *at == ' '; at++)
+        left--;
+    *credentials = cmw_str_make(at, left);
+    return 0;
+}
+
+int cmw_request_bearer(cmw_request *request, cmw_str *token)
+{
+    cmw_str text;
+    const int rc = cmw_request_credentials(request, &text, CMW_STR("bearer"));
+
+    if (rc != 0)
+        return rc;
+    if (!cmw_token68_is_valid(text))
         return CMW_ERR_INVALID;
     *token = text;
     return 0;
