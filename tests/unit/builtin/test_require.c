@@ -159,7 +159,7 @@ static void who_came_otherwise_gets_no_challenge_of_bearers(void **state)
     config.any_role_count = 1;
     cmw_test *test = open_chain(&config);
     cmw_test_request(test, "GET", "/");
-    cmw_test_header(test, "Authorization", "Basic ZTpl");
+    cmw_test_header(test, "Authorization", "Basic ZXZlOmU=");
     assert_int_equal(cmw_test_send(test), 403);
     assert_null(cmw_test_response_field(test, "WWW-Authenticate"));
     close_bench(test);
@@ -237,7 +237,7 @@ static void it_never_stands_before_who_makes_known(void **state)
     assert_int_equal(cmw_chain_use(chain, "require", NULL, NULL), 0);
     assert_int_equal(cmw_chain_set_priority(chain, "require", 300), 0);
     refuse_order(chain, "'require' (priority 300) reads slot 'principal', which 'bearer' provides "
-                        "only at priority 400");
+                        "only at priority 400; give 'require' a priority above 400, such as 401");
     cmw_chain_destroy(chain);
     close_bench(test);
 }
