@@ -217,6 +217,16 @@ CMW_API CMW_NODISCARD int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len);
  */
 CMW_API void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot);
 
+/**
+ * Set a slot to a copy of a value, as cmw_ctx_set_slot and then copying would.
+ *
+ * @param value  of the slot's size; not in the slot itself
+ * @return       the room, until the request ends; NULL as cmw_ctx_set_slot
+ * Cost:         O(size); no allocation
+ * Since:        0.1
+ */
+CMW_API void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value);
+
 /** A slot's value; NULL if it is unset or unknown to the plan. Cost: a load, a test and an add. */
 CMW_API void *cmw_ctx_slot(const cmw_ctx *ctx, cmw_slot slot);
 

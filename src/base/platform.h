@@ -16,6 +16,7 @@
 #define CMW__COLD __attribute__((noinline, cold))
 #define CMW__PREFETCH(address) __builtin_prefetch(address)
 #define CMW__FALLTHROUGH __attribute__((fallthrough))
+#define CMW__HIDE(number) __asm__("" : "+r"(number)) /* what it holds is nothing known */
 #elif defined(_MSC_VER)
 #define CMW_LIKELY(condition) (condition)
 #define CMW_UNLIKELY(condition) (condition)
@@ -24,6 +25,7 @@
 #define CMW__COLD __declspec(noinline)
 #define CMW__PREFETCH(address) ((void)(address))
 #define CMW__FALLTHROUGH ((void)0)
+#define CMW__HIDE(number) ((void)(number))
 #else
 #define CMW_LIKELY(condition) (condition)
 #define CMW_UNLIKELY(condition) (condition)
@@ -32,6 +34,7 @@
 #define CMW__COLD
 #define CMW__PREFETCH(address) ((void)(address))
 #define CMW__FALLTHROUGH ((void)0)
+#define CMW__HIDE(number) ((void)(number))
 #endif
 
 /* Let another thread run. */

@@ -32,23 +32,7 @@ int cmw_str_equals_fold(cmw_str a, cmw_str b)
 
 int cmw_str_equals_secret(cmw_str a, cmw_str b)
 {
-    /* volatile: the compiler may not leave a loop at the first difference. */
-    volatile uint64_t difference = 0;
-
-    if (a.len != b.len)
-        return 0;
-    if (a.len < 8) {
-        for (size_t i = 0; i < a.len; i++)
-            difference |= (unsigned char)(a.data[i] ^ b.data[i]);
-        return difference == 0;
-    }
-
-    /* The last word may overlap the one before: no tail is left. */
-    const size_t last = a.len - 8;
-    for (size_t i = 0; i < last; i += 8)
-        difference |= cmw__load8(a.data + i) ^ cmw__load8(b.data + i);
-    difference |= cmw__load8(a.data + last) ^ cmw__load8(b.data + last);
-    return difference == 0;
+    return a.len == b.len && cmw__equals_secret(a.data, b.data, a.len);
 }
 
 void cmw__lower_copy(char *out, cmw_str text)

@@ -9,6 +9,8 @@
 
 #include <catzilla/base.h>
 
+#include "platform.h"
+
 /* The byte in each of the eight places. */
 #define CMW__EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (uint64_t)(byte))
 
@@ -51,6 +53,35 @@ static inline uint64_t cmw__lower8(uint64_t word)
 static inline char cmw__lower(char c)
 {
     return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+/*
+ * 1 if `len` bytes are the same, in a time that depends on `len` alone. Each step passes through a
+ * barrier, so that no compiler leaves at the first difference.
+ */
+static inline int cmw__equals_secret(const char *a, const char *b, size_t len)
+{
+    uint64_t difference = 0;
+
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++) {
+            difference |= (unsigned char)(a[i] ^ b[i]);
+            CMW__HIDE(difference);
+        }
+        return difference == 0;
+    }
+
+    /* Two words a step; the last two may overlap the ones before: no tail is left. */
+    for (size_t i = 0; len - i > 16; i += 16) {
+        difference |= cmw__load8(a + i) ^ cmw__load8(b + i);
+        difference |= cmw__load8(a + i + 8) ^ cmw__load8(b + i + 8);
+        CMW__HIDE(difference);
+    }
+    const size_t last = len > 16 ? len - 16 : 0;
+    difference |= cmw__load8(a + last) ^ cmw__load8(b + last);
+    difference |= cmw__load8(a + len - 8) ^ cmw__load8(b + len - 8);
+    CMW__HIDE(difference);
+    return difference == 0;
 }
 
 /* Lower case of `text` at `out`, which has room for text.len bytes; they may be the same place. */

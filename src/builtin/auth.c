@@ -48,12 +48,7 @@ int cmw__auth_verify(const struct cmw__auth *auth, cmw_ctx *ctx, cmw_principal *
 
 int cmw__auth_admit(const struct cmw__auth *auth, cmw_ctx *ctx, const cmw_principal *principal)
 {
-    cmw_principal *slot = cmw_ctx_set_slot(ctx, auth->principal);
-
-    if (!slot)
-        return CMW_ERROR;
-    *slot = *principal;
-    return CMW_CONTINUE;
+    return cmw_ctx_copy_slot(ctx, auth->principal, principal) ? CMW_CONTINUE : CMW_ERROR;
 }
 
 static int has_challenge(const cmw_response *response, cmw_str challenge)

@@ -20,9 +20,11 @@ struct bearer {
     size_t required_scope_count;
     int reads_query;
     int strips;
+    cmw_phase_fn *look;            /* the uncommon way: by address, so that it stays out of line */
+    const cmw_secret_table *plain; /* the table, if no option asks for more than a look at it */
 };
 
-static cmw_phase_fn on_pre_route;
+static cmw_phase_fn on_pre_route, look;
 
 /* ---- Requests --------------------------------------------------------------------------- */
 
@@ -109,7 +111,8 @@ static int look_everywhere(const struct bearer *bearer, cmw_ctx *ctx)
     return token.len > 0 ? look_up(bearer, ctx, token) : cmw__auth_miss(&bearer->auth, ctx);
 }
 
-static int on_pre_route(void *self, cmw_ctx *ctx)
+/* Whatever is asked, and shown. */
+static int look(void *self, cmw_ctx *ctx)
 {
     const struct bearer *bearer = self;
     cmw_str token;
@@ -124,6 +127,20 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     if (rc != 0 || token.len == 0) /* the scheme alone shows nothing */
         return cmw__auth_miss(&bearer->auth, ctx);
     return look_up(bearer, ctx, token);
+}
+
+/* The common way: a table alone, and a token that it knows. All else begins again. */
+static int on_pre_route(void *self, cmw_ctx *ctx)
+{
+    const struct bearer *bearer = self;
+    const cmw_principal *principal;
+    cmw_str token;
+
+    if (bearer->plain &&
+        cmw_request_credentials(cmw_ctx_request(ctx), &token, CMW_STR("bearer")) == 0 &&
+        (principal = cmw_secret_table_find(bearer->plain, token)) != NULL)
+        return cmw_ctx_copy_slot(ctx, bearer->auth.principal, principal) ? CMW_CONTINUE : CMW_ERROR;
+    return bearer->look(self, ctx);
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */
@@ -186,6 +203,20 @@ static int copy_scopes(struct bearer *bearer, const cmw_bearer_config *config, c
     return 0;
 }
 
+static int extend_challenges(struct bearer *bearer)
+{
+    const cmw_str challenge = bearer->auth.challenge;
+
+    if (cmw__auth_extend(bearer->arena, &bearer->invalid_request, challenge, "invalid_request",
+                         NULL, 0) != 0 ||
+        cmw__auth_extend(bearer->arena, &bearer->invalid_token, challenge, "invalid_token", NULL,
+                         0) != 0)
+        return CMW_ERR_NOMEM;
+    return cmw__auth_extend(bearer->arena, &bearer->insufficient_scope, challenge,
+                            "insufficient_scope", bearer->required_scopes,
+                            bearer->required_scope_count);
+}
+
 static int fill(struct bearer *bearer, cmw_engine *engine, cmw_middleware *middleware,
                 const cmw_bearer_config *config, cmw_diag *diag)
 {
@@ -213,14 +244,11 @@ static int fill(struct bearer *bearer, cmw_engine *engine, cmw_middleware *middl
         rc = cmw__auth_fill(&bearer->auth, bearer->arena, engine, middleware, &setup, diag);
     if (rc != 0)
         return rc;
-    if (cmw__auth_extend(bearer->arena, &bearer->invalid_request, bearer->auth.challenge,
-                         "invalid_request", NULL, 0) != 0 ||
-        cmw__auth_extend(bearer->arena, &bearer->invalid_token, bearer->auth.challenge,
-                         "invalid_token", NULL, 0) != 0 ||
-        cmw__auth_extend(bearer->arena, &bearer->insufficient_scope, bearer->auth.challenge,
-                         "insufficient_scope", bearer->required_scopes,
-                         bearer->required_scope_count) != 0)
+    if (extend_challenges(bearer) != 0)
         return cmw_diag_set(diag, CMW_ERR_NOMEM, "bearer: no memory");
+    if (!config->optional && !config->query && !config->strip && !config->digest &&
+        config->required_scope_count == 0)
+        bearer->plain = bearer->auth.table;
     return 0;
 }
 
@@ -242,6 +270,7 @@ int cmw_bearer_create(cmw_engine *engine, cmw_middleware *middleware,
     if (!bearer)
         return CMW_ERR_NOMEM;
     bearer->arena = arena;
+    bearer->look = look;
     bearer->reads_query = ours.query;
     bearer->strips = ours.strip;
     const int rc = fill(bearer, engine, middleware, &ours, diag);

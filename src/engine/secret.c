@@ -10,6 +10,9 @@
 
 #include <catzilla/hash.h>
 
+#include "platform.h"
+#include "str.h"
+
 struct entry {
     cmw_str secret; /* or its digest; at least one byte is readable */
     cmw_principal principal;
@@ -46,20 +49,33 @@ static int as_kept(const cmw_secret_table *table, cmw_str *secret, unsigned char
     return rc;
 }
 
-const cmw_principal *cmw_secret_table_find(const cmw_secret_table *table, cmw_str secret)
+static inline const cmw_principal *find_kept(const cmw_secret_table *table, cmw_str secret)
+{
+    const uint64_t hash = cmw_hash_keyed(&table->key, secret);
+
+    for (size_t i = hash & table->mask;; i = (i + 1) & table->mask) {
+        const struct entry *entry = table->slots[i].entry;
+        if (!entry)
+            return NULL;
+        if (table->slots[i].hash == hash && entry->secret.len == secret.len &&
+            cmw__equals_secret(entry->secret.data, secret.data, secret.len))
+            return &entry->principal;
+    }
+}
+
+static CMW__NOINLINE const cmw_principal *find_digest(const cmw_secret_table *table, cmw_str secret)
 {
     unsigned char room[CMW_DIGEST_CAP];
 
-    if (secret.len > table->longest || as_kept(table, &secret, room) != 0)
+    return as_kept(table, &secret, room) == 0 ? find_kept(table, secret) : NULL;
+}
+
+const cmw_principal *cmw_secret_table_find(const cmw_secret_table *table, cmw_str secret)
+{
+    if (secret.len > table->longest)
         return NULL;
-    const uint64_t hash = cmw_hash_keyed(&table->key, secret);
-    const struct slot *slot = &table->slots[hash & table->mask];
-    while (slot->entry) {
-        if (slot->hash == hash && cmw_str_equals_secret(slot->entry->secret, secret))
-            return &slot->entry->principal;
-        slot = &table->slots[((size_t)(slot - table->slots) + 1) & table->mask];
-    }
-    return NULL;
+    return CMW_UNLIKELY(table->digest != NULL) ? find_digest(table, secret)
+                                               : find_kept(table, secret);
 }
 
 /* Compare in a time that depends on `given` alone, which whoever asks knows anyway. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots: the engine's registry, and a request's values. */
+#include "block16.h"
 #include "ctx_state.h"
 #include "registry.h"
 #include "text.h"
@@ -114,22 +115,56 @@ static int defer_destroy(cmw_ctx *ctx, const struct cmw__slot_place *place, void
     return cmw_arena_defer(&ctx->arena, run_slot_cleanup, cleanup);
 }
 
-void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
+/* Before a value with a destructor is replaced or set. */
+static CMW__NOINLINE int prepare_destroy(cmw_ctx *ctx, const struct cmw__slot_place *place,
+                                         char *value, int is_set)
 {
-    const cmw_plan *plan = ctx->plan;
-    if (slot >= plan->slot_limit || plan->slots[slot].offset == 0 || plan->slots[slot].size == 0)
+    if (!is_set)
+        return defer_destroy(ctx, place, value);
+    place->destroy(value);
+    return 0;
+}
+
+/* Where a slot is; NULL if the plan does not know it. */
+static inline const struct cmw__slot_place *find_place(const cmw_plan *plan, cmw_slot slot)
+{
+    if (CMW_UNLIKELY(slot >= plan->slot_limit))
         return NULL;
     const struct cmw__slot_place *place = &plan->slots[slot];
+    return CMW_UNLIKELY(place->offset == 0 || place->size == 0) ? NULL : place;
+}
+
+/* The room of a slot, marked as set; NULL without memory. */
+static inline char *open_place(cmw_ctx *ctx, const struct cmw__slot_place *place)
+{
     char *value = (char *)ctx + place->offset;
     uint64_t *bits = &ctx->slot_bits[place->bit / 64];
     const uint64_t mask = UINT64_C(1) << (place->bit % 64);
 
-    if (place->destroy && (*bits & mask))
-        place->destroy(value);
-    else if (place->destroy && defer_destroy(ctx, place, value) != 0)
+    if (CMW_UNLIKELY(place->destroy != NULL) &&
+        prepare_destroy(ctx, place, value, (*bits & mask) != 0) != 0)
         return NULL;
-    memset(value, 0, place->size);
     *bits |= mask;
     ctx->traces |= CMW__CTX_LITTER;
     return value;
+}
+
+void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
+{
+    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
+    char *value = place ? open_place(ctx, place) : NULL;
+
+    if (value)
+        memset(value, 0, place->size);
+    return value;
+}
+
+void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
+{
+    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
+    char *room = place ? open_place(ctx, place) : NULL;
+
+    if (room)
+        (void)cmw__copy_short(room, value, place->size);
+    return room;
 }

@@ -329,17 +329,42 @@ static inline int word_matches(uint32_t text, uint32_t lower)
     return (text | (lower & UINT32_C(0x40404040)) >> 1) == lower;
 }
 
+static CMW__NOINLINE int is_long_scheme(const char *text, cmw_str scheme)
+{
+    return cmw_str_equals_fold(cmw_str_make(text, scheme.len), scheme);
+}
+
 static inline int is_scheme(const char *text, cmw_str scheme)
 {
     const size_t last = scheme.len - 4;
 
-    if (last > 4)
-        return cmw_str_equals_fold(cmw_str_make(text, scheme.len), scheme);
+    if (CMW_UNLIKELY(last > 4))
+        return is_long_scheme(text, scheme);
     return word_matches(cmw__load4(text), cmw__load4(scheme.data)) &&
            word_matches(cmw__load4(text + last), cmw__load4(scheme.data + last));
 }
 
-int cmw_request_credentials(cmw_request *request, cmw_str *credentials, cmw_str scheme)
+/* What follows the scheme of a field. 0 or CMW_ERR_NOT_FOUND. */
+static inline int read_credentials(const cmw_header *header, cmw_str *credentials, cmw_str scheme)
+{
+    const char *at = header->value.data;
+    size_t left = header->value.len;
+
+    if (CMW_UNLIKELY(left < scheme.len || !is_scheme(at, scheme)))
+        return CMW_ERR_NOT_FOUND;
+    at += scheme.len;
+    left -= scheme.len;
+    if (CMW_UNLIKELY(left > 0 && *at != ' '))
+        return CMW_ERR_NOT_FOUND;
+    for (; left > 0 && *at == ' '; at++)
+        left--;
+    *credentials = cmw_str_make(at, left);
+    return 0;
+}
+
+/* Without ids, or with many fields. */
+static CMW__NOINLINE int find_credentials(cmw_request *request, cmw_str *credentials,
+                                          cmw_str scheme)
 {
     const cmw_header *header = cmw_request_header(request, CMW_HDR_AUTHORIZATION);
 
@@ -347,16 +372,23 @@ int cmw_request_credentials(cmw_request *request, cmw_str *credentials, cmw_str 
         return CMW_ERR_NOT_FOUND;
     if (cmw_request_next_header(request, CMW_HDR_AUTHORIZATION, header))
         return CMW_ERR_INVALID;
+    return read_credentials(header, credentials, scheme);
+}
 
-    const char *at = header->value.data;
-    size_t left = header->value.len;
-    if (left < scheme.len || !is_scheme(at, scheme) ||
-        (left > scheme.len && at[scheme.len] != ' '))
+int cmw_request_credentials(cmw_request *request, cmw_str *credentials, cmw_str scheme)
+{
+    const uint8_t *ids = request->view.header_ids;
+
+    /* Nearly all requests have sixteen fields or less: one look finds the field and its like. */
+    if (CMW_UNLIKELY(!ids || request->view.header_count > BLOCK))
+        return find_credentials(request, credentials, scheme);
+    const unsigned found = cmw__block16_same(ids, spread[CMW_HDR_AUTHORIZATION]) &
+                           ((1u << request->view.header_count) - 1);
+    if (found & (found - 1))
+        return CMW_ERR_INVALID;
+    if (!found)
         return CMW_ERR_NOT_FOUND;
-    for (at += scheme.len, left -= scheme.len; left > 0 && *at == ' '; at++)
-        left--;
-    *credentials = cmw_str_make(at, left);
-    return 0;
+    return read_credentials(&request->view.headers[cmw__lowest_bit(found)], credentials, scheme);
 }
 
 int cmw_request_bearer(cmw_request *request, cmw_str *token)

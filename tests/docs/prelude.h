@@ -5,12 +5,16 @@
 #ifndef CATZILLA_DOCS_PRELUDE_H
 #define CATZILLA_DOCS_PRELUDE_H
 
+#include <catzilla/builtin/api_key.h>
+#include <catzilla/builtin/basic_auth.h>
+#include <catzilla/builtin/bearer.h>
 #include <catzilla/builtin/body_limit.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/maintenance.h>
 #include <catzilla/builtin/method_filter.h>
 #include <catzilla/builtin/problem_details.h>
 #include <catzilla/builtin/request_id.h>
+#include <catzilla/builtin/require.h>
 #include <catzilla/builtin/security_headers.h>
 #include <catzilla/builtin/set_headers.h>
 #include <catzilla/builtin/url_path.h>
