@@ -521,6 +521,57 @@ static void slots_are_destroyed_after_complete_in_reverse_order(void **state)
     bench_close(&bench);
 }
 
+/* Slots of these sizes, the last one with a destructor. */
+static const size_t copy_sizes[] = {1, 8, 15, 16, 17, 31, 32, 72, 127, 128, 129, 400, 72};
+
+struct copies {
+    cmw_slot at[LEN(copy_sizes)];
+};
+
+static void copy_values(struct actor *actor, cmw_ctx *ctx)
+{
+    const struct copies *copies = actor->data;
+    char value[400];
+
+    for (size_t i = 0; i < sizeof value; i++)
+        value[i] = (char)('a' + i % 26);
+    assert_null(cmw_ctx_copy_slot(ctx, CMW_FACT_HOST, value));
+    assert_null(cmw_ctx_copy_slot(ctx, CMW_NONE, value));
+    for (size_t i = 0; i < LEN(copy_sizes); i++)
+        assert_non_null(cmw_ctx_copy_slot(ctx, copies->at[i], value));
+    for (size_t i = 0; i < LEN(copy_sizes); i++)
+        assert_memory_equal(cmw_ctx_slot(ctx, copies->at[i]), value, copy_sizes[i]);
+    assert_non_null(cmw_ctx_copy_slot(ctx, copies->at[LEN(copy_sizes) - 1],
+                                      "b"
+                                      "cdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
+                                      "abcdefghijklmnopqrstuvwxyz"));
+}
+
+static void copied_slots_hold_the_value_and_nothing_beside_it(void **state)
+{
+    struct copies copies;
+    struct actor a = {.name = "a", .on = ON_PRE, .inside = copy_values, .data = &copies};
+    cmw_plan *plan = NULL;
+
+    (void)state;
+    bench_open(&bench, NULL);
+    cmw_middleware mw = actor_middleware(&bench, &a);
+    for (size_t i = 0; i < LEN(copy_sizes); i++) {
+        const char name[] = {'s', (char)('a' + i), '\0'};
+        assert_int_equal(cmw_slot_declare(bench.engine, &copies.at[i], name, copy_sizes[i],
+                                          i + 1 < LEN(copy_sizes) ? NULL : destroy_letter),
+                         0);
+        cmw_middleware_provides(&mw, copies.at[i]);
+    }
+    assert_int_equal(cmw_chain_add(bench.chain, &mw, NULL), 0);
+    assert_int_equal(cmw_chain_compile(bench.chain, &plan, NULL), 0);
+    assert_int_equal(cmw_test_install(bench.test, plan), 0);
+    destroyed[0] = '\0';
+    assert_int_equal(cmw_test_send(bench.test), 200);
+    assert_string_equal(destroyed, "ab"); /* the one that was replaced, then the last */
+    bench_close(&bench);
+}
+
 static void set_values(struct actor *actor, cmw_ctx *ctx)
 {
     char *letters = actor->data;
@@ -746,6 +797,7 @@ int main(void)
         cmocka_unit_test(middleware_of_a_route_obeys_its_conditions),
         cmocka_unit_test(a_route_is_entered_once),
         cmocka_unit_test(slots_are_destroyed_after_complete_in_reverse_order),
+        cmocka_unit_test(copied_slots_hold_the_value_and_nothing_beside_it),
         cmocka_unit_test(values_by_name_are_replaced_removed_and_destroyed),
         cmocka_unit_test(a_clean_up_may_read_body_and_response),
         cmocka_unit_test(a_request_in_flight_finishes_on_its_old_plan),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots: the engine's registry, and a request's values. */
-#include "block16.h"
 #include "ctx_state.h"
 #include "registry.h"
 #include "text.h"
@@ -115,16 +114,6 @@ static int defer_destroy(cmw_ctx *ctx, const struct cmw__slot_place *place, void
     return cmw_arena_defer(&ctx->arena, run_slot_cleanup, cleanup);
 }
 
-/* Before a value with a destructor is replaced or set. */
-static CMW__NOINLINE int prepare_destroy(cmw_ctx *ctx, const struct cmw__slot_place *place,
-                                         char *value, int is_set)
-{
-    if (!is_set)
-        return defer_destroy(ctx, place, value);
-    place->destroy(value);
-    return 0;
-}
-
 /* Where a slot is; NULL if the plan does not know it. */
 static inline const struct cmw__slot_place *find_place(const cmw_plan *plan, cmw_slot slot)
 {
@@ -134,37 +123,49 @@ static inline const struct cmw__slot_place *find_place(const cmw_plan *plan, cmw
     return CMW_UNLIKELY(place->offset == 0 || place->size == 0) ? NULL : place;
 }
 
-/* The room of a slot, marked as set; NULL without memory. */
-static inline char *open_place(cmw_ctx *ctx, const struct cmw__slot_place *place)
+void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
 {
+    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
+    if (!place)
+        return NULL;
     char *value = (char *)ctx + place->offset;
     uint64_t *bits = &ctx->slot_bits[place->bit / 64];
     const uint64_t mask = UINT64_C(1) << (place->bit % 64);
 
-    if (CMW_UNLIKELY(place->destroy != NULL) &&
-        prepare_destroy(ctx, place, value, (*bits & mask) != 0) != 0)
+    if (place->destroy && (*bits & mask))
+        place->destroy(value);
+    else if (place->destroy && defer_destroy(ctx, place, value) != 0)
         return NULL;
+    memset(value, 0, place->size);
     *bits |= mask;
     ctx->traces |= CMW__CTX_LITTER;
     return value;
 }
 
-void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
+/* With a destructor, or a large one. */
+static CMW__NOINLINE void *set_and_copy(cmw_ctx *ctx, cmw_slot slot, const void *value)
 {
-    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
-    char *value = place ? open_place(ctx, place) : NULL;
-
-    if (value)
-        memset(value, 0, place->size);
-    return value;
+    void *room = cmw_ctx_set_slot(ctx, slot);
+    if (room)
+        memcpy(room, value, ctx->plan->slots[slot].size);
+    return room;
 }
 
 void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
 {
+    enum { LEAST = 16, MOST = 128 };
     const struct cmw__slot_place *place = find_place(ctx->plan, slot);
-    char *room = place ? open_place(ctx, place) : NULL;
+    if (!place)
+        return NULL;
+    if (CMW_UNLIKELY(place->destroy || place->size - LEAST > MOST - LEAST))
+        return set_and_copy(ctx, slot, value);
+    char *room = (char *)ctx + place->offset;
+    const char *from = value;
+    const size_t last = place->size - 16; /* the last piece may overlap the one before */
 
-    if (room)
-        (void)cmw__copy_short(room, value, place->size);
+    ctx->slot_bits[place->bit / 64] |= UINT64_C(1) << (place->bit % 64);
+    for (size_t i = 0; i < last; i += 16)
+        memcpy(room + i, from + i, 16);
+    memcpy(room + last, from + last, 16);
     return room;
 }

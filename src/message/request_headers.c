@@ -329,28 +329,28 @@ static inline int word_matches(uint32_t text, uint32_t lower)
     return (text | (lower & UINT32_C(0x40404040)) >> 1) == lower;
 }
 
-static CMW__NOINLINE int is_long_scheme(const char *text, cmw_str scheme)
+static inline int is_short_scheme(const char *text, cmw_str scheme)
 {
-    return cmw_str_equals_fold(cmw_str_make(text, scheme.len), scheme);
-}
-
-static inline int is_scheme(const char *text, cmw_str scheme)
-{
-    const size_t last = scheme.len - 4;
-
-    if (CMW_UNLIKELY(last > 4))
-        return is_long_scheme(text, scheme);
+    const size_t last = scheme.len - 4; /* of 4 to 8 bytes */
     return word_matches(cmw__load4(text), cmw__load4(scheme.data)) &&
            word_matches(cmw__load4(text + last), cmw__load4(scheme.data + last));
 }
 
+static int is_scheme(const char *text, cmw_str scheme)
+{
+    return cmw_str_equals_fold(cmw_str_make(text, scheme.len), scheme);
+}
+
+typedef int is_scheme_fn(const char *text, cmw_str scheme);
+
 /* What follows the scheme of a field. 0 or CMW_ERR_NOT_FOUND. */
-static inline int read_credentials(const cmw_header *header, cmw_str *credentials, cmw_str scheme)
+static CMW__ALWAYS_INLINE int read_credentials(const cmw_header *header, cmw_str *credentials,
+                                               cmw_str scheme, is_scheme_fn *is)
 {
     const char *at = header->value.data;
     size_t left = header->value.len;
 
-    if (CMW_UNLIKELY(left < scheme.len || !is_scheme(at, scheme)))
+    if (CMW_UNLIKELY(left < scheme.len || !is(at, scheme)))
         return CMW_ERR_NOT_FOUND;
     at += scheme.len;
     left -= scheme.len;
@@ -362,7 +362,7 @@ static inline int read_credentials(const cmw_header *header, cmw_str *credential
     return 0;
 }
 
-/* Without ids, or with many fields. */
+/* Without ids, with many fields, or for a scheme of another length. */
 static CMW__NOINLINE int find_credentials(cmw_request *request, cmw_str *credentials,
                                           cmw_str scheme)
 {
@@ -372,15 +372,16 @@ static CMW__NOINLINE int find_credentials(cmw_request *request, cmw_str *credent
         return CMW_ERR_NOT_FOUND;
     if (cmw_request_next_header(request, CMW_HDR_AUTHORIZATION, header))
         return CMW_ERR_INVALID;
-    return read_credentials(header, credentials, scheme);
+    return read_credentials(header, credentials, scheme, is_scheme);
 }
 
 int cmw_request_credentials(cmw_request *request, cmw_str *credentials, cmw_str scheme)
 {
     const uint8_t *ids = request->view.header_ids;
 
-    /* Nearly all requests have sixteen fields or less: one look finds the field and its like. */
-    if (CMW_UNLIKELY(!ids || request->view.header_count > BLOCK))
+    /* Nearly all requests have sixteen fields or less: one look finds the field and its like.
+     * Without a call but at its end, few registers are saved. */
+    if (CMW_UNLIKELY(!ids || request->view.header_count > BLOCK || scheme.len - 4 > 4))
         return find_credentials(request, credentials, scheme);
     const unsigned found = cmw__block16_same(ids, spread[CMW_HDR_AUTHORIZATION]) &
                            ((1u << request->view.header_count) - 1);
@@ -388,7 +389,8 @@ int cmw_request_credentials(cmw_request *request, cmw_str *credentials, cmw_str 
         return CMW_ERR_INVALID;
     if (!found)
         return CMW_ERR_NOT_FOUND;
-    return read_credentials(&request->view.headers[cmw__lowest_bit(found)], credentials, scheme);
+    return read_credentials(&request->view.headers[cmw__lowest_bit(found)], credentials, scheme,
+                            is_short_scheme);
 }
 
 int cmw_request_bearer(cmw_request *request, cmw_str *token)

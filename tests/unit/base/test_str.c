@@ -127,6 +127,31 @@ static void secrets_are_equal_only_byte_for_byte(void **state)
     assert_false(cmw_str_equals_secret(CMW_STR("\x01"), CMW_STR("\x81")));
 }
 
+/* Of every length, a difference at each place, between guard pages. */
+static void a_difference_of_secrets_is_seen_at_each_place(void **state)
+{
+    enum { CAP = 70 };
+    struct guard_page left, right;
+    char text[CAP];
+
+    (void)state;
+    guard_page_open(&left, CAP);
+    guard_page_open(&right, CAP);
+    memset(text, 's', sizeof text);
+    for (size_t len = 0; len <= CAP; len++) {
+        const cmw_str a = guard_page_put(&left, cmw_str_make(text, len));
+        for (size_t place = 0; place < len; place++) {
+            char *copy = right.end - len;
+            memcpy(copy, text, len);
+            assert_true(cmw_str_equals_secret(a, cmw_str_make(copy, len)));
+            copy[place] ^= 1;
+            assert_false(cmw_str_equals_secret(a, cmw_str_make(copy, len)));
+        }
+    }
+    guard_page_close(&right);
+    guard_page_close(&left);
+}
+
 int main(void)
 {
     struct CMUnitTest tests[LEN(rows)];
@@ -136,6 +161,7 @@ int main(void)
         cmocka_unit_test(zero_bytes_are_found_exactly),
         cmocka_unit_test(lower_copy_folds_every_length),
         cmocka_unit_test(secrets_are_equal_only_byte_for_byte),
+        cmocka_unit_test(a_difference_of_secrets_is_seen_at_each_place),
     };
 
     for (size_t i = 0; i < LEN(rows); i++)

@@ -113,12 +113,12 @@ static void check_row(void **state)
     const struct row *row = *state;
     cmw_test *test = open_chain(&row->config);
 
-    for (char letter = 'a'; letter <= 'd'; letter++) {
+    for (const char *letter = "abcd"; *letter; letter++) {
         char field[] = "Bearer ?";
-        field[sizeof field - 2] = letter;
+        field[sizeof field - 2] = *letter;
         cmw_test_request(test, "GET", "/");
         cmw_test_header(test, "Authorization", field);
-        if (strchr(row->passes, letter))
+        if (strchr(row->passes, *letter))
             assert_int_equal(cmw_test_send(test), 200);
         else
             assert_challenged(test, 403, row->says);

@@ -338,6 +338,99 @@ static void bearer_needs_exactly_one_field(void **state)
     fixture_close(&fixture);
 }
 
+/* ---- Credentials of any scheme ---------------------------------------------------------- */
+
+struct credentials_row {
+    const char *name;
+    const char *scheme;
+    const char *value;
+    int rc;
+    const char *credentials;
+};
+
+static const struct credentials_row credentials_rows[] = {
+    {"a scheme of three bytes", "mac", "MAC id=\"a\"", 0, "id=\"a\""},
+    {"a scheme of four", "dpop", "DPoP abc", 0, "abc"},
+    {"a scheme of five", "basic", "Basic abc", 0, "abc"},
+    {"a scheme of eight", "mutually", "MutuAlly abc", 0, "abc"},
+    {"a scheme of nine", "negotiate", "Negotiate abc", 0, "abc"},
+    {"a scheme with dashes and digits", "scram-sha-1", "SCRAM-SHA-1 abc", 0, "abc"},
+    {"blanks before are not part of them", "basic", "Basic   a b", 0, "a b"},
+    {"blanks behind are", "basic", "Basic a ", 0, "a "},
+    {"the scheme alone has none", "basic", "Basic", 0, ""},
+    {"blanks alone are none", "basic", "Basic  ", 0, ""},
+    {"any bytes", "basic", "Basic \xc3\xa9\x01", 0, "\xc3\xa9\x01"},
+    {"a beginning of the scheme", "basic", "Basi", CMW_ERR_NOT_FOUND, NULL},
+    {"a longer scheme", "basic", "Basics abc", CMW_ERR_NOT_FOUND, NULL},
+    {"another first byte", "basic", "Casic abc", CMW_ERR_NOT_FOUND, NULL},
+    {"another last byte", "basic", "Basid abc", CMW_ERR_NOT_FOUND, NULL},
+    {"another middle byte of a long one", "negotiate", "Negodiate abc", CMW_ERR_NOT_FOUND, NULL},
+    {"a byte that differs by the case bit", "dpop-1", "DPoP\r1 abc", CMW_ERR_NOT_FOUND, NULL},
+    {"a tab", "basic", "Basic\tabc", CMW_ERR_NOT_FOUND, NULL},
+    {"a blank before the scheme", "basic", " Basic abc", CMW_ERR_NOT_FOUND, NULL},
+    {"nothing", "basic", "", CMW_ERR_NOT_FOUND, NULL},
+};
+
+/* With ids and without, between guard pages. */
+static void check_credentials(void **state)
+{
+    const struct credentials_row *row = *state;
+    struct guard_page page;
+
+    guard_page_open(&page, 256);
+    const cmw_header header = {CMW_STR_INIT("authorization"),
+                               guard_page_put(&page, cmw_str_cstr(row->value))};
+    for (int has_ids = 0; has_ids <= 1; has_ids++) {
+        uint8_t ids[16] = {CMW_HDR_AUTHORIZATION, CMW_HDR_AUTHORIZATION};
+        cmw_str credentials = CMW_STR_INIT("untouched");
+        struct fixture fixture;
+        fixture_open(&fixture, 256);
+        fixture.view.headers = &header;
+        fixture.view.header_ids = has_ids ? ids : NULL;
+        fixture.view.header_count = 1;
+        assert_int_equal(cmw_request_credentials(fixture_request(&fixture), &credentials,
+                                                 cmw_str_cstr(row->scheme)),
+                         row->rc);
+        assert_cstr(credentials, row->credentials ? row->credentials : "untouched");
+        fixture_close(&fixture);
+    }
+    guard_page_close(&page);
+}
+
+RUN_ROWS("credentials", credentials_rows, check_credentials)
+
+/* One field at each of 40 places, then a second one at each other place. */
+static void credentials_are_in_one_field_only(void **state)
+{
+    enum { COUNT = 40 };
+    cmw_header headers[COUNT];
+    uint8_t ids[48] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        headers[i] = (cmw_header){CMW_STR("x-other"), CMW_STR("Basic no")};
+    for (size_t first = 0; first < COUNT; first++) {
+        for (size_t second = first; second < COUNT; second++) {
+            struct fixture fixture;
+            cmw_str credentials;
+            headers[first] = headers[second] =
+                (cmw_header){CMW_STR("Authorization"), CMW_STR("Basic yes")};
+            ids[first] = ids[second] = CMW_HDR_AUTHORIZATION;
+            fixture_open(&fixture, 256);
+            fixture.view.headers = headers;
+            fixture.view.header_ids = second % 2 ? ids : NULL;
+            fixture.view.header_count = (uint32_t)(second < 16 ? 16 : COUNT);
+            assert_int_equal(
+                cmw_request_credentials(fixture_request(&fixture), &credentials, CMW_STR("basic")),
+                first == second ? 0 : CMW_ERR_INVALID);
+            fixture_close(&fixture);
+            headers[first] = headers[second] =
+                (cmw_header){CMW_STR("x-other"), CMW_STR("Basic no")};
+            ids[first] = ids[second] = 0;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +444,8 @@ int main(void)
         cmocka_unit_test(over_long_names_are_nothing_known),
         cmocka_unit_test(without_memory_for_lengths_fields_are_found_all_the_same),
         cmocka_unit_test(bearer_needs_exactly_one_field),
+        cmocka_unit_test(credentials_are_in_one_field_only),
     };
-    return run_check_bearer() + cmocka_run_group_tests_name("request fields", tests, NULL, NULL);
+    return run_check_bearer() + run_check_credentials() +
+           cmocka_run_group_tests_name("request fields", tests, NULL, NULL);
 }
