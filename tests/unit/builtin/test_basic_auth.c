@@ -266,6 +266,26 @@ static void stripped_credentials_are_gone_for_the_handler(void **state)
     }
 }
 
+static void a_verifier_never_sees_what_cannot_be(void **state)
+{
+    static const char *const fields[] = {"Basic YQBiOmM=", "Basic YTpiDQo=", "Basic YTp/",
+                                         "Basic YQ==",     "Basic !",        "Basic "};
+    int answer = CMW_VERIFY_ADMITTED;
+    cmw_basic_auth_config config;
+
+    (void)state;
+    cmw_basic_auth_config_init(&config);
+    config.verify = say;
+    config.verify_self = &answer;
+    cmw_test *test = open_auth("basic_auth", &config);
+    for (size_t i = 0; i < LEN(fields); i++) {
+        cmw_test_request(test, "GET", "/");
+        cmw_test_header(test, "Authorization", fields[i]);
+        assert_challenged(test, 401, "Basic realm=\"restricted\"");
+    }
+    close_bench(test);
+}
+
 static void a_verifier_decides(void **state)
 {
     static const int answers[][2] = {{CMW_VERIFY_ADMITTED, 200},
@@ -370,6 +390,7 @@ int main(void)
         cmocka_unit_test(an_optional_one_lets_strangers_pass),
         cmocka_unit_test(stripped_credentials_are_gone_for_the_handler),
         cmocka_unit_test(a_verifier_decides),
+        cmocka_unit_test(a_verifier_never_sees_what_cannot_be),
         cmocka_unit_test(users_that_cannot_be_are_refused),
         cmocka_unit_test(configs_that_are_unsafe_are_refused),
         cmocka_unit_test(failing_memory_is_survived),
