@@ -535,6 +535,8 @@ static void copy_values(struct actor *actor, cmw_ctx *ctx)
 
     for (size_t i = 0; i < sizeof value; i++)
         value[i] = (char)('a' + i % 26);
+    for (size_t i = 0; i < LEN(copy_sizes); i++) /* nothing is left of the request before */
+        assert_null(cmw_ctx_slot(ctx, copies->at[i]));
     assert_null(cmw_ctx_copy_slot(ctx, CMW_FACT_HOST, value));
     assert_null(cmw_ctx_copy_slot(ctx, CMW_NONE, value));
     for (size_t i = 0; i < LEN(copy_sizes); i++)
@@ -566,9 +568,11 @@ static void copied_slots_hold_the_value_and_nothing_beside_it(void **state)
     assert_int_equal(cmw_chain_add(bench.chain, &mw, NULL), 0);
     assert_int_equal(cmw_chain_compile(bench.chain, &plan, NULL), 0);
     assert_int_equal(cmw_test_install(bench.test, plan), 0);
-    destroyed[0] = '\0';
-    assert_int_equal(cmw_test_send(bench.test), 200);
-    assert_string_equal(destroyed, "ab"); /* the one that was replaced, then the last */
+    for (int i = 0; i < 2; i++) {
+        destroyed[0] = '\0';
+        assert_int_equal(cmw_test_send(bench.test), 200);
+        assert_string_equal(destroyed, "ab"); /* the one that was replaced, then the last */
+    }
     bench_close(&bench);
 }
 

@@ -123,22 +123,28 @@ static inline const struct cmw__slot_place *find_place(const cmw_plan *plan, cmw
     return CMW_UNLIKELY(place->offset == 0 || place->size == 0) ? NULL : place;
 }
 
+/* The bit is cleared when the next request begins in this context: a value of one must never be
+ * seen by another. */
+static inline void mark_set(cmw_ctx *ctx, const struct cmw__slot_place *place)
+{
+    ctx->slot_bits[place->bit / 64] |= UINT64_C(1) << (place->bit % 64);
+    ctx->traces |= CMW__CTX_LITTER;
+}
+
 void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
 {
     const struct cmw__slot_place *place = find_place(ctx->plan, slot);
     if (!place)
         return NULL;
     char *value = (char *)ctx + place->offset;
-    uint64_t *bits = &ctx->slot_bits[place->bit / 64];
-    const uint64_t mask = UINT64_C(1) << (place->bit % 64);
+    const int is_set = (int)(ctx->slot_bits[place->bit / 64] >> (place->bit % 64) & 1);
 
-    if (place->destroy && (*bits & mask))
+    if (place->destroy && is_set)
         place->destroy(value);
     else if (place->destroy && defer_destroy(ctx, place, value) != 0)
         return NULL;
     memset(value, 0, place->size);
-    *bits |= mask;
-    ctx->traces |= CMW__CTX_LITTER;
+    mark_set(ctx, place);
     return value;
 }
 
@@ -163,7 +169,7 @@ void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
     const char *from = value;
     const size_t last = place->size - 16; /* the last piece may overlap the one before */
 
-    ctx->slot_bits[place->bit / 64] |= UINT64_C(1) << (place->bit % 64);
+    mark_set(ctx, place);
     for (size_t i = 0; i < last; i += 16)
         memcpy(room + i, from + i, 16);
     memcpy(room + last, from + last, 16);
