@@ -48,7 +48,8 @@ typedef struct cmw_request_view {
     cmw_str target;            /**< request target as sent, "/a%20b?c=d"; path and query are cut
                                     from it. Absolute-form and "*" are understood */
     cmw_str authority;         /**< HTTP/2 `:authority`; empty: the Host field is used */
-    const cmw_header *headers; /**< in the order in which they came */
+    const cmw_header *headers; /**< in the order in which they came; values without the blanks
+                                    around them (RFC 9110, 5.5) */
     const uint8_t *header_ids; /**< cmw_header_id of each, or NULL. Readable up to a multiple of 16
                                     (what follows the last one is ignored) */
     uint32_t header_count;     /**< of both arrays */

@@ -50,48 +50,26 @@ typedef struct cmw_secret_entry {
 
 /**
  * What a config file may say of an entry, as initialisers of cmw_option: `id`, `secret`, `roles`,
- * `scopes`. For the `members` of a kind's CMW_OPTION_OBJECT_LIST.
+ * `scopes`. For the `members` of a kind's CMW_OPTION_OBJECT_LIST; in C, not in C++.
  */
 #define CMW_SECRET_ENTRY_OPTIONS                                                                   \
-    {"id",                                                                                         \
-     CMW_OPTION_TEXT,                                                                              \
-     offsetof(cmw_secret_entry, id),                                                               \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL,                                                                                         \
-     "Whom the secret makes known",                                                                \
-     CMW_OPTION_REQUIRED,                                                                          \
-     NULL,                                                                                         \
-     0,                                                                                            \
-     0,                                                                                            \
-     NULL},                                                                                        \
-        {"secret",                                                                                 \
-         CMW_OPTION_TEXT,                                                                          \
-         offsetof(cmw_secret_entry, secret),                                                       \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         "The password, token or key",                                                             \
-         CMW_OPTION_REQUIRED | CMW_OPTION_SECRET,                                                  \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
-        {"roles",                                                                                  \
-         CMW_OPTION_TEXT_LIST,                                                                     \
-         offsetof(cmw_secret_entry, roles),                                                        \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         "Roles of the principal",                                                                 \
-         0,                                                                                        \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         0,                                                                                        \
-         NULL},                                                                                    \
+    {.name = "id",                                                                                 \
+     .type = CMW_OPTION_TEXT,                                                                      \
+     .offset = offsetof(cmw_secret_entry, id),                                                     \
+     .help = "Whom the secret makes known",                                                        \
+     .flags = CMW_OPTION_REQUIRED},                                                                \
+        {.name = "secret",                                                                         \
+         .type = CMW_OPTION_TEXT,                                                                  \
+         .offset = offsetof(cmw_secret_entry, secret),                                             \
+         .help = "The password, token or key",                                                     \
+         .flags = CMW_OPTION_REQUIRED | CMW_OPTION_SECRET},                                        \
+        {.name = "roles",                                                                          \
+         .type = CMW_OPTION_TEXT_LIST,                                                             \
+         .offset = offsetof(cmw_secret_entry, roles),                                              \
+         .help = "Roles of the principal"},                                                        \
     {                                                                                              \
-        "scopes", CMW_OPTION_TEXT_LIST, offsetof(cmw_secret_entry, scopes), 0, 0, NULL,            \
-            "Scopes of the principal", 0, NULL, 0, 0, NULL                                         \
+        .name = "scopes", .type = CMW_OPTION_TEXT_LIST,                                            \
+        .offset = offsetof(cmw_secret_entry, scopes), .help = "Scopes of the principal"            \
     }
 
 /** By what a table is asked. */

@@ -180,6 +180,12 @@ class AdapterTest(unittest.TestCase):
                                 "https": False, "version": 0x0101, "fields": 2, "big": 3,
                                 "has_connection": True})
 
+    def test_blanks_around_a_value_are_not_part_of_it(self):
+        for value, length in {" \t abc \t ": 3, "abc": 3, " a b ": 3, " \t ": 0, "": 0}.items():
+            with self.subTest(value):
+                response = self.ask("GET", "/view", fields=[("X-Big", value)])
+                self.assertEqual(json.loads(response.body)["big"], length)
+
     def test_empty_field_value_is_sent(self):
         response = self.ask("GET", "/empty-field")
         self.assertEqual((response.status, response.get("X-Empty")), (200, [""]))

@@ -241,6 +241,21 @@ struct header_list {
     size_t cap;
 };
 
+static int is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* Blanks around a value are not part of it (RFC 9110, 5.5); libmicrohttpd leaves those behind. */
+static cmw_str trim(const char *value, size_t len)
+{
+    for (; len > 0 && is_blank(value[len - 1]); len--)
+        ;
+    for (; len > 0 && is_blank(*value); len--)
+        value++;
+    return cmw_str_make(value, len);
+}
+
 static enum MHD_Result on_header(void *self, enum MHD_ValueKind kind, const char *name,
                                  size_t name_len, const char *value, size_t value_len)
 {
@@ -251,7 +266,7 @@ static enum MHD_Result on_header(void *self, enum MHD_ValueKind kind, const char
         return MHD_NO;
     cmw_header *header = &list->headers[list->count++];
     header->name = cmw_str_make(name, name_len);
-    header->value = cmw_str_make(value, value ? value_len : 0);
+    header->value = trim(value, value ? value_len : 0);
     return MHD_YES;
 }
 
