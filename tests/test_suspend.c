@@ -55,7 +55,7 @@ static void finish(struct server *server, cmw_ctx *ctx, int next)
     if (next == CMW_TO_HANDLER) {
         note(server, "handler ");
         assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok")), 0);
-        next = cmw_ctx_commit(ctx);
+        next = (int)cmw_ctx_commit(ctx);
         if (next == CMW_TO_SUSPENDED)
             return;
     }
