@@ -13,7 +13,11 @@ else()
         $<$<BOOL:${CMW_WERROR}>:-Werror>)
 endif()
 
-if(CMW_SANITIZE STREQUAL "address")
+if(CMW_FUZZ)
+    # Coverage for libFuzzer everywhere; its main function only where a fuzz target links it.
+    set(CMW_SANITIZE address)
+    set(cmw_sanitize_flags -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+elseif(CMW_SANITIZE STREQUAL "address")
     set(cmw_sanitize_flags -fsanitize=address,undefined -fno-sanitize-recover=all)
 elseif(CMW_SANITIZE STREQUAL "thread")
     set(cmw_sanitize_flags -fsanitize=thread)
