@@ -32,7 +32,18 @@ typedef struct cmw_network {
  */
 CMW_API CMW_NODISCARD int cmw_network_parse(cmw_network *out, cmw_str text);
 
-/** 1 if an address is in a network; families never match each other. Cost: O(1). */
+/**
+ * 1 if an address is in a network.
+ *
+ * Families never match each other: "::/0" is every IPv6 client and no IPv4 one. An IPv4-mapped
+ * client is an IPv4 one (cmw_address_parse, cmw_address_from_sockaddr). CMW_ADDRESS_NONE is in no
+ * network.
+ *
+ * Threads: any
+ * Cost:    O(1), no allocation
+ * Source:  RFC 4291, 2.5.5.2
+ * Since:   0.1
+ */
 CMW_API int cmw_network_contains(const cmw_network *network, const cmw_address *address);
 
 /** A set of networks: immutable once made, read by any thread. */

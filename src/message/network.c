@@ -126,7 +126,11 @@ static int shares(const uint8_t a[16], const uint8_t b[16], unsigned bits)
 
 int cmw_network_contains(const cmw_network *network, const cmw_address *address)
 {
-    return network->address.family == address->family &&
+    const uint8_t family = network->address.family;
+
+    if (family == CMW_ADDRESS_NONE || network->prefix_bits > width_of(family))
+        return 0; /* not one that cmw_network_parse makes */
+    return family == address->family &&
            shares(network->address.bytes, address->bytes, network->prefix_bits);
 }
 
