@@ -141,6 +141,21 @@ CMW_API cmw_str cmw_request_query(cmw_request *request);
 CMW_API cmw_str cmw_request_host(cmw_request *request);
 CMW_API int cmw_request_host_is_valid(cmw_request *request);
 
+/**
+ * Whether the Host field and the request's own line name one host.
+ *
+ * An absolute-form target or `:authority` replaces the Host field for cmw_request_host; a client
+ * that sends two different names may want two readers to disagree. Both are taken as they came,
+ * whatever has been rewritten since; names are compared without case and final dot, ports are not.
+ *
+ * @return  1; also where one of them or both are missing. 0: they differ, or the field is no host
+ * Threads: the context's worker
+ * Cost:    O(len) on the first call, then O(1); no allocation
+ * Source:  RFC 9112, 3.2.2; RFC 9113, 8.3.1
+ * Since:   0.1
+ */
+CMW_API int cmw_request_host_agrees(cmw_request *request);
+
 /** The port named beside the host; 0: none was named. */
 CMW_API uint16_t cmw_request_port(cmw_request *request);
 
@@ -295,6 +310,29 @@ CMW_API CMW_NODISCARD int cmw_request_set_header(cmw_request *request, cmw_str n
 
 /** Remove all fields of a name, in any case; 0 also if there is none. Cost: as above. */
 CMW_API CMW_NODISCARD int cmw_request_remove_header(cmw_request *request, cmw_str name);
+
+/**
+ * Looks at one field of many: asked once for each, in order.
+ *
+ * @param header  a copy; `value` may be made a part of itself, other changes are not looked at
+ * @return        1 to keep it, 0 to remove it
+ */
+typedef int cmw_header_filter_fn(void *self, cmw_header *header);
+
+/**
+ * Remove and shorten fields in one walk.
+ *
+ * Host is not shown to a middleware that does not refine CMW_FACT_HOST. A value that is made
+ * anything but a part of the old one removes the field.
+ *
+ * @return  0, CMW_ERR_STATE, CMW_ERR_ARG without a filter, or CMW_ERR_NOMEM: nothing is changed
+ *          then, though some fields have been shown
+ * Threads: the context's worker
+ * Cost:    O(fields); the first change copies the array (not the bytes) into the arena
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_request_filter_headers(cmw_request *request,
+                                                     cmw_header_filter_fn *filter, void *self);
 
 CMW_END_DECLS
 

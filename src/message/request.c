@@ -308,3 +308,26 @@ uint16_t cmw_request_port(cmw_request *request)
     know_host(request);
     return request->port;
 }
+
+/* 1 if two texts are hosts of one name. */
+static int same_host(cmw_str a, cmw_str b)
+{
+    struct cmw__host first, second;
+
+    return cmw__host_parse(&first, a) == 0 && cmw__host_parse(&second, b) == 0 &&
+           cmw_str_equals_fold(first.name, second.name);
+}
+
+int cmw_request_host_agrees(cmw_request *request)
+{
+    if (!(request->known & CMW__KNOWN_AGREES)) {
+        const cmw_header *header = cmw_request_header(request, CMW_HDR_HOST);
+        const cmw_str field = header ? header->value : CMW_STR("");
+        const cmw_str line = host_text(request, CMW_STR(""));
+        const int agrees = field.len == 0 || line.len == 0 || same_host(field, line);
+        request->known |= CMW__KNOWN_AGREES;
+        if (agrees)
+            request->known |= CMW__HOST_AGREES;
+    }
+    return (request->known & CMW__HOST_AGREES) != 0;
+}

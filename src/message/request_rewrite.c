@@ -89,7 +89,8 @@ int cmw_request_set_host(cmw_request *request, cmw_str host)
         return CMW_ERR_INVALID;
     if (cmw_arena_dup(request->arena, &copy, host) != 0)
         return CMW_ERR_NOMEM;
-    parsed.name.data = copy.data; /* the name is at the front */
+    parsed.name.data = copy.data;           /* the name is at the front */
+    (void)cmw_request_host_agrees(request); /* remembered as it came */
     if (cmw__request_adopt_host(request, &parsed) != 0)
         return CMW_ERR_NOMEM;
     request->view.authority = copy;
@@ -218,6 +219,13 @@ static int may_write_field(const cmw_request *request, cmw_header_id id)
     return id != CMW_HDR_HOST || may_write(request, 1u << CMW_FACT_HOST);
 }
 
+/* Before a field is changed: what is asked later of the field as it came. */
+static void remember(cmw_request *request, cmw_header_id id)
+{
+    if (id == CMW_HDR_HOST)
+        (void)cmw_request_host_agrees(request);
+}
+
 static int can_be_field(cmw_header_id id, cmw_str name, cmw_str value)
 {
     struct cmw__host host;
@@ -243,6 +251,7 @@ int cmw_request_set_header(cmw_request *request, cmw_str name, cmw_str value)
         own_fields(request, &fields) != 0)
         return CMW_ERR_NOMEM;
 
+    remember(request, id);
     uint32_t count = request->view.header_count;
     const size_t place = keep_first(&fields, &count, name);
     fields.headers[place] = header;
@@ -268,6 +277,7 @@ int cmw_request_remove_header(cmw_request *request, cmw_str name)
     if (own_fields(request, &fields) != 0)
         return CMW_ERR_NOMEM;
 
+    remember(request, id);
     uint32_t count = request->view.header_count;
     const size_t first = keep_first(&fields, &count, name);
     if (first < count) {
@@ -280,5 +290,104 @@ int cmw_request_remove_header(cmw_request *request, cmw_str name)
     adopt_fields(request, &fields);
     request->view.header_count = count;
     forget(request, id);
+    return 0;
+}
+
+/* ---- Filtering -------------------------------------------------------------------------- */
+
+struct filtering {
+    cmw_header_filter_fn *filter;
+    void *self;
+    int shows_host;
+};
+
+static int is_part(cmw_str part, cmw_str whole)
+{
+    const size_t offset = (size_t)((uintptr_t)part.data - (uintptr_t)whole.data);
+
+    return part.len == 0 || (offset <= whole.len && part.len <= whole.len - offset);
+}
+
+/* Leave out the blanks that a part may begin or end with. */
+static cmw_str trim(cmw_str value)
+{
+    while (value.len > 0 && has_blank_ends(cmw_str_make(value.data + value.len - 1, 1)))
+        value.len--;
+    while (value.len > 0 && has_blank_ends(cmw_str_make(value.data, 1)))
+        value = cmw_str_make(value.data + 1, value.len - 1);
+    return value;
+}
+
+static int is_unchanged(const cmw_header *old, const cmw_header *now)
+{
+    return now->value.data == old->value.data && now->value.len == old->value.len;
+}
+
+/* What is to stand in place of a field: 0: nothing. */
+static int ask(const struct filtering *filtering, const cmw_header *old, cmw_header *out)
+{
+    *out = *old;
+    if (old->name.len == 4 && !filtering->shows_host &&
+        cmw_str_equals_fold(old->name, CMW_STR("host")))
+        return 1;
+    if (!filtering->filter(filtering->self, out))
+        return 0;
+    out->name = old->name;
+    if (is_unchanged(old, out))
+        return 1;
+    const int is_kept = is_part(out->value, old->value);
+    if (is_kept)
+        out->value = trim(out->value);
+    return is_kept;
+}
+
+/* From the first change on, at `at`: `header` is to stand there if `is_kept`. */
+static uint32_t filter_rest(const struct filtering *filtering, const struct fields *fields,
+                            uint32_t at, uint32_t count, cmw_header header, int is_kept)
+{
+    uint32_t kept = at;
+
+    for (;;) {
+        if (is_kept) {
+            fields->headers[kept] = header;
+            if (fields->ids)
+                fields->ids[kept] = fields->ids[at];
+            kept++;
+        }
+        if (++at == count)
+            return kept;
+        is_kept = ask(filtering, &fields->headers[at], &header);
+    }
+}
+
+int cmw_request_filter_headers(cmw_request *request, cmw_header_filter_fn *filter, void *self)
+{
+    const struct filtering filtering = {filter, self, may_write(request, 1u << CMW_FACT_HOST)};
+    const uint32_t count = request->view.header_count;
+    struct fields fields;
+    cmw_header header;
+    int is_kept = 1;
+    uint32_t at = 0;
+
+    if (!may_write(request, CMW__WRITE_HEADERS))
+        return CMW_ERR_STATE;
+    if (!filter)
+        return CMW_ERR_ARG;
+    for (; at < count; at++) {
+        is_kept = ask(&filtering, &request->view.headers[at], &header);
+        if (!is_kept || !is_unchanged(&request->view.headers[at], &header))
+            break;
+    }
+    if (at == count)
+        return 0;
+    if (own_fields(request, &fields) != 0)
+        return CMW_ERR_NOMEM;
+
+    const cmw_header_id changed = filtering.shows_host ? CMW_HDR_HOST : CMW_HDR_OTHER;
+    remember(request, changed);
+    const uint32_t kept = filter_rest(&filtering, &fields, at, count, header, is_kept);
+    adopt_fields(request, &fields);
+    request->view.header_count = kept;
+    forget(request, changed);
     return 0;
 }

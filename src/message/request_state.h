@@ -19,7 +19,9 @@ enum {
     CMW__KNOWN_RAW_TARGET = 128, /* view.target was replaced; `raw_target` is the one before */
     CMW__OWNS_HEADERS =
         32, /* view.headers and header_ids are the arena's, with room for header_cap */
-    CMW__HAS_PATH_RULES = 256
+    CMW__HAS_PATH_RULES = 256,
+    CMW__KNOWN_AGREES = 512, /* with the next: whether the Host field and the line name one host */
+    CMW__HOST_AGREES = 1024
 };
 
 /* Bits of cmw_request.writable: what the callback that runs may rewrite. The four properties have

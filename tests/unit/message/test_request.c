@@ -187,6 +187,59 @@ static void check_source(void **state)
 
 RUN_ROWS("request host sources", source_rows, check_source)
 
+struct agrees_row {
+    const char *name;
+    const char *authority;
+    const char *target;
+    const char *field; /* NULL: none */
+    int agrees;
+};
+
+static const struct agrees_row agrees_rows[] = {
+    {"only a field", "", "/", "a.example", 1},
+    {"only a target", "", "http://a.example/", NULL, 1},
+    {"neither", "", "/", NULL, 1},
+    {"empty field beside a target", "", "http://a.example/", "", 1},
+    {"the same in the target", "", "http://a.example/", "a.example", 1},
+    {"the same in another case", "", "http://A.example/", "a.EXAMPLE", 1},
+    {"the same with a final dot", "", "http://a.example/", "a.example.", 1},
+    {"another port is no other name", "", "http://a.example:81/", "a.example", 1},
+    {"another name in the target", "", "http://b.example/", "a.example", 0},
+    {"a longer name in the target", "", "http://a.example.evil/", "a.example", 0},
+    {"the same authority", "a.example", "/", "a.example", 1},
+    {"another authority", "b.example", "/", "a.example", 0},
+    {"field that is no host", "", "http://a.example/", "a b", 0},
+};
+
+static void check_agrees(void **state)
+{
+    const struct agrees_row *row = *state;
+    struct fixture fixture;
+    const cmw_header header = {CMW_STR_INIT("Host"), cmw_str_cstr(row->field)};
+
+    fixture_open(&fixture, 4096);
+    fixture.view.headers = &header;
+    fixture.view.header_count = row->field ? 1 : 0;
+    fixture.view.authority = cmw_str_cstr(row->authority);
+    fixture.view.target = cmw_str_cstr(row->target);
+    cmw_request *request = fixture_request(&fixture);
+    assert_int_equal(cmw_request_host_agrees(request), row->agrees);
+    assert_int_equal(cmw_request_host_agrees(request), row->agrees);
+
+    /* What came does not change when the host is rewritten. */
+    request = fixture_request(&fixture);
+    request->writable = CMW__WRITE_HEADERS | 0xf;
+    assert_int_equal(cmw_request_set_host(request, CMW_STR("c.example")), 0);
+    assert_int_equal(cmw_request_host_agrees(request), row->agrees);
+    request = fixture_request(&fixture);
+    request->writable = CMW__WRITE_HEADERS | 0xf;
+    assert_int_equal(cmw_request_set_header(request, CMW_STR("host"), CMW_STR("c.example")), 0);
+    assert_int_equal(cmw_request_host_agrees(request), row->agrees);
+    fixture_close(&fixture);
+}
+
+RUN_ROWS("the line and the field", agrees_rows, check_agrees)
+
 /* ---- The rest --------------------------------------------------------------------------- */
 
 static void methods_have_ids(void **state)
@@ -274,6 +327,6 @@ int main(void)
         cmocka_unit_test(canonical_paths_take_no_memory),
         cmocka_unit_test(without_memory_a_path_or_host_is_not_valid),
     };
-    return run_check_target() + run_check_host() + run_check_source() +
+    return run_check_target() + run_check_host() + run_check_source() + run_check_agrees() +
            cmocka_run_group_tests_name("request", tests, NULL, NULL);
 }

@@ -333,9 +333,142 @@ static void path_rules_hold_for_who_read_the_path_before(void **state)
     fixture_close(&fixture);
 }
 
+/* ---- Filtering -------------------------------------------------------------------------- */
+
+/* Takes cookies away, all but the last byte of X-One's value, and names away that it may not. */
+static int keep_some(void *self, cmw_header *header)
+{
+    int *shown = self;
+
+    (*shown)++;
+    if (cmw_str_equals_fold(header->name, CMW_STR("cookie")))
+        return 0;
+    if (cmw_str_equals_fold(header->name, CMW_STR("X-One"))) {
+        header->value = cmw_str_make(header->value.data + header->value.len - 2, 2);
+        header->name = CMW_STR("Other");
+    }
+    return 1;
+}
+
+static int keep_all(void *self, cmw_header *header)
+{
+    (void)self;
+    header->name = CMW_STR("Other");
+    return 1;
+}
+
+static int keep_none(void *self, cmw_header *header)
+{
+    (void)self;
+    (void)header;
+    return 0;
+}
+
+static int replace_value(void *self, cmw_header *header)
+{
+    (void)self;
+    header->value = CMW_STR("not a part of it");
+    return 1;
+}
+
+static void filter_some(const uint8_t *ids)
+{
+    static const cmw_header four[] = {
+        {CMW_STR_INIT("Host"), CMW_STR_INIT("a.example")},
+        {CMW_STR_INIT("Cookie"), CMW_STR_INIT("a=1")},
+        {CMW_STR_INIT("X-One"), CMW_STR_INIT("0, 1")},
+        {CMW_STR_INIT("cookie"), CMW_STR_INIT("b=2")},
+    };
+    struct fixture fixture;
+    int shown = 0;
+
+    cmw_request *request = open_request(&fixture, ids);
+    fixture.view.headers = four;
+    request = fixture_request(&fixture);
+    request->writable = CMW__WRITE_HEADERS;
+    assert_non_null(cmw_request_header(request, CMW_HDR_COOKIE));
+    assert_int_equal(cmw_request_filter_headers(request, keep_some, &shown), 0);
+    assert_int_equal(shown, 3); /* Host is not ours */
+    check_fields(request, "Host=a.example;X-One=1;");
+    assert_null(cmw_request_header(request, CMW_HDR_COOKIE));
+    assert_int_equal(cmw_request_set_header(request, CMW_STR("cookie"), CMW_STR("c")), 0);
+    check_fields(request, "Host=a.example;X-One=1;cookie=c;");
+    assert_int_equal(cmw_request_filter_headers(request, keep_none, NULL), 0);
+    check_fields(request, "Host=a.example;");
+    assert_cstr(four[2].value, "0, 1"); /* the server's array is as it was */
+    fixture_close(&fixture);
+}
+
+static void fields_are_removed_and_shortened_in_one_walk(void **state)
+{
+    (void)state;
+    filter_some(NULL);
+    filter_some(field_ids);
+}
+
+static void a_filter_that_keeps_all_copies_nothing(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    cmw_request *request = open_request(&fixture, field_ids);
+    assert_int_equal(cmw_request_filter_headers(request, keep_all, NULL), 0);
+    assert_ptr_equal(request->view.headers, fields);
+    fixture_close(&fixture);
+}
+
+static void a_value_that_is_no_part_of_the_old_one_is_removed(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    cmw_request *request = open_request(&fixture, field_ids);
+    request->writable = CMW__WRITE_HEADERS;
+    assert_int_equal(cmw_request_filter_headers(request, replace_value, NULL), 0);
+    check_fields(request, "Host=a.example;");
+    fixture_close(&fixture);
+}
+
+static void who_refines_the_host_may_filter_its_field(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    cmw_request *request = open_request(&fixture, field_ids);
+    assert_cstr(cmw_request_host(request), "a.example");
+    assert_int_equal(cmw_request_filter_headers(request, keep_none, NULL), 0);
+    check_fields(request, "");
+    assert_cstr(cmw_request_host(request), "");
+    fixture_close(&fixture);
+}
+
+static void a_filter_is_refused_where_fields_are(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    cmw_request *request = open_request(&fixture, NULL);
+    assert_int_equal(cmw_request_filter_headers(request, NULL, NULL), CMW_ERR_ARG);
+    request->writable = 0xf;
+    assert_int_equal(cmw_request_filter_headers(request, keep_none, NULL), CMW_ERR_STATE);
+    fixture_close(&fixture);
+    request = open_request(&fixture, NULL);
+    fixture.refuses = 1;
+    while (cmw_arena_alloc(&fixture.arena, 16))
+        continue;
+    assert_int_equal(cmw_request_filter_headers(request, keep_none, NULL), CMW_ERR_NOMEM);
+    check_fields(request, "Host=a.example;Cookie=a=1;X-One=1;cookie=b=2;");
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_are_removed_and_shortened_in_one_walk),
+        cmocka_unit_test(a_filter_that_keeps_all_copies_nothing),
+        cmocka_unit_test(a_value_that_is_no_part_of_the_old_one_is_removed),
+        cmocka_unit_test(who_refines_the_host_may_filter_its_field),
+        cmocka_unit_test(a_filter_is_refused_where_fields_are),
         cmocka_unit_test(a_property_needs_its_bit),
         cmocka_unit_test(a_new_target_keeps_the_host_of_the_old_one),
         cmocka_unit_test(the_host_is_replaced_with_its_port),
