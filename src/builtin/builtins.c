@@ -38,6 +38,15 @@ const char *cmw__builtin_copy(cmw_arena *arena, const char *text)
     return cmw_arena_dup(arena, &copy, cmw_str_cstr(text)) == 0 ? copy.data : NULL;
 }
 
+int cmw__builtin_networks(cmw_network_set **out, cmw_arena *arena, const char *option,
+                          const char *const *texts, size_t count, cmw_diag *diag)
+{
+    cmw_diag why;
+    const int rc = cmw_network_set_create(out, arena, texts, count, &why);
+
+    return rc == 0 ? 0 : cmw_diag_set(diag, rc, "%s: %s", option, why.message);
+}
+
 /* ---- Order rules ------------------------------------------------------------------------ */
 
 static int relate(cmw_engine *engine, cmw_middleware *middleware, cmw_relation relation,

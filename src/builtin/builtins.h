@@ -20,6 +20,7 @@
     X(require)                                                                                     \
     X(security_headers)                                                                            \
     X(set_headers)                                                                                 \
+    X(trusted_proxy)                                                                               \
     X(url_path)
 
 #define CMW__DECLARE_KIND(name) extern const cmw_kind cmw__kind_##name;
@@ -38,6 +39,11 @@ void *cmw__builtin_alloc(cmw_engine *engine, cmw_arena **arena, size_t bytes, co
 
 /* Copy a C string into the arena; NULL: no memory. A NULL text gives "". */
 const char *cmw__builtin_copy(cmw_arena *arena, const char *text);
+
+/* Make a set of the networks of an option, which `option` names for the sentence, as
+ * "ip_filter: allow". */
+int cmw__builtin_networks(cmw_network_set **out, cmw_arena *arena, const char *option,
+                          const char *const *texts, size_t count, cmw_diag *diag);
 
 /* ---- Order rules ------------------------------------------------------------------------ */
 
