@@ -13,6 +13,9 @@
     X(bearer)                                                                                      \
     X(body_limit)                                                                                  \
     X(health)                                                                                      \
+    X(host_allow)                                                                                  \
+    X(https_redirect)                                                                              \
+    X(ip_filter)                                                                                   \
     X(maintenance)                                                                                 \
     X(method_filter)                                                                               \
     X(problem_details)                                                                             \
