@@ -10,6 +10,9 @@
 #include <catzilla/builtin/bearer.h>
 #include <catzilla/builtin/body_limit.h>
 #include <catzilla/builtin/health.h>
+#include <catzilla/builtin/host_allow.h>
+#include <catzilla/builtin/https_redirect.h>
+#include <catzilla/builtin/ip_filter.h>
 #include <catzilla/builtin/maintenance.h>
 #include <catzilla/builtin/method_filter.h>
 #include <catzilla/builtin/problem_details.h>
@@ -17,6 +20,7 @@
 #include <catzilla/builtin/require.h>
 #include <catzilla/builtin/security_headers.h>
 #include <catzilla/builtin/set_headers.h>
+#include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>
 #include <catzilla/component/jemalloc.h>
 #include <catzilla/mw.h>
