@@ -10,18 +10,17 @@
 
 /* Bits of cmw_request.known: parts that have been computed. */
 enum {
-    CMW__KNOWN_METHOD = 1,
-    CMW__KNOWN_SPLIT = 2, /* raw_path and query */
-    CMW__KNOWN_PATH = 4,
-    CMW__KNOWN_HOST = 8,
-    CMW__KNOWN_LENGTHS = 16,
-    CMW__KNOWN_CLIENT = 64,      /* `client` was set */
-    CMW__KNOWN_RAW_TARGET = 128, /* view.target was replaced; `raw_target` is the one before */
-    CMW__OWNS_HEADERS =
-        32, /* view.headers and header_ids are the arena's, with room for header_cap */
-    CMW__HAS_PATH_RULES = 256,
-    CMW__KNOWN_AGREES = 512, /* with the next: whether the Host field and the line name one host */
-    CMW__HOST_AGREES = 1024
+    CMW__KNOWN_METHOD = 1 << 0,
+    CMW__KNOWN_SPLIT = 1 << 1, /* raw_path and query */
+    CMW__KNOWN_PATH = 1 << 2,
+    CMW__KNOWN_HOST = 1 << 3,
+    CMW__KNOWN_LENGTHS = 1 << 4,
+    CMW__OWNS_HEADERS = 1 << 5,     /* the arena's headers and ids, with room for header_cap */
+    CMW__KNOWN_CLIENT = 1 << 6,     /* `client` was set */
+    CMW__KNOWN_RAW_TARGET = 1 << 7, /* view.target was replaced; `raw_target` is the one before */
+    CMW__HAS_PATH_RULES = 1 << 8,
+    CMW__KNOWN_AGREES = 1 << 9, /* with the next: whether the Host field and the line agree */
+    CMW__HOST_AGREES = 1 << 10
 };
 
 /* Bits of cmw_request.writable: what the callback that runs may rewrite. The four properties have

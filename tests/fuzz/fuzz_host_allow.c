@@ -39,8 +39,10 @@ static void look(cmw_ctx *ctx, cmw_next next)
         host_fields += (size_t)cmw_str_equals_fold(fields[i].name, CMW_STR("host"));
     if (next == CMW_TO_HANDLER)
         FUZZ_CHECK(is_listed(host) && host_fields <= 1);
-    else if (host_fields == 1 && cmw_request_raw_target(request).len == 1 && host.len <= 253)
-        FUZZ_CHECK(!is_listed(host));
+    else if (cmw_response_status(cmw_ctx_response(ctx)) == 421)
+        FUZZ_CHECK(host.len > 0 && !is_listed(host));
+    else if (cmw_response_status(cmw_ctx_response(ctx)) == 400 && host_fields == 1)
+        FUZZ_CHECK(!is_listed(host) || !cmw_request_host_agrees(request));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

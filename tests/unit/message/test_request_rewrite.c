@@ -159,6 +159,26 @@ static void scheme_and_client_address_are_replaced(void **state)
     fixture_close(&fixture);
 }
 
+/* What one rewriting notes down is not what another one reads. */
+static void a_new_client_leaves_the_path_alone(void **state)
+{
+    const cmw_address address = {.family = CMW_ADDRESS_V4, .bytes = {192, 0, 2, 1}};
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 4096);
+    fixture.view.target = CMW_STR("/a/../b/");
+    cmw_request *request = fixture_request(&fixture);
+    request->writable = CMW__WRITE_HEADERS | 0xf;
+    request->path_rules = NULL;
+    assert_int_equal(cmw_request_set_client_address(request, &address), 0);
+    assert_cstr(cmw_request_path(request), "/b/");
+    assert_int_equal(cmw_request_set_host(request, CMW_STR("c.example")), 0);
+    assert_cstr(cmw_request_raw_target(request), "/a/../b/");
+    assert_true(cmw_address_equals(cmw_request_client_address(request), &address));
+    fixture_close(&fixture);
+}
+
 static void check_fields(cmw_request *request, const char *expected)
 {
     size_t count;
@@ -474,6 +494,7 @@ int main(void)
         cmocka_unit_test(the_host_is_replaced_with_its_port),
         cmocka_unit_test(setting_the_host_field_is_seen_by_the_host),
         cmocka_unit_test(scheme_and_client_address_are_replaced),
+        cmocka_unit_test(a_new_client_leaves_the_path_alone),
         cmocka_unit_test(fields_are_replaced_added_and_removed),
         cmocka_unit_test(all_fields_of_a_name_are_removed),
         cmocka_unit_test(path_rules_hold_for_who_read_the_path_before),
