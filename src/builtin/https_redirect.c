@@ -206,11 +206,11 @@ static int copy_exempt(struct https_redirect *redirect, const cmw_https_redirect
         return CMW_ERR_NOMEM;
     for (size_t i = 0; i < count; i++) {
         struct exemption *exempt = &redirect->exempt[i];
-        const cmw_str text = cmw_str_cstr(config->exempt[i]);
+        cmw_str text = cmw_str_cstr(config->exempt[i]); /* check_exempt: not empty */
+        exempt->is_pattern = text.len > 2 && text.data[text.len - 1] == '*';
+        text.len -= exempt->is_pattern ? 2 : 0;
         if (cmw_arena_dup(redirect->arena, &exempt->path, text) != 0)
             return CMW_ERR_NOMEM;
-        exempt->is_pattern = text.data[text.len - 1] == '*';
-        exempt->path.len -= exempt->is_pattern ? 2 : 0;
     }
     redirect->exempt_count = count;
     return 0;

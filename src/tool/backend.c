@@ -27,6 +27,7 @@ int backend_parse(struct backend *backend, const char *text, cmw_diag *diag)
     memset(backend, 0, sizeof *backend);
     backend->principal = CMW_NONE;
     backend->request_id = CMW_NONE;
+    backend->forwarded = CMW_NONE;
     if (strcmp(text, "echo") == 0) {
         backend->answer = echo_answer;
         return 0;
@@ -46,4 +47,5 @@ void backend_find_slots(struct backend *backend, cmw_engine *engine)
 {
     backend->principal = cmw_slot_find(engine, "principal");
     backend->request_id = cmw_slot_find(engine, "request_id");
+    backend->forwarded = cmw_slot_find(engine, "forwarded");
 }

@@ -16,6 +16,7 @@ struct backend {
     int status;
     cmw_slot principal; /* slots that echo shows; CMW_NONE: the engine has none of the name */
     cmw_slot request_id;
+    cmw_slot forwarded;
 };
 
 /* Read "echo", "static:TEXT" or "status:N". 0, or CMW_ERR_INVALID with a sentence. */

@@ -13,6 +13,7 @@
 #include "backend.h"
 
 #include <catzilla/builtin/request_id.h>
+#include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/principal.h>
 
 /* ---- The document ----------------------------------------------------------------------- */
@@ -62,15 +63,28 @@ static void put_request_id(cmw_json *json, const struct backend *backend, cmw_ct
         put(json, "request_id", cmw_str_make(id->text, id->len));
 }
 
+/* In the spelling of the proxy that named it, or in the canonical one. */
+static void put_client(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
+{
+    const cmw_forwarded *const forwarded =
+        backend->forwarded == CMW_NONE ? NULL : cmw_ctx_slot(ctx, backend->forwarded);
+    char client[CMW_ADDRESS_TEXT_CAP];
+
+    if (forwarded && forwarded->client.len > 0) {
+        put(json, "client_ip", forwarded->client);
+        return;
+    }
+    const size_t len = cmw_address_format(cmw_request_client_address(cmw_ctx_request(ctx)), client);
+    put(json, "client_ip", cmw_str_make(client, len));
+}
+
 static void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
 {
     cmw_request *const request = cmw_ctx_request(ctx);
-    char client[CMW_ADDRESS_TEXT_CAP];
-    const size_t client_len = cmw_address_format(cmw_request_client_address(request), client);
 
     cmw_json_key(json, CMW_STR("ctx"));
     cmw_json_object_begin(json);
-    put(json, "client_ip", cmw_str_make(client, client_len));
+    put_client(json, backend, ctx);
     put(json, "scheme",
         cmw_request_scheme(request) == CMW_SCHEME_HTTPS ? CMW_STR("https") : CMW_STR("http"));
     put(json, "host", cmw_request_host(request));
