@@ -77,6 +77,7 @@ extern const struct row bench_dispatch_rows[];
 extern const struct row bench_header_rows[];
 extern const struct row bench_lookup_rows[];
 extern const struct row bench_memory_rows[];
+extern const struct row bench_network_rows[];
 extern const struct row bench_condition_rows[];
 extern const struct row bench_count_rows[];
 

@@ -33,42 +33,43 @@ static int has_word(cmw_str name, size_t at, cmw_str word)
            cmw_str_equals_fold(cmw_str_make(name.data + at, word.len), word);
 }
 
+/* What follows "X-Forwarded-". */
 static enum cmw__forwarding of_suffix(cmw_str suffix)
 {
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
-        if (cmw_str_equals_fold(suffix, suffixes[i].suffix))
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        const cmw_str known = suffixes[i].suffix;
+        if (suffix.len == known.len && cmw_str_equals_fold(suffix, known))
             return suffixes[i].field;
-    return CMW__FORWARDED_OTHER;
+    }
+    return has_alias_byte(suffix) ? CMW__FORWARDED_ALIAS : CMW__FORWARDED_OTHER;
 }
 
 /* A name of nine bytes or more that begins with "x". */
 static enum cmw__forwarding of_x_name(cmw_str name)
 {
     enum cmw__forwarding field;
+    char second;
 
     if (!is_separator(name.data[1]))
         return CMW__NOT_FORWARDING;
-    if (name.len == 9 && has_word(name, 2, CMW_STR("real")) && is_separator(name.data[6]) &&
-        has_word(name, 7, CMW_STR("ip")))
-        field = CMW__FORWARDED_REAL_IP;
-    else if (name.len > 12 && has_word(name, 2, CMW_STR("forwarded")) &&
-             is_separator(name.data[11]))
+    if (name.len > 12 && has_word(name, 2, CMW_STR("forwarded")) && is_separator(name.data[11])) {
+        second = name.data[11];
         field = of_suffix(cmw_str_make(name.data + 12, name.len - 12));
-    else
+    } else if (name.len == 9 && has_word(name, 2, CMW_STR("real")) && is_separator(name.data[6]) &&
+               has_word(name, 7, CMW_STR("ip"))) {
+        second = name.data[6];
+        field = CMW__FORWARDED_REAL_IP;
+    } else {
         return CMW__NOT_FORWARDING;
-    return has_alias_byte(name) ? CMW__FORWARDED_ALIAS : field;
+    }
+    return name.data[1] == '-' && second == '-' ? field : CMW__FORWARDED_ALIAS;
 }
 
-enum cmw__forwarding cmw__forwarding_of(cmw_str name)
+enum cmw__forwarding cmw__forwarding_of_candidate(cmw_str name)
 {
-    if (name.len < 9)
-        return CMW__NOT_FORWARDING;
-    const char first = (char)(name.data[0] | 0x20);
-    if (first == 'x')
+    if ((name.data[0] | 0x20) == 'x')
         return of_x_name(name);
-    if (first == 'f' && name.len == 9 && cmw_str_equals_fold(name, CMW_STR("forwarded")))
-        return CMW__FORWARDED;
-    return CMW__NOT_FORWARDING;
+    return cmw_str_equals_fold(name, CMW_STR("forwarded")) ? CMW__FORWARDED : CMW__NOT_FORWARDING;
 }
 
 /* ---- Lists ------------------------------------------------------------------------------ */

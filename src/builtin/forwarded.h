@@ -29,8 +29,17 @@ enum cmw__forwarding {
     CMW__FORWARDING_COUNT
 };
 
-/* By its name, in any case. */
-enum cmw__forwarding cmw__forwarding_of(cmw_str name);
+/* By its name, in any case; for one of nine bytes or more that begins with "x" or "f". */
+enum cmw__forwarding cmw__forwarding_of_candidate(cmw_str name);
+
+/* By its name, in any case. In line: most names end at their length or first byte. */
+static inline enum cmw__forwarding cmw__forwarding_of(cmw_str name)
+{
+    if (name.len < 9)
+        return CMW__NOT_FORWARDING;
+    const char first = (char)(name.data[0] | 0x20);
+    return first == 'x' || first == 'f' ? cmw__forwarding_of_candidate(name) : CMW__NOT_FORWARDING;
+}
 
 /* Take the last element that is not empty off a comma-separated list, without blanks around it. 0:
  * there is none. */

@@ -32,7 +32,7 @@ struct scan {
     const cmw_header *fields;
     size_t count;
     uint32_t lines[CMW__FORWARDING_COUNT]; /* how many there are of each */
-    int has_any;
+    size_t end[CMW__FORWARDING_COUNT];     /* behind the last one; defined where there is one */
 };
 
 /* Where a walk over the lines of one field stands, from the last one on. */
@@ -69,21 +69,32 @@ static cmw_phase_fn on_pre_route;
 
 /* ---- Lists over several lines ----------------------------------------------------------- */
 
-static void scan_fields(struct scan *scan, const cmw_request *request)
+/* 1 if a request has forwarding fields at all. */
+static int has_forwarding(const cmw_header *fields, size_t count)
 {
-    memset(scan, 0, sizeof *scan);
-    scan->fields = cmw_request_headers(request, &scan->count);
-    for (size_t i = 0; i < scan->count; i++) {
-        const enum cmw__forwarding field = cmw__forwarding_of(scan->fields[i].name);
+    for (size_t i = 0; i < count; i++)
+        if (cmw__forwarding_of(fields[i].name) != CMW__NOT_FORWARDING)
+            return 1;
+    return 0;
+}
+
+static void scan_fields(struct scan *scan, const cmw_header *fields, size_t count)
+{
+    memset(scan->lines, 0, sizeof scan->lines);
+    scan->fields = fields;
+    scan->count = count;
+    for (size_t i = 0; i < count; i++) {
+        const enum cmw__forwarding field = cmw__forwarding_of(fields[i].name);
         scan->lines[field]++;
-        scan->has_any |= field != CMW__NOT_FORWARDING;
+        scan->end[field] = i + 1;
     }
 }
 
 static struct walk begin_walk(const struct scan *scan, enum cmw__forwarding field)
 {
+    const uint32_t lines = scan->lines[field];
     return (struct walk){
-        .scan = scan, .field = field, .at = scan->count, .line = scan->lines[field]};
+        .scan = scan, .field = field, .at = lines > 0 ? scan->end[field] : 0, .line = lines};
 }
 
 /* Go to the line before; 0: there is none. */
@@ -410,21 +421,54 @@ static int keep_believed(void *self, cmw_header *header)
     return 1;
 }
 
-static int on_pre_route(void *self, cmw_ctx *ctx)
+/* 1 if all lines of a field stay as they are. */
+static int is_kept_whole(const struct scan *scan, const struct learned *learned,
+                         enum cmw__forwarding field)
 {
-    const struct trusted_proxy *proxy = self;
+    const struct kept *kept = &learned->kept[field];
+
+    if (field == CMW__FORWARDED_OTHER)
+        return learned->trusts_peer;
+    if (!kept->value.data || scan->lines[field] != 1)
+        return 0;
+    const cmw_str value = scan->fields[scan->end[field] - 1].value;
+    return kept->value.data == value.data && kept->value.len == value.len;
+}
+
+/* 1 if nothing is to be removed: what proxies that replace the fields send. */
+static int is_clean(const struct scan *scan, const struct learned *learned)
+{
+    for (int field = CMW__NOT_FORWARDING + 1; field < CMW__FORWARDING_COUNT; field++)
+        if (scan->lines[field] > 0 && !is_kept_whole(scan, learned, (enum cmw__forwarding)field))
+            return 0;
+    return 1;
+}
+
+static int read_fields(const struct trusted_proxy *proxy, cmw_ctx *ctx, const cmw_header *fields,
+                       size_t count)
+{
     cmw_request *request = cmw_ctx_request(ctx);
     struct scan scan;
 
-    scan_fields(&scan, request);
-    if (!scan.has_any)
-        return CMW_CONTINUE;
+    scan_fields(&scan, fields, count);
     struct learned learned = {.trusts_peer = trusts(proxy, cmw_request_peer(request))};
     if (learned.trusts_peer && learn_and_apply(proxy, &scan, &learned, ctx) != 0)
         return CMW_ERROR;
+    if (is_clean(&scan, &learned))
+        return CMW_CONTINUE;
     struct removal removal = {.learned = &learned};
     return cmw_request_filter_headers(request, keep_believed, &removal) == 0 ? CMW_CONTINUE
                                                                              : CMW_ERROR;
+}
+
+static int on_pre_route(void *self, cmw_ctx *ctx)
+{
+    size_t count;
+    const cmw_header *fields = cmw_request_headers(cmw_ctx_request(ctx), &count);
+
+    if (!has_forwarding(fields, count))
+        return CMW_CONTINUE;
+    return read_fields(self, ctx, fields, count);
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */

@@ -6,8 +6,8 @@
  *        10.0.0.0/8 (member)
  *        `- bit 8 clear: 10.1.0.0/16 (member)      `- bit 8 set: 10.128.0.0/9 ...
  *
- * Reading goes down one bit at a time at most and stops at the first member: what lies below one
- * is in it anyway, so a member never gets children.
+ * Reading goes down one fork at a time to the only member that is possible. What would lie below a
+ * member is in it anyway, so a member never gets children.
  */
 #include <catzilla/network.h>
 
@@ -233,25 +233,22 @@ int cmw_network_set_create(cmw_network_set **out, cmw_arena *arena, const char *
     return 0;
 }
 
-static int tree_contains(const struct node *node, const uint8_t bytes[16], unsigned width)
+/* Members are the only leaves: which one it could be, a bit at each fork says, and only there are
+ * the bits compared. */
+static int tree_contains(const struct node *node, const uint8_t bytes[16])
 {
-    while (node && shares(node->bytes, bytes, node->bits)) {
-        if (node->is_member)
-            return 1;
-        if (node->bits == width)
-            return 0;
+    while (node && !node->is_member)
         node = node->children[bit_at(bytes, node->bits)];
-    }
-    return 0;
+    return node && shares(node->bytes, bytes, node->bits);
 }
 
 int cmw_network_set_contains(const cmw_network_set *set, const cmw_address *address)
 {
     switch (address->family) {
     case CMW_ADDRESS_V4:
-        return tree_contains(set->v4, address->bytes, 32);
+        return tree_contains(set->v4, address->bytes);
     case CMW_ADDRESS_V6:
-        return tree_contains(set->v6, address->bytes, 128);
+        return tree_contains(set->v6, address->bytes);
     case CMW_ADDRESS_UNIX:
         return set->has_unix;
     default:

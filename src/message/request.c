@@ -318,15 +318,27 @@ static int same_host(cmw_str a, cmw_str b)
            cmw_str_equals_fold(first.name, second.name);
 }
 
+/* 1 if neither absolute-form nor `:authority` can name a host beside the field. */
+static int has_plain_line(const cmw_request *request)
+{
+    const cmw_str target = cmw_request_raw_target(request);
+    return request->view.authority.len == 0 && target.len > 0 && target.data[0] == '/';
+}
+
+static int field_agrees(cmw_request *request)
+{
+    const cmw_header *header = cmw_request_header(request, CMW_HDR_HOST);
+    const cmw_str field = header ? header->value : CMW_STR("");
+    const cmw_str line = host_text(request, CMW_STR(""));
+
+    return field.len == 0 || line.len == 0 || same_host(field, line);
+}
+
 int cmw_request_host_agrees(cmw_request *request)
 {
     if (!(request->known & CMW__KNOWN_AGREES)) {
-        const cmw_header *header = cmw_request_header(request, CMW_HDR_HOST);
-        const cmw_str field = header ? header->value : CMW_STR("");
-        const cmw_str line = host_text(request, CMW_STR(""));
-        const int agrees = field.len == 0 || line.len == 0 || same_host(field, line);
         request->known |= CMW__KNOWN_AGREES;
-        if (agrees)
+        if (has_plain_line(request) || field_agrees(request))
             request->known |= CMW__HOST_AGREES;
     }
     return (request->known & CMW__HOST_AGREES) != 0;
