@@ -41,7 +41,7 @@ typedef struct cmw_engine_config {
     uint64_t pool_limit_bytes;      /**< of the context pool; 0: none. Default 0 */
     cmw_limits limits;              /**< of one request */
     int32_t target_policy;          /**< cmw_target_policy. Default CMW_TARGET_CANONICAL */
-    uint32_t sample_every;          /**< time one request in so many: 1: all, 0: none. Default 64 */
+    uint32_t sample_every; /**< time one request in so many: 1: all, 0: none. Default 256 */
     uint64_t (*clock_ns)(void *self); /**< monotonic; NULL: the system's */
     void *clock_self;
     uint64_t (*wall_clock_ns)(void *self); /**< since 1970-01-01 UTC; NULL: the system's. Called

@@ -41,12 +41,12 @@ static void draft_add(struct draft *draft, struct item item)
 
 /* ---- Calls ------------------------------------------------------------------------------ */
 
-static uint16_t refined_properties(const cmw_middleware *mw)
+static uint32_t refined_properties(const cmw_middleware *mw)
 {
-    uint16_t bits = 0;
+    uint32_t bits = 0;
     for (uint32_t i = 0; i < mw->relation_count; i++)
         if (mw->relations[i].relation == CMW_REFINES && mw->relations[i].slot < CMW_FACT_COUNT)
-            bits = (uint16_t)(bits | 1u << mw->relations[i].slot);
+            bits |= 1u << mw->relations[i].slot;
     return bits;
 }
 
@@ -56,7 +56,7 @@ static int make_call(struct cmw__compiler *compiler, struct item *item, uint32_t
 {
     const struct cmw__planned *planned = &compiler->plan->middleware[position];
     const cmw_middleware *mw = &planned->instance->mw;
-    const uint16_t writable = phase == CMW_PHASE_PRE_ROUTE ? refined_properties(mw) : 0;
+    const uint32_t writable = phase == CMW_PHASE_PRE_ROUTE ? refined_properties(mw) : 0;
     const int fails_open = mw->failure == CMW_FAIL_OPEN;
 
     *item = (struct item){{fn, mw->self}, CMW__ENTRY_CALL, 0, position, planned->klass, NULL};

@@ -36,7 +36,7 @@ static void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
     if (worker->engine->sample_every == 0)
         return;
     ctx->flags |= CMW__CTX_SAMPLED;
-    ctx->sample_begin = cmw__engine_ticks(worker->engine);
+    ctx->sample_begin_ns = cmw__engine_clock(worker->engine);
 }
 
 /* What the quick look below does not let pass: each check by itself. */
@@ -58,10 +58,10 @@ static CMW__NOINLINE int begin_unusual(cmw_ctx *ctx)
 
 /* 1 if a head is within the limits and need not be looked at: two comparisons, of which the second
  * lets no 0 through, the length that is not known yet. */
-static inline int is_quick(const cmw_engine *engine, const cmw_request_view *view)
+static inline int is_quick(const cmw_worker *worker, const cmw_request_view *view)
 {
-    return view->header_count < engine->quick_header_count &&
-           view->header_bytes - 1 < engine->quick_header_bytes;
+    return view->header_count < worker->quick_header_count &&
+           view->header_bytes - 1 < worker->quick_header_bytes;
 }
 
 /* What depends on the plan and not on the request. Afterwards each end leaves it as it is here. */
@@ -74,6 +74,7 @@ static void lay_out(cmw_ctx *ctx, struct cmw__plan_use *use)
     ctx->plan = plan;
     ctx->use = use;
     ctx->route = CMW_NONE;
+    ctx->has_complete = plan->programs[CMW_PHASE_COMPLETE].count > 1;
     ctx->slot_bits = (uint64_t *)(void *)(base + CMW__CTX_FIXED);
     cmw__unpoison(base, worker->engine->context_bytes);
     memset(ctx->slot_bits, 0, plan->slot_words * sizeof *ctx->slot_bits);
@@ -95,7 +96,7 @@ static CMW__NOINLINE int begin_prepared(cmw_worker *worker, cmw_ctx **out,
     struct cmw__plan_use *use = worker->use;
     if (!use)
         return CMW_ERR_STATE;
-    if (!worker->free_contexts && cmw__worker_add_context(worker) != 0) {
+    if (worker->free_contexts == &worker->none && cmw__worker_add_context(worker) != 0) {
         cmw__counter_add(&use->counters[CMW__COUNT_OVERLOAD], 1);
         return worker->context_count >= worker->engine->context_limit ? CMW_ERR_LIMIT
                                                                       : CMW_ERR_NOMEM;
@@ -121,19 +122,18 @@ int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *vie
 {
     if (CMW_UNLIKELY(!view || view_is_wrong(view) || !worker || !out))
         return begin_wrong(view);
-    const cmw_engine *engine = worker->engine;
     cmw_ctx *ctx = worker->free_contexts;
-    if (CMW_UNLIKELY(!ctx || ctx->use != worker->use ||
-                     atomic_load_explicit(&engine->epoch, memory_order_acquire) != worker->epoch))
+    struct cmw__plan_use *use = ctx->use;
+    if (CMW_UNLIKELY(use != atomic_load_explicit(&worker->current, memory_order_acquire)))
         return begin_prepared(worker, out, view);
 
     worker->free_contexts = ctx->next_free;
     *out = ctx;
     cmw__request_restart(&ctx->request, view);
-    cmw__count(ctx, CMW__COUNT_BEGUN);
+    cmw__counter_add(&use->counters[CMW__COUNT_BEGUN], 1);
     if (view->method.len == 4 && memcmp(view->method.data, "HEAD", 4) == 0)
         ctx->response.flags = CMW__RESPONSE_HEAD_ONLY;
-    if (CMW_UNLIKELY(--worker->sample_countdown == 0) || CMW_UNLIKELY(!is_quick(engine, view)))
+    if (CMW_UNLIKELY(--worker->sample_countdown == 0) || CMW_UNLIKELY(!is_quick(worker, view)))
         return begin_unusual(ctx);
     return 0;
 }
@@ -228,9 +228,7 @@ int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes)
 
 static void record_duration(cmw_ctx *ctx)
 {
-    const cmw_engine *engine = ctx->worker->engine;
-    const uint64_t elapsed =
-        cmw__engine_elapsed_ns(engine, ctx->sample_begin, cmw__engine_ticks(engine));
+    const uint64_t elapsed = cmw__engine_clock(ctx->worker->engine) - ctx->sample_begin_ns;
     cmw__use_record(ctx->use, 0, elapsed);
     cmw__counter_add(&ctx->use->counters[CMW__COUNT_DURATION_SUM], elapsed);
 }
@@ -265,16 +263,10 @@ static CMW__NOINLINE void sweep(cmw_ctx *ctx)
     clear_slots(ctx);
 }
 
-/* 41/4096 is near enough to 1/100 for what a status can be: 0 to 999. */
-static inline uint32_t status_class(uint32_t status)
+static inline void count_end(cmw_ctx *ctx)
 {
-    return status * 41 >> 12;
-}
-
-static inline void count_end(cmw_ctx *ctx, cmw_end_reason reason)
-{
-    const uint32_t class_begin = status_class(ctx->response.status) * CMW__REASON_ROOM;
-    cmw__count(ctx, CMW__COUNT_ENDED + class_begin + (uint32_t)reason);
+    const size_t group = (size_t)ctx->response.status >> CMW__STATUS_SHIFT;
+    cmw__counter_add(&ctx->use->counters[CMW__COUNT_STATUS + group], 1);
 }
 
 /* The context is as the next request is to find it, but for what has been swept. */
@@ -283,10 +275,8 @@ static inline void put_back(cmw_ctx *ctx)
     cmw_worker *worker = ctx->worker;
 
     cmw__response_restart(&ctx->response, CMW__SEGMENTS_INLINE);
-    ctx->state = CMW__CTX_BEGUN;
-    ctx->flags = 0;
+    cmw__ctx_set_usual(ctx, CMW__CTX_BEGUN);
     ctx->traces = 0;
-    ctx->left = 0;
     cmw__worker_put_context(worker, ctx);
     if (CMW_UNLIKELY(ctx->use != worker->use))
         cmw__worker_release_retired(worker);
@@ -314,7 +304,9 @@ static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
     ctx->state = CMW__CTX_ENDING;
     ctx->response.flags |= CMW__RESPONSE_FROZEN;
     cmw__ctx_run_complete(ctx);
-    count_end(ctx, reason);
+    count_end(ctx);
+    if (reason != CMW_END_SENT)
+        cmw__count(ctx, CMW__COUNT_REASON + (uint32_t)reason);
     if (ctx->flags & CMW__CTX_SAMPLED)
         record_duration(ctx);
     cmw__arena_reset(&ctx->arena);
@@ -330,13 +322,12 @@ static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
 {
     if (CMW_UNLIKELY(reason != CMW_END_SENT ||
-                     !(ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0) || ctx->traces ||
-                     ctx->arena.needs_reset || ctx->response.segment_cap != CMW__SEGMENTS_INLINE) ||
-        ctx->plan->programs[CMW_PHASE_COMPLETE].count > 1) {
+                     !(ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0) ||
+                     !(ctx->traces == 0 && ctx->has_complete == 0) || ctx->arena.needs_reset)) {
         end_unusual(ctx, reason);
         return;
     }
-    count_end(ctx, CMW_END_SENT);
+    count_end(ctx);
     cmw__arena_recycle(&ctx->arena);
     put_back(ctx);
 }

@@ -20,7 +20,7 @@ void cmw_engine_config_init_sized(cmw_engine_config *config, size_t size)
     defaults.limits.header_count = 100;
     defaults.limits.header_bytes = 32 << 10;
     defaults.limits.body_bytes = UINT64_C(1) << 20;
-    defaults.sample_every = 64;
+    defaults.sample_every = 256;
     memcpy(config, &defaults, size < sizeof defaults ? size : sizeof defaults);
     config->size = size;
 }
@@ -55,17 +55,6 @@ uint64_t cmw__engine_clock(const cmw_engine *engine)
     return engine->clock_ns(engine->clock_self);
 }
 
-uint64_t cmw__engine_ticks(const cmw_engine *engine)
-{
-    return cmw__engine_clock(engine);
-}
-
-uint64_t cmw__engine_elapsed_ns(const cmw_engine *engine, uint64_t from, uint64_t to)
-{
-    (void)engine;
-    return to - from;
-}
-
 static void apply_config(cmw_engine *engine, const cmw_engine_config *config)
 {
     engine->context_bytes = (uint32_t)config->context_bytes;
@@ -74,10 +63,6 @@ static void apply_config(cmw_engine *engine, const cmw_engine_config *config)
     engine->sample_every = config->sample_every;
     engine->target_policy = config->target_policy;
     engine->limits = config->limits;
-    const int is_always_unusual =
-        config->target_policy == CMW_TARGET_REJECT || config->limits.request_ms > 0;
-    engine->quick_header_count = is_always_unusual ? 0 : config->limits.header_count + 1;
-    engine->quick_header_bytes = config->limits.header_bytes;
     engine->clock_ns = config->clock_ns ? config->clock_ns : system_clock;
     engine->wall_clock_ns = config->wall_clock_ns ? config->wall_clock_ns : system_wall_clock;
     engine->clock_self = config->clock_self;

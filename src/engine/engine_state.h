@@ -2,7 +2,7 @@
 /*
  * The inside of an engine: registries, pools, workers, the installed plan.
  *
- * `lock` guards all of it but what is marked; requests read only `epoch`.
+ * `lock` guards all of it but what is marked; requests read only what is immutable.
  */
 #ifndef CMW_ENGINE_ENGINE_STATE_H
 #define CMW_ENGINE_ENGINE_STATE_H
@@ -61,13 +61,10 @@ struct cmw__attached_host {
 };
 
 struct cmw_engine {
-    _Atomic uint32_t epoch; /* of the installed plan; read by every request */
     uint32_t context_bytes; /* immutable from here ... */
     uint32_t context_limit;
     uint32_t worker_limit;
     uint32_t sample_every;
-    uint32_t quick_header_count; /* a head with fewer fields, and */
-    uint32_t quick_header_bytes; /* no more bytes, begins without a further look; 0: none does */
     int32_t target_policy;
     cmw_limits limits;
     uint64_t (*clock_ns)(void *self);
@@ -108,10 +105,6 @@ int cmw__engine_check_hosts(const cmw_engine *engine, const cmw_plan *plan, cmw_
 
 uint64_t cmw__engine_clock(const cmw_engine *engine);
 
-/* For durations: a moment, in a unit of the engine's; and the time between two. */
-uint64_t cmw__engine_ticks(const cmw_engine *engine);
-uint64_t cmw__engine_elapsed_ns(const cmw_engine *engine, uint64_t from, uint64_t to);
-
 /* Check services (missing, cycles, scopes) and make the singletons that a chain needs. */
 struct cmw__order;
 int cmw__services_prepare(cmw_engine *engine, const struct cmw__order *order, cmw_diag *diag);
@@ -120,6 +113,8 @@ void cmw__services_destroy(cmw_engine *engine);
 
 /* Room for a worker's counts of an installed plan; under the lock. 0 or CMW_ERR_NOMEM. */
 int cmw__installed_add_use(cmw_engine *engine, struct cmw__installed *installed, uint32_t worker);
+/* Tell all workers that another plan is installed. Under the lock. */
+void cmw__workers_tell(cmw_engine *engine);
 /* One holder less; an installed plan that is not the newest and has none goes with the lock. */
 void cmw__installed_drop(cmw_engine *engine, struct cmw__installed *installed);
 /* Give the lock back, then free what was dropped under it: that calls users' `destroy`. */

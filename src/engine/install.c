@@ -3,8 +3,8 @@
  * Installing plans.
  *
  * An installation holds its plan and has room for every worker's counts, so that no request
- * allocates when it first meets the plan. A worker notices by the engine's epoch, takes the lock
- * once and moves over; the old installation goes when its last worker has let go.
+ * allocates when it first meets the plan. Each worker is told by one store, takes the lock once and
+ * moves over; the old installation goes when its last worker has let go.
  */
 #include "ctx_state.h"
 #include "registry.h"
@@ -138,7 +138,7 @@ static int install_locked(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
     engine->installed = installed;
     if (old && old->holders == 0)
         drop_installed(engine, old);
-    atomic_fetch_add_explicit(&engine->epoch, 1, memory_order_release);
+    cmw__workers_tell(engine);
     return 0;
 }
 

@@ -44,7 +44,7 @@ enum cmw__entry_kind {
 };
 
 /* Entries of a group: see run_group. */
-#define CMW__GROUP 8
+#define CMW__GROUP 16
 
 /* The usual way through a program: what follows it, too. */
 typedef cmw_next cmw__run_fn(cmw_ctx *ctx, const struct cmw__program *program);
@@ -71,7 +71,7 @@ struct cmw__program {
      * ones up to `end`. */
     const struct cmw__entry *first_end;
     const struct cmw__entry *end; /* behind the last entry but the end */
-    cmw__run_fn *run;             /* NULL: no entry, or neither pre_route nor post_route */
+    cmw__run_fn *run; /* of pre_route and post_route, also without an entry; else NULL */
     uint32_t phase;
     uint32_t route; /* index into plan->routes, or CMW_NONE */
 };
@@ -127,7 +127,7 @@ struct cmw__wrapped {
     cmw_complete_fn *complete;
     void *self;
     uint32_t counters;
-    uint16_t writable; /* request properties that it refines */
+    uint32_t writable; /* request properties that it refines */
     uint8_t fails_open;
 };
 
@@ -224,19 +224,21 @@ struct cmw__owned_block {
     struct cmw__header_block *block;
 };
 
-/* Hundreds of a status, 0 to 9 (100 to 999, or 0 for none), and room for the end reasons. */
-#define CMW__STATUS_CLASSES 10
-#define CMW__REASON_ROOM 8
+/* Statuses (0 to 999) are counted by four, of which 25 make a hundred: a shift is what dividing by
+ * a hundred is not, one instruction. */
+#define CMW__STATUS_SHIFT 2
+#define CMW__STATUS_GROUPS 250
 
-/* Fixed counters of a plan; those of runs and entries follow. A request that ended counts once, by
- * class and reason together: the sums by one of them are made when statistics are read. */
+/* Fixed counters of a plan; those of runs and entries follow. */
 enum {
-    CMW__COUNT_BEGUN,
+    CMW__COUNT_STATUS = 0, /* ended, by status */
+    CMW__COUNT_REASON =
+        CMW__STATUS_GROUPS, /* by reason; CMW_END_SENT: not counted, it is the rest */
+    CMW__COUNT_BEGUN = CMW__COUNT_REASON + CMW_END_REASON_COUNT,
     CMW__COUNT_UNRUN, /* begun, and nothing of pre_route has run */
     CMW__COUNT_OVERLOAD,
     CMW__COUNT_FAULT,
-    CMW__COUNT_ENDED,
-    CMW__COUNT_PHASE = CMW__COUNT_ENDED + CMW__STATUS_CLASSES * CMW__REASON_ROOM,
+    CMW__COUNT_PHASE,
     CMW__COUNT_DURATION_SUM = CMW__COUNT_PHASE + CMW__PROGRAMS,
     CMW__COUNT_FIXED
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running a request: the loop over a program, what verdicts lead to, faults.
+ * Running a request: the loop over a program, what verdicts lead to, faults. The usual way, on
+ * which there is none of these, is written out in run_usual.c.
  *
  *   run ──> pre_route ──> handler ──> commit ──> post_route ──> committed ──> end ──> complete
  *              │ STOP, end after SKIP_ROUTE          ^
@@ -64,9 +65,9 @@ static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
 int cmw__entry_wrapped(void *self, cmw_ctx *ctx)
 {
     const struct cmw__wrapped *wrapped = self;
-    const uint16_t writable = ctx->request.writable;
+    const uint32_t writable = ctx->request.writable;
 
-    ctx->request.writable = (uint16_t)(writable | wrapped->writable);
+    ctx->request.writable = writable | wrapped->writable;
     const int verdict =
         wrapped->fails_open ? call_open(wrapped, ctx) : wrapped->fn(wrapped->self, ctx);
     ctx->request.writable = writable;
@@ -90,19 +91,19 @@ static const struct cmw__entry_info *info_of(const struct cmw__program *program,
 
 /* What one boundary between entries measured. */
 struct reading {
-    uint64_t time;
+    uint64_t time_ns;
     size_t bytes;
 };
 
 static struct reading take_reading(const cmw_ctx *ctx)
 {
-    return (struct reading){cmw__engine_ticks(ctx->worker->engine), cmw_arena_used(&ctx->arena)};
+    return (struct reading){cmw__engine_clock(ctx->worker->engine), cmw_arena_used(&ctx->arena)};
 }
 
 static void record_call(cmw_ctx *ctx, const struct cmw__entry_info *info,
                         const struct reading *before, const struct reading *after)
 {
-    const uint64_t elapsed = cmw__engine_elapsed_ns(ctx->worker->engine, before->time, after->time);
+    const uint64_t elapsed = after->time_ns - before->time_ns;
 
     cmw__use_record(ctx->use, info->histogram, elapsed);
     cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_DURATION_SUM], elapsed);
@@ -157,68 +158,6 @@ static inline struct step run_entries(cmw_ctx *ctx, const struct cmw__program *p
     }
 }
 
-/* Entry n from the end of a group. */
-#define STEP(n)                                                                                    \
-    case (n):                                                                                      \
-        ctx->left = (n);                                                                           \
-        value = end[-(n)].fn(end[-(n)].self, ctx);                                                 \
-        if (CMW_UNLIKELY(value != 0))                                                              \
-            break;                                                                                 \
-        CMW__FALLTHROUGH;
-
-/*
- * The usual way through the last `count` entries before `end`, 1 to CMW__GROUP of them: the first
- * value that is not 0, and then cmw__ctx_at tells whose; or 0.
- *
- * Written out and not a loop, so that each entry has a call instruction of its own, whose target
- * the processor learns: 16 calls took 1.74 times as long as direct ones in a loop, and 1.1 times
- * like this. `count` is a constant where it is inlined: no jump either.
- */
-static CMW__ALWAYS_INLINE int run_group(cmw_ctx *ctx, const struct cmw__entry *end, uint32_t count)
-{
-    int value = 0;
-
-    ctx->at_end = end;
-    switch (count) {
-        STEP(8)
-        STEP(7)
-        STEP(6)
-        STEP(5)
-        STEP(4)
-        STEP(3)
-        STEP(2)
-        STEP(1)
-    default:
-        break;
-    }
-    return value;
-}
-
-/* The groups behind the first one. */
-static CMW__NOINLINE int run_further_groups(cmw_ctx *ctx, const struct cmw__program *program)
-{
-    const struct cmw__entry *end = program->first_end;
-
-    while (end != program->end) {
-        end += CMW__GROUP;
-        const int value = run_group(ctx, end, CMW__GROUP);
-        if (value != 0)
-            return value;
-    }
-    return 0;
-}
-
-/* More than one group only where the first is a full one or is told to look. */
-static CMW__ALWAYS_INLINE int run_groups(cmw_ctx *ctx, const struct cmw__program *program,
-                                         uint32_t first_count)
-{
-    const int value = run_group(ctx, program->first_end, first_count);
-
-    if (CMW_UNLIKELY(program->first_end != program->end) && value == 0)
-        return run_further_groups(ctx, program);
-    return value;
-}
-
 /* ---- Faults ----------------------------------------------------------------------------- */
 
 static const cmw_middleware *middleware_of(const cmw_ctx *ctx, const struct cmw__entry_info *info)
@@ -269,7 +208,7 @@ static int ask_error_callbacks(cmw_ctx *ctx)
     const struct step step = run_entries(ctx, program, program->entries);
     ctx->at_end = outer_end;
     ctx->left = outer_left;
-    ctx->flags = (uint8_t)(ctx->flags & ~CMW__CTX_IN_ERROR);
+    ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_IN_ERROR);
     if (step.info->kind == CMW__ENTRY_END)
         return 0;
     const int is_stop = step.info->kind == CMW__ENTRY_CALL && step.value == CMW_STOP;
@@ -343,7 +282,7 @@ static CMW__NOINLINE int run_post_from(cmw_ctx *ctx, const struct cmw__program *
 }
 
 /* An entry that was called said `value`, not 0. 1: suspended. */
-static CMW__NOINLINE int go_on_post(cmw_ctx *ctx, const struct cmw__program *program, int value)
+static int go_on_post(cmw_ctx *ctx, const struct cmw__program *program, int value)
 {
     const struct cmw__entry *entry = cmw__ctx_at(ctx);
     const struct step step = {entry, info_of(program, entry), value};
@@ -356,22 +295,25 @@ static CMW__NOINLINE int go_on_post(cmw_ctx *ctx, const struct cmw__program *pro
     return run_post_from(ctx, program, entry + 1);
 }
 
-/* A fault leaves a plain body: it ends. */
-static CMW__NOINLINE void finish_all_json(cmw_ctx *ctx)
+/* All callbacks have run. A fault in finishing leaves a plain body: it ends. */
+static cmw_next end_post(cmw_ctx *ctx)
 {
     while (ctx->response.json)
         finish_json(ctx);
-}
-
-static inline cmw_next freeze(cmw_ctx *ctx)
-{
-    ctx->response.flags |= CMW__RESPONSE_FROZEN;
     ctx->state = CMW__CTX_COMMITTED;
+    ctx->response.flags |= CMW__RESPONSE_FROZEN;
     return CMW_TO_RESPOND;
 }
 
+cmw_next cmw__leave_post(cmw_ctx *ctx, const struct cmw__program *program, int value)
+{
+    if (value != 0 && go_on_post(ctx, program, value))
+        return CMW_TO_SUSPENDED;
+    return end_post(ctx);
+}
+
 /* From here on the response is decided: decorate it and freeze it. */
-static CMW__NOINLINE cmw_next respond(cmw_ctx *ctx)
+CMW__NOINLINE cmw_next cmw__respond(cmw_ctx *ctx)
 {
     const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
 
@@ -386,29 +328,13 @@ static CMW__NOINLINE cmw_next respond(cmw_ctx *ctx)
         if (run_post_from(ctx, program, program->entries))
             return CMW_TO_SUSPENDED;
     }
-    finish_all_json(ctx);
-    return freeze(ctx);
-}
-
-/* The same for a request without anything unusual that the handler has answered. */
-static CMW__ALWAYS_INLINE cmw_next run_usual_post(cmw_ctx *ctx, const struct cmw__program *program,
-                                                  uint32_t first_count)
-{
-    ctx->state = CMW__CTX_POST_ROUTE;
-    ctx->response.origin = 0;
-    cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
-    const int value = run_groups(ctx, program, first_count);
-    if (CMW_UNLIKELY(value != 0) && go_on_post(ctx, program, value))
-        return CMW_TO_SUSPENDED;
-    if (CMW_UNLIKELY(ctx->response.json != NULL))
-        finish_all_json(ctx);
-    return freeze(ctx);
+    return end_post(ctx);
 }
 
 static cmw_next respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
 {
     raise_fault(ctx, fault);
-    return respond(ctx);
+    return cmw__respond(ctx);
 }
 
 /* ---- pre_route -------------------------------------------------------------------------- */
@@ -422,35 +348,28 @@ static int body_is_too_long(const cmw_ctx *ctx)
     return declared > ctx->worker->engine->limits.body_bytes && declared != CMW_LENGTH_UNKNOWN;
 }
 
-static inline cmw_next enter_handler(cmw_ctx *ctx)
-{
-    ctx->state = CMW__CTX_HANDLER;
-    ctx->request.writable = 0;
-    ctx->response.origin = CMW__SEGMENT_HANDLER;
-    return CMW_TO_HANDLER;
-}
-
-static CMW__NOINLINE cmw_next to_handler(cmw_ctx *ctx)
+CMW__NOINLINE cmw_next cmw__to_handler(cmw_ctx *ctx)
 {
     cmw__ctx_set_idle(ctx);
     if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
     if (body_is_too_long(ctx))
         return respond_to_fault(ctx, (cmw_fault){413, CMW_ERR_LIMIT, -1, NULL});
-    return enter_handler(ctx);
+    ctx->state = CMW__CTX_HANDLER;
+    return cmw__hand_over(ctx);
 }
 
 /* A pre_route program came to its end. */
 static cmw_next finish_pre(cmw_ctx *ctx)
 {
     if (!(ctx->flags & CMW__CTX_SKIP_ROUTE))
-        return to_handler(ctx);
+        return cmw__to_handler(ctx);
     cmw__ctx_set_idle(ctx);
     if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
     if (ctx->response.status == 0)
         return respond_to_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, 0));
-    return respond(ctx);
+    return cmw__respond(ctx);
 }
 
 /* A callback of pre_route said something else than CONTINUE or SKIP_ROUTE. */
@@ -465,7 +384,7 @@ static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program, cons
     if (step->value == CMW_STOP) {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_STOPS);
         if (ctx->response.status != 0)
-            return respond(ctx);
+            return cmw__respond(ctx);
     } else {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
     }
@@ -505,8 +424,7 @@ static CMW__NOINLINE cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *p
 }
 
 /* An entry that was called said `value`, not 0: act on it, and go on if that is what it means. */
-static CMW__NOINLINE cmw_next leave_or_go_on(cmw_ctx *ctx, const struct cmw__program *program,
-                                             int value)
+CMW__NOINLINE cmw_next cmw__leave_pre(cmw_ctx *ctx, const struct cmw__program *program, int value)
 {
     const struct cmw__entry *entry = cmw__ctx_at(ctx);
     const struct step step = {entry, info_of(program, entry), value};
@@ -532,90 +450,14 @@ static cmw_next repeat(const cmw_ctx *ctx)
     return ctx->state == CMW__CTX_HANDLER ? CMW_TO_HANDLER : CMW_TO_RESPOND;
 }
 
-static void run_prepares(cmw_ctx *ctx)
+void cmw__run_prepares(cmw_ctx *ctx)
 {
     const cmw_plan *plan = ctx->plan;
     for (uint32_t i = 0; i < plan->prepare_count; i++)
         plan->prepares[i].fn(plan->prepares[i].self, ctx);
 }
 
-/* The usual way: every entry says 0. Whatever else one says is handled by a function of its own, so
- * that this one needs few registers. */
-static CMW__ALWAYS_INLINE cmw_next run_usual_pre(cmw_ctx *ctx, const struct cmw__program *program,
-                                                 uint32_t first_count)
-{
-    ctx->state = CMW__CTX_PRE_ROUTE;
-    const int value = run_groups(ctx, program, first_count);
-    if (CMW_UNLIKELY(value != 0))
-        return leave_or_go_on(ctx, program, value);
-    if (CMW_UNLIKELY(ctx->request.view.content_length != 0 || ctx->flags != 0))
-        return to_handler(ctx);
-    return enter_handler(ctx);
-}
-
-/* A function for each length of the first group, so that the entries follow each other without a
- * jump into their midst: that was a sixth of what three calls cost. */
-#define RUN(n)                                                                                     \
-    static cmw_next run_pre_##n(cmw_ctx *ctx, const struct cmw__program *program)                  \
-    {                                                                                              \
-        return run_usual_pre(ctx, program, (n));                                                   \
-    }                                                                                              \
-    static cmw_next run_post_##n(cmw_ctx *ctx, const struct cmw__program *program)                 \
-    {                                                                                              \
-        return run_usual_post(ctx, program, (n));                                                  \
-    }
-RUN(1)
-RUN(2)
-RUN(3)
-RUN(4)
-RUN(5)
-RUN(6)
-RUN(7)
-RUN(8)
-
-static cmw__run_fn *const pre_runs[CMW__GROUP + 1] = {
-    NULL, run_pre_1, run_pre_2, run_pre_3, run_pre_4, run_pre_5, run_pre_6, run_pre_7, run_pre_8,
-};
-static cmw__run_fn *const post_runs[CMW__GROUP + 1] = {
-    NULL,       run_post_1, run_post_2, run_post_3, run_post_4,
-    run_post_5, run_post_6, run_post_7, run_post_8,
-};
-
-/* post_route is one block of constants. Until it is read they cost nothing; beside other fields the
- * block is pushed, where that is quick. */
-static cmw_next run_constants(cmw_ctx *ctx, const struct cmw__program *program)
-{
-    (void)program;
-    if (CMW_LIKELY(ctx->response.segment_count == 0))
-        ctx->response.flags |= CMW__RESPONSE_CONSTANT;
-    else if (cmw__response_add_constants(&ctx->response) != 0)
-        return respond(ctx);
-    return freeze(ctx);
-}
-
-static cmw_next run_prepared(cmw_ctx *ctx, const struct cmw__program *program)
-{
-    cmw__run_fn *const run = pre_runs[program->first_end - program->entries];
-
-    run_prepares(ctx);
-    if (ctx->flags == 0 && run)
-        return run(ctx, program);
-    ctx->state = CMW__CTX_PRE_ROUTE;
-    return run_pre(ctx, program, program->entries);
-}
-
-cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *program)
-{
-    const size_t first_count = (size_t)(program->first_end - program->entries);
-
-    if (program->phase == CMW_PHASE_POST_ROUTE)
-        return plan->constants ? run_constants : post_runs[first_count];
-    if (program->phase != CMW_PHASE_PRE_ROUTE || program->route != CMW_NONE)
-        return NULL;
-    return plan->prepare_count > 0 ? run_prepared : pre_runs[first_count];
-}
-
-/* A request that is out of turn, over a limit, or timed; or one with a body. */
+/* A request that is out of turn, over a limit, or timed. */
 static CMW__NOINLINE cmw_next run_unusual(cmw_ctx *ctx)
 {
     const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_PRE_ROUTE];
@@ -626,7 +468,7 @@ static CMW__NOINLINE cmw_next run_unusual(cmw_ctx *ctx)
         cmw__ctx_forget_pre(ctx);
         return respond_to_fault(ctx, ctx->fault);
     }
-    run_prepares(ctx);
+    cmw__run_prepares(ctx);
     ctx->state = CMW__CTX_PRE_ROUTE;
     return run_pre(ctx, program, program->entries);
 }
@@ -637,11 +479,7 @@ cmw_next cmw_ctx_run(cmw_ctx *ctx)
 
     if (CMW_UNLIKELY(!(ctx->state == CMW__CTX_BEGUN && ctx->flags == 0)))
         return run_unusual(ctx);
-    if (program->run)
-        return program->run(ctx, program);
-    if (CMW_UNLIKELY(ctx->request.view.content_length != 0))
-        return run_unusual(ctx);
-    return enter_handler(ctx);
+    return program->run(ctx, program);
 }
 
 /* ---- Routes ----------------------------------------------------------------------------- */
@@ -707,6 +545,17 @@ void cmw_ctx_fail(cmw_ctx *ctx, int status)
     cmw__ctx_fail_with(ctx, status >= 400 && status <= 599 ? status : 500, 0);
 }
 
+/* The usual answer, but that its JSON body is yet to be finished. */
+static cmw_next commit_json(cmw_ctx *ctx)
+{
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_POST_ROUTE];
+
+    ctx->state = CMW__CTX_POST_ROUTE;
+    ctx->response.origin = 0;
+    finish_json(ctx);
+    return ctx->flags == 0 ? program->run(ctx, program) : cmw__respond(ctx);
+}
+
 /* A failure, a timed request, a commit out of turn. */
 static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
 {
@@ -718,7 +567,9 @@ static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
         return respond_to_fault(ctx, ctx->fault);
     if (ctx->response.status == 0)
         return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
-    return respond(ctx);
+    if (ctx->state == CMW__CTX_HANDLER && ctx->flags == 0)
+        return commit_json(ctx);
+    return cmw__respond(ctx);
 }
 
 cmw_next cmw_ctx_commit(cmw_ctx *ctx)
@@ -728,9 +579,7 @@ cmw_next cmw_ctx_commit(cmw_ctx *ctx)
     if (CMW_UNLIKELY(!(ctx->state == CMW__CTX_HANDLER && ctx->flags == 0) ||
                      ctx->response.status == 0 || ctx->response.json))
         return commit_unusual(ctx);
-    if (program->run)
-        return program->run(ctx, program);
-    return freeze(ctx);
+    return program->run(ctx, program);
 }
 
 /* ---- Suspended requests ----------------------------------------------------------------- */
@@ -743,12 +592,12 @@ static int call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_
     const struct cmw__wrapped *wrapped =
         entry->fn == cmw__entry_wrapped ? (const struct cmw__wrapped *)entry->self : NULL;
     const int fails_open = wrapped && wrapped->fails_open;
-    const uint16_t writable = ctx->request.writable;
+    const uint32_t writable = ctx->request.writable;
     struct cmw__response_saved saved;
 
     if (fails_open && cmw__response_save(&ctx->response, &saved) != 0)
         return CMW_ERROR;
-    ctx->request.writable = (uint16_t)(writable | (wrapped ? wrapped->writable : 0));
+    ctx->request.writable = writable | (wrapped ? wrapped->writable : 0);
     const int value = mw->resumed(mw->self, ctx, verdict, data);
     ctx->request.writable = writable;
     if (!fails_open || is_allowed(cmw__ctx_phase(ctx), value) ||
@@ -764,8 +613,7 @@ static cmw_next finish_post_from(cmw_ctx *ctx, const struct cmw__program *progra
 {
     if (run_post_from(ctx, program, entry))
         return CMW_TO_SUSPENDED;
-    finish_all_json(ctx);
-    return freeze(ctx);
+    return end_post(ctx);
 }
 
 static cmw_next go_on_in_post(cmw_ctx *ctx, const struct cmw__program *program,
@@ -794,10 +642,10 @@ cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
     if (program->phase == CMW_PHASE_POST_ROUTE)
         return go_on_in_post(ctx, program, entry, value);
     if (program->route == CMW_NONE)
-        ctx->flags = (uint8_t)(ctx->flags & ~CMW__CTX_PRE_ENDED);
+        ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_PRE_ENDED);
     if (value == CMW_CONTINUE)
         return run_pre(ctx, program, entry + 1);
-    return leave_or_go_on(ctx, program, value);
+    return cmw__leave_pre(ctx, program, value);
 }
 
 static int cancel_status(cmw_end_reason reason)

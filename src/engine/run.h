@@ -19,6 +19,8 @@ static inline void cmw__ctx_forget_pre(cmw_ctx *ctx)
     cmw__count(ctx, CMW__COUNT_UNRUN);
 }
 
+/* ---- run_usual.c ------------------------------------------------------------------------ */
+
 /* The usual way through a program of pre_route or post_route. */
 cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *program);
 
@@ -26,6 +28,27 @@ cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *pr
 cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
                          const struct cmw__entry *entry, const cmw_middleware *middleware,
                          int verdict, void *data);
+
+/* ---- What it goes on with, in run.c ----------------------------------------------------- */
+
+/* The entry that runs said `value`, not 0: act on it, and go on if that is what it means. */
+cmw_next cmw__leave_pre(cmw_ctx *ctx, const struct cmw__program *program, int value);
+/* The same; or with 0 all have run, and there are flags, or a JSON body to finish. */
+cmw_next cmw__leave_post(cmw_ctx *ctx, const struct cmw__program *program, int value);
+/* From here on the response is decided: decorate it and freeze it, whatever the entries say. */
+cmw_next cmw__respond(cmw_ctx *ctx);
+/* Before the first entry. */
+void cmw__run_prepares(cmw_ctx *ctx);
+/* To the handler, unless there was a failure or the body is too long. */
+cmw_next cmw__to_handler(cmw_ctx *ctx);
+
+/* pre_route let the request pass; the state says so. */
+static inline cmw_next cmw__hand_over(cmw_ctx *ctx)
+{
+    ctx->request.writable = 0;
+    ctx->response.origin = CMW__SEGMENT_HANDLER;
+    return CMW_TO_HANDLER;
+}
 
 /* Run the callbacks of complete. */
 void cmw__ctx_run_complete(cmw_ctx *ctx);

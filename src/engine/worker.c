@@ -5,6 +5,8 @@
 #include "platform.h"
 #include "registry.h"
 
+const struct cmw__plan_use cmw__no_use;
+
 /* ---- Contexts --------------------------------------------------------------------------- */
 
 int cmw__worker_add_context(cmw_worker *worker)
@@ -28,7 +30,7 @@ static void free_contexts(cmw_worker *worker)
     const cmw_engine *engine = worker->engine;
     cmw_ctx *ctx;
 
-    while ((ctx = worker->free_contexts) != NULL) {
+    while ((ctx = worker->free_contexts) != &worker->none) {
         worker->free_contexts = ctx->next_free;
         worker->context_count--;
         cmw__unpoison(ctx, engine->context_bytes);
@@ -46,8 +48,8 @@ uint32_t cmw__use_in_flight(const struct cmw__plan_use *use)
 {
     uint64_t ended = 0;
 
-    for (uint32_t i = 0; i < CMW__STATUS_CLASSES * CMW__REASON_ROOM; i++)
-        ended += cmw__counter_read(&use->counters[CMW__COUNT_ENDED + i]);
+    for (uint32_t i = 0; i < CMW__STATUS_GROUPS; i++)
+        ended += cmw__counter_read(&use->counters[CMW__COUNT_STATUS + i]);
     return (uint32_t)(cmw__counter_read(&use->counters[CMW__COUNT_BEGUN]) - ended);
 }
 
@@ -74,7 +76,7 @@ uint32_t cmw_worker_index(const cmw_worker *worker)
 /* A use is going, and another may come to lie where it lay: no context is laid out for it. */
 static void forget_use(cmw_worker *worker, const struct cmw__plan_use *use)
 {
-    for (cmw_ctx *ctx = worker->free_contexts; ctx; ctx = ctx->next_free)
+    for (cmw_ctx *ctx = worker->free_contexts; ctx != &worker->none; ctx = ctx->next_free)
         if (ctx->use == use)
             ctx->use = NULL;
 }
@@ -95,21 +97,34 @@ static void release_retired_locked(cmw_worker *worker)
     }
 }
 
+static void set_current(cmw_worker *worker, const struct cmw__plan_use *use)
+{
+    atomic_store_explicit(&worker->current, use, memory_order_release);
+}
+
+void cmw__workers_tell(cmw_engine *engine)
+{
+    for (cmw_worker *worker = engine->workers; worker; worker = worker->next)
+        set_current(worker, &cmw__no_use);
+}
+
 static void follow_locked(cmw_worker *worker)
 {
     cmw_engine *engine = worker->engine;
     struct cmw__installed *installed = engine->installed;
 
-    worker->epoch = atomic_load_explicit(&engine->epoch, memory_order_relaxed);
-    if (!installed || (worker->use && worker->use->installed == installed))
+    if (!installed)
         return;
-    if (worker->use) {
+    if (worker->use && worker->use->installed != installed) {
         worker->use->next_retired = worker->retired;
         worker->retired = worker->use;
     }
-    worker->use = installed->uses[worker->index];
-    installed->holders++;
-    release_retired_locked(worker);
+    if (!worker->use || worker->use->installed != installed) {
+        worker->use = installed->uses[worker->index];
+        installed->holders++;
+        release_retired_locked(worker);
+    }
+    set_current(worker, worker->use);
 }
 
 void cmw__worker_follow(cmw_worker *worker)
@@ -128,8 +143,7 @@ void cmw__worker_release_retired(cmw_worker *worker)
 
 void cmw_worker_idle(cmw_worker *worker)
 {
-    const cmw_engine *engine = worker->engine;
-    if (atomic_load_explicit(&engine->epoch, memory_order_acquire) != worker->epoch)
+    if (atomic_load_explicit(&worker->current, memory_order_acquire) == &cmw__no_use)
         cmw__worker_follow(worker);
 }
 
@@ -139,6 +153,18 @@ const cmw_response *cmw_worker_overload_response(cmw_worker *worker)
 }
 
 /* ---- Lending ---------------------------------------------------------------------------- */
+
+/* What begin asks before it looks at limits and target: a head that is within them, as all but a
+ * few are. With CMW_TARGET_REJECT each target is looked at, and a
+ * deadline is set for each request. */
+static void set_quick_limits(cmw_worker *worker, const cmw_engine *engine)
+{
+    const int looks_at_all =
+        engine->target_policy == CMW_TARGET_REJECT || engine->limits.request_ms > 0;
+
+    worker->quick_header_count = looks_at_all ? 0 : engine->limits.header_count + 1;
+    worker->quick_header_bytes = engine->limits.header_bytes;
+}
 
 /* A new worker, with room in every installed plan's statistics. Under the lock. */
 static int create_worker(cmw_engine *engine, cmw_worker **out)
@@ -152,6 +178,9 @@ static int create_worker(cmw_engine *engine, cmw_worker **out)
     worker->engine = engine;
     worker->index = engine->worker_count;
     worker->sample_countdown = engine->sample_every;
+    worker->free_contexts = &worker->none;
+    set_current(worker, &cmw__no_use);
+    set_quick_limits(worker, engine);
     cmw__block_list_init(&worker->blocks, engine->pools[CMW_POOL_CONTEXT]);
     if (cmw__waits_init(&worker->waits) != 0) {
         cmw_pool_free(engine->pools[CMW_POOL_PLAN], worker, sizeof *worker, 64);

@@ -60,7 +60,8 @@ struct cmw_arena {
     size_t taken_bytes; /* of blocks held now; a reserve does not count */
     size_t limit_bytes; /* for taken_bytes; SIZE_MAX: none */
     int exhausted;      /* 1: a piece was refused since the arena began */
-    int needs_reset;    /* 1: there are or were blocks, clean-ups or a refusal */
+    char
+        needs_reset; /* 1: there are or were blocks, clean-ups, a refusal, segments of a response */
 };
 
 void cmw__block_list_init(struct cmw__block_list *list, cmw_pool *pool);

@@ -72,7 +72,8 @@ int cmw_request_set_path_rules(cmw_request *request, const cmw_path_rules *rules
     if (!rules || rules->trailing_slash > CMW_TRAILING_SLASH_ADD)
         return CMW_ERR_INVALID;
     request->path_rules = rules;
-    request->known = (uint16_t)((request->known | CMW__HAS_PATH_RULES) & ~CMW__KNOWN_PATH);
+    request->known |= CMW__HAS_PATH_RULES;
+    request->known &= ~(uint32_t)CMW__KNOWN_PATH;
     if (cmw_request_path(request).len > 0)
         return 0;
     return request->arena->exhausted ? CMW_ERR_NOMEM : CMW_ERR_INVALID;
@@ -199,7 +200,7 @@ static void forget(cmw_request *request, cmw_header_id id)
 
     if (id == CMW_HDR_HOST)
         stale |= CMW__KNOWN_HOST;
-    request->known &= (uint16_t)~stale;
+    request->known &= ~stale;
 }
 
 static int has_blank_ends(cmw_str value)

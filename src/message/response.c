@@ -11,7 +11,7 @@
 
 static int is_frozen(const cmw_response *response)
 {
-    return (response->flags & CMW__RESPONSE_FROZEN) || !response->arena;
+    return (response->flags & CMW__RESPONSE_FROZEN) != 0;
 }
 
 int cmw_response_status(const cmw_response *response)

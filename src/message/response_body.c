@@ -19,7 +19,7 @@ static const struct cmw__static_line problem_line = LINE("application/problem+js
 
 static int check(const cmw_response *response, int status)
 {
-    if ((response->flags & CMW__RESPONSE_FROZEN) || !response->arena)
+    if (response->flags & CMW__RESPONSE_FROZEN)
         return CMW_ERR_STATE;
     return status < 100 || status > 999 ? CMW_ERR_ARG : 0;
 }

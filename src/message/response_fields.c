@@ -29,6 +29,7 @@ int cmw__response_grow(cmw_response *response, size_t extra)
         memcpy(segments, response->segments, response->segment_count * sizeof *segments);
     response->segments = segments;
     response->segment_cap = (uint16_t)cap;
+    response->arena->needs_reset = 1; /* whose end gives the response its own segments back */
     return 0;
 }
 

@@ -11,6 +11,8 @@
 #ifndef CMW_MESSAGE_RESPONSE_STATE_H
 #define CMW_MESSAGE_RESPONSE_STATE_H
 
+#include <string.h>
+
 #include <catzilla/arena.h>
 #include <catzilla/json.h>
 #include <catzilla/response.h>
@@ -82,7 +84,7 @@ struct cmw_response {
     uint8_t origin; /* CMW__SEGMENT_HANDLER while the handler runs, else 0 */
     cmw_str body;
     cmw_json *json;   /* unfinished JSON body, or NULL */
-    cmw_arena *arena; /* NULL: immutable (the overload response) */
+    cmw_arena *arena; /* NULL: the overload response, which is frozen */
     /* What its plan adds to every response and nothing else does, or NULL. A response without other
      * fields is frozen without a segment for them. */
     const struct cmw__header_block *constants;
@@ -93,15 +95,13 @@ struct cmw_response {
  * again makes one store of eight bytes of what follows. */
 static inline void cmw__response_restart(cmw_response *response, unsigned cap)
 {
-    response->ids[0] = 0;
-    response->ids[1] = 0;
+    memset(response->ids, 0, sizeof response->ids);
     response->segment_cap = (uint16_t)cap;
     response->segment_count = 0;
     response->status = 0;
     response->flags = 0;
     response->origin = 0;
-    response->body.data = NULL;
-    response->body.len = 0;
+    memset(&response->body, 0, sizeof response->body);
 }
 
 static inline void cmw__response_init(cmw_response *response, cmw_arena *arena,

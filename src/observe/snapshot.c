@@ -169,20 +169,24 @@ static void fill_rows(cmw_stats *stats, const uint64_t *sums)
                 fill_row(&stats->rows[stats->row_count++], stats->plan, program, i, sums);
 }
 
-/* Requests that ended are counted by class and reason together. */
+/* Requests that ended are counted by status, and those that were not sent also by reason. */
 static void fill_ended(cmw_request_stats *to, const uint64_t *sums)
 {
     memset(to->by_class, 0, sizeof to->by_class);
     memset(to->by_reason, 0, sizeof to->by_reason);
     to->ended = 0;
-    for (uint32_t i = 0; i < CMW__STATUS_CLASSES * CMW__REASON_ROOM; i++) {
-        const uint64_t count = sums[CMW__COUNT_ENDED + i];
-        const uint32_t hundreds = i / CMW__REASON_ROOM;
+    for (uint32_t i = 0; i < CMW__STATUS_GROUPS; i++) {
+        const uint64_t count = sums[CMW__COUNT_STATUS + i];
+        const uint32_t hundreds = (i << CMW__STATUS_SHIFT) / 100;
         to->ended += count;
         to->by_class[hundreds < 6 ? hundreds : 0] += count;
-        if (i % CMW__REASON_ROOM < CMW_END_REASON_COUNT)
-            to->by_reason[i % CMW__REASON_ROOM] += count;
     }
+    uint64_t unsent = 0;
+    for (int i = CMW_END_SENT + 1; i < CMW_END_REASON_COUNT; i++) {
+        to->by_reason[i] = sums[CMW__COUNT_REASON + i];
+        unsent += to->by_reason[i];
+    }
+    to->by_reason[CMW_END_SENT] = to->ended > unsent ? to->ended - unsent : 0;
 }
 
 static void fill_requests(cmw_stats *stats, const uint64_t *sums)

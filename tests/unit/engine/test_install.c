@@ -201,6 +201,115 @@ static void requests_in_flight_finish_on_the_plan_with_which_they_began(void **s
     assert_int_equal(young.destroyed, 1);
 }
 
+/* A plan that lays contexts out with room for a slot. */
+static void install_with_slot(cmw_engine *engine, cmw_slot slot)
+{
+    cmw_middleware middleware;
+    cmw_chain *chain = NULL;
+    cmw_plan *plan = NULL;
+
+    cmw_middleware_init(&middleware);
+    middleware.name = "one";
+    middleware.pre_route = fixture_pass;
+    cmw_middleware_provides(&middleware, slot);
+    assert_int_equal(cmw_chain_create(engine, &chain, 0), 0);
+    assert_int_equal(cmw_chain_add(chain, &middleware, NULL), 0);
+    assert_int_equal(cmw_chain_compile(chain, &plan, NULL), 0);
+    cmw_chain_destroy(chain);
+    assert_int_equal(cmw_engine_install(engine, plan, NULL), 0);
+    cmw_plan_release(plan);
+}
+
+/* A slot and the arena have room of their own. */
+static void check_layout(cmw_ctx *ctx, cmw_slot slot, size_t size)
+{
+    unsigned char *value = cmw_ctx_set_slot(ctx, slot);
+    void *piece = cmw_arena_alloc(cmw_ctx_arena(ctx), 256);
+
+    assert_non_null(value);
+    assert_non_null(piece);
+    memset(piece, 0xff, 256);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(value[i], 0);
+}
+
+/* An allocator that hands out what was given back last, where the size fits: so things come to lie
+ * where others were. */
+struct reuse {
+    struct kept {
+        void *piece;
+        size_t bytes;
+    } kept[512];
+    size_t count;
+};
+
+static void *reuse_alloc(void *self, void *heap, size_t bytes, size_t align)
+{
+    struct reuse *reuse = self;
+    void *piece = NULL;
+
+    (void)heap;
+    for (size_t i = reuse->count; i-- > 0;) {
+        if (reuse->kept[i].bytes != bytes)
+            continue;
+        piece = reuse->kept[i].piece;
+        reuse->kept[i] = reuse->kept[--reuse->count];
+        return piece;
+    }
+    return posix_memalign(&piece, align < 64 ? 64 : align, bytes) == 0 ? piece : NULL;
+}
+
+static void reuse_free(void *self, void *heap, void *piece, size_t bytes, size_t align)
+{
+    struct reuse *reuse = self;
+
+    (void)heap;
+    (void)align;
+    assert_true(reuse->count < LEN(reuse->kept));
+    reuse->kept[reuse->count++] = (struct kept){piece, bytes};
+}
+
+/* Plans come to lie where others were; a context that was not used in between must not be taken for
+ * one that is laid out already. */
+static void a_context_of_a_plan_that_is_gone_is_laid_out_anew(void **state)
+{
+    enum { SMALL = 8, LARGE = 400 };
+    cmw_engine *engine = NULL;
+    cmw_worker *worker = NULL;
+    cmw_slot small = 0, large = 0;
+    struct reuse reuse = {.count = 0};
+    const cmw_allocator allocator = {.size = sizeof allocator,
+                                     .name = "reuse",
+                                     .self = &reuse,
+                                     .alloc = reuse_alloc,
+                                     .free = reuse_free};
+    cmw_engine_config config;
+
+    (void)state;
+    cmw_engine_config_init(&config);
+    config.allocator = &allocator;
+    assert_int_equal(cmw_engine_create(&engine, &config), 0);
+    assert_int_equal(cmw_slot_declare(engine, &small, "small", SMALL, NULL), 0);
+    assert_int_equal(cmw_slot_declare(engine, &large, "large", LARGE, NULL), 0);
+    install_with_slot(engine, small);
+    assert_int_equal(cmw_engine_take_worker(engine, &worker, NULL, NULL), 0);
+    for (int i = 0; i < 8; i++) {
+        cmw_ctx *first = begin(worker);
+        cmw_ctx *second = begin(worker);
+        check_layout(first, i % 2 ? large : small, i % 2 ? LARGE : SMALL);
+        check_layout(second, i % 2 ? large : small, i % 2 ? LARGE : SMALL);
+        finish(second);
+        finish(first);
+        install_with_slot(engine, small);
+        finish(begin(worker)); /* lays `first` out, and lets the old plan go */
+        install_with_slot(engine, i % 2 ? small : large);
+    }
+    cmw_engine_put_worker(engine, worker);
+    assert_int_equal(cmw_engine_destroy(engine), 0);
+    while (reuse.count > 0)
+        free(reuse.kept[--reuse.count].piece);
+}
+
 static void an_idle_worker_lets_an_old_plan_go(void **state)
 {
     struct marked old = {0, 0};
@@ -258,6 +367,7 @@ int main(void)
         cmocka_unit_test(another_engines_plan_is_refused),
         cmocka_unit_test(a_hosts_table_of_another_size_is_refused),
         cmocka_unit_test(requests_in_flight_finish_on_the_plan_with_which_they_began),
+        cmocka_unit_test(a_context_of_a_plan_that_is_gone_is_laid_out_anew),
         cmocka_unit_test(an_idle_worker_lets_an_old_plan_go),
         cmocka_unit_test(a_plan_that_no_worker_has_met_goes_with_the_next_install),
         cmocka_unit_test(without_a_plan_no_request_begins),
