@@ -7,10 +7,10 @@ static const cmw_header three[] = {
     {CMW_STR_INIT("Vary"), CMW_STR_INIT("Origin")},
 };
 
-static struct cmw__header_block *make_block(struct fixture *fixture, const cmw_header *fields,
-                                            size_t count, int if_absent)
+static struct cmw_header_block *make_block(struct fixture *fixture, const cmw_header *fields,
+                                           size_t count, int if_absent)
 {
-    struct cmw__header_block *block = NULL;
+    struct cmw_header_block *block = NULL;
     size_t bad;
 
     assert_int_equal(
@@ -25,7 +25,7 @@ static void a_block_is_added_with_one_segment(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     fixture.refuses = 1;
     assert_int_equal(cmw__response_add_block(&fixture.response, block), 0);
     assert_int_equal(fixture.response.segment_count, 1);
@@ -40,7 +40,7 @@ static void a_block_is_added_with_one_segment(void **state)
 }
 
 /* As a context commits a response that has no field of its own. */
-static void freeze_with_constants(cmw_response *response, const struct cmw__header_block *block)
+static void freeze_with_constants(cmw_response *response, const struct cmw_header_block *block)
 {
     response->constants = block;
     response->flags |= CMW__RESPONSE_FROZEN | CMW__RESPONSE_CONSTANT;
@@ -57,7 +57,7 @@ static void constants_alone_are_read_like_a_block_that_was_added(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     cmw_response other = fixture.response;
     assert_int_equal(cmw__response_add_block(&other, block), 0);
     freeze_with_constants(&fixture.response, block);
@@ -87,7 +87,7 @@ static void constants_alone_are_fields_by_id_by_name_and_in_order(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     const cmw_response *response = &fixture.response;
     assert_false(cmw_response_has(response, CMW_HDR_VARY));
     freeze_with_constants(&fixture.response, block);
@@ -111,7 +111,7 @@ static void an_empty_block_adds_nothing(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, NULL, 0, 0);
+    struct cmw_header_block *block = make_block(&fixture, NULL, 0, 0);
     assert_int_equal(cmw__response_add_block(&fixture.response, block), 0);
     assert_int_equal(fixture.response.segment_count, 0);
     cmw__header_block_destroy(block, fixture.pool);
@@ -130,7 +130,7 @@ static void a_name_that_appears_twice_stays_twice(void **state)
     for (int if_absent = 0; if_absent < 2; if_absent++) {
         fixture_open(&fixture, 4096);
         cmw_response *response = &fixture.response;
-        struct cmw__header_block *block = make_block(&fixture, twice, LEN(twice), if_absent);
+        struct cmw_header_block *block = make_block(&fixture, twice, LEN(twice), if_absent);
         assert_int_equal(cmw_response_set_named(response, CMW_STR("X-Two"), CMW_STR("2")), 0);
         assert_int_equal(cmw__response_add_block(response, block), 0);
         expect_fields(response, "X-Two: 2\r\nLink: a\r\nX-One: 1\r\nLink: b\r\n");
@@ -146,7 +146,7 @@ static void a_block_replaces_fields_of_its_names(void **state)
 
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     assert_int_equal(cmw_response_set(response, CMW_HDR_VARY, CMW_STR("Accept")), 0);
     assert_int_equal(cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("a")), 0);
     assert_int_equal(cmw_response_set_named(response, CMW_STR("x-one"), CMW_STR("9")), 0);
@@ -163,7 +163,7 @@ static void a_yielding_block_adds_what_is_absent(void **state)
 
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 1);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 1);
     assert_int_equal(cmw_response_set_named(response, CMW_STR("X-ONE"), CMW_STR("9")), 0);
     assert_int_equal(cmw__response_add_block(response, block), 0);
     expect_fields(response, "X-ONE: 9\r\nX-Frame-Options: DENY\r\nVary: Origin\r\n");
@@ -180,7 +180,7 @@ static void removing_from_a_block_leaves_the_rest_and_the_block(void **state)
 
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     assert_int_equal(cmw__response_add_block(response, block), 0);
     assert_int_equal(cmw_response_remove_named(response, CMW_STR("X-One")), 0);
     expect_fields(response, "X-Frame-Options: DENY\r\nVary: Origin\r\n");
@@ -215,7 +215,7 @@ static void every_way_to_split_a_block_keeps_the_order(void **state)
         struct fixture fixture;
         fixture_open(&fixture, 8192);
         cmw_response *response = &fixture.response;
-        struct cmw__header_block *block = make_block(&fixture, fields, FIELDS, 0);
+        struct cmw_header_block *block = make_block(&fixture, fields, FIELDS, 0);
         assert_int_equal(cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("a")), 0);
         assert_int_equal(cmw__response_add_block(response, block), 0);
         assert_int_equal(cmw_response_set(response, CMW_HDR_VARY, CMW_STR("b")), 0);
@@ -254,7 +254,7 @@ static void check_bad(void **state)
 {
     const struct bad_row *row = *state;
     const cmw_header fields[] = {three[0], three[1], {row->field, row->value}};
-    struct cmw__header_block *block = NULL;
+    struct cmw_header_block *block = NULL;
     struct fixture fixture;
     size_t bad = 99;
 
@@ -269,7 +269,7 @@ RUN_ROWS("blocks that are refused", bad_rows, check_bad)
 
 static void without_memory_there_is_no_block(void **state)
 {
-    struct cmw__header_block *block = NULL;
+    struct cmw_header_block *block = NULL;
     struct fixture fixture;
     size_t bad;
     (void)state;
@@ -295,7 +295,7 @@ static void ten_thousand_fields_make_a_block(void **state)
         fields[i] = three[i % 3];
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, fields, LEN(fields), 0);
+    struct cmw_header_block *block = make_block(&fixture, fields, LEN(fields), 0);
     assert_int_equal(cmw__response_add_block(response, block), 0);
     assert_int_equal(cmw_response_remove(response, CMW_HDR_VARY), 0);
     while (cmw_response_next_header(response, &cursor, &header, 0))
