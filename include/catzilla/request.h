@@ -88,6 +88,15 @@ typedef struct cmw_request cmw_request;
 CMW_API cmw_str cmw_request_method(const cmw_request *request);
 CMW_API cmw_method cmw_request_method_id(cmw_request *request);
 
+#if !defined(CMW_NO_INLINE)
+static inline cmw_str cmw_request_method_inline(const cmw_request *request)
+{
+    return ((const cmw_request_view *)(const void *)request)->method;
+}
+
+#define cmw_request_method(request) cmw_request_method_inline(request)
+#endif
+
 /** The target as it came, before any rewriting. Cost: O(1). */
 CMW_API cmw_str cmw_request_raw_target(const cmw_request *request);
 

@@ -128,22 +128,19 @@ static void sort_names(struct names *names)
 static int fill_origins(struct cors *cors, const cmw_cors_config *config)
 {
     struct cmw__origin_set *set = &cors->origins;
-    const size_t room = config->allow_origin_count;
-    const size_t places = cmw__origin_table_size(room);
-    cmw_str *texts = cmw_arena_alloc(cors->arena, room * sizeof *texts);
-    size_t count = 0;
+    const size_t count = cors->allows_any ? 0 : config->allow_origin_count;
+    const size_t places = cmw__origin_table_size(count);
+    cmw_str *texts = cmw_arena_alloc(cors->arena, count * sizeof *texts);
 
-    set->exact = cmw_arena_alloc(cors->arena, room * sizeof *set->exact);
-    set->patterns = cmw_arena_alloc(cors->arena, room * sizeof *set->patterns);
+    set->patterns = cmw_arena_alloc(cors->arena, count * sizeof *set->patterns);
     set->table = cmw_arena_alloc(cors->arena, places * sizeof *set->table);
-    if (!texts || !set->exact || !set->patterns || !set->table)
+    if (!texts || !set->patterns || !set->table)
         return CMW_ERR_NOMEM;
+    memset(set->table, 0, places * sizeof *set->table);
     set->mask = (uint32_t)places - 1;
-    for (size_t i = 0; i < room; i++) {
-        if (strcmp(config->allow_origins[i], "*") == 0)
-            cors->allows_any = 1;
-        else if (cmw_arena_dup(cors->arena, &texts[count++],
-                               cmw_str_cstr(config->allow_origins[i])) != 0)
+    for (size_t i = 0; i < count; i++) {
+        const cmw_str text = cmw_str_cstr(config->allow_origins[i]);
+        if (cmw_arena_dup(cors->arena, &texts[i], text) != 0)
             return CMW_ERR_NOMEM;
     }
     cmw__origin_set_fill(set, texts, count);
@@ -170,19 +167,6 @@ static cmw_str join(cmw_arena *arena, const cmw_str *items, size_t count)
     return cmw_str_make(text, len);
 }
 
-/* A field whose value is a list, unless the list is empty. */
-static int add_list(struct cors *cors, cmw_header *fields, size_t *count, const char *name,
-                    const struct names *names)
-{
-    const cmw_str value = join(cors->arena, names->items, names->count);
-
-    if (!value.data)
-        return CMW_ERR_NOMEM;
-    if (names->count > 0)
-        fields[(*count)++] = (cmw_header){cmw_str_cstr(name), value};
-    return 0;
-}
-
 /* Blocks are checked by what makes them; all that goes into ours was checked before. */
 static int make_block(struct cors *cors, cmw_header_block **block, const cmw_header *fields,
                       size_t count)
@@ -190,69 +174,124 @@ static int make_block(struct cors *cors, cmw_header_block **block, const cmw_hea
     return cmw_header_block_create(block, cors->pool, fields, count, 0);
 }
 
-/* `fields` are those of an answer; the first is for the origin, and there is room for one more. */
-static int make_listed(struct cors *cors, cmw_header *fields, size_t count)
-{
-    const size_t origins = cors->origins.exact_count;
+/* Fields beside an origin. */
+struct fields {
+    cmw_header at[6]; /* the first is the origin's */
+    size_t count;
+};
 
-    cors->listed = cmw_arena_alloc(cors->arena, origins * sizeof(cmw_header_block *));
-    if (!cors->listed)
+static void begin_fields(struct fields *fields, int allows_credentials)
+{
+    fields->at[0] = (cmw_header){CMW_STR("Access-Control-Allow-Origin"), CMW_STR("*")};
+    fields->count = 1;
+    if (allows_credentials)
+        fields->at[fields->count++] =
+            (cmw_header){CMW_STR("Access-Control-Allow-Credentials"), CMW_STR("true")};
+}
+
+/* A field whose value is a list, unless the list is empty. */
+static int add_list(struct cors *cors, struct fields *fields, const char *name,
+                    const struct names *names)
+{
+    const cmw_str value = join(cors->arena, names->items, names->count);
+
+    if (!value.data)
         return CMW_ERR_NOMEM;
-    for (size_t i = 0; i < origins; i++)
-        cors->listed[i] = NULL; /* before any block is made: destroy looks at them all */
-    fields[0].value = CMW_STR("*");
-    if (make_block(cors, &cors->any, fields, count) != 0)
-        return CMW_ERR_NOMEM;
-    fields[count] = (cmw_header){CMW_STR("Vary"), CMW_STR("Origin")};
-    for (size_t i = 0; i < origins; i++) {
-        fields[0].value = cors->origins.exact[i];
-        if (make_block(cors, &cors->listed[i], fields, count + 1) != 0)
+    if (names->count > 0)
+        fields->at[fields->count++] = (cmw_header){cmw_str_cstr(name), value};
+    return 0;
+}
+
+static int make_with_origin(struct cors *cors, cmw_header_block **block, struct fields *fields,
+                            cmw_str origin)
+{
+    fields->at[0].value = origin;
+    return make_block(cors, block, fields->at, fields->count);
+}
+
+static int make_beside_origin(struct cors *cors, cmw_header_block **block,
+                              const struct fields *fields)
+{
+    return make_block(cors, block, fields->at + 1, fields->count - 1);
+}
+
+static int make_listed(struct cors *cors, struct fields *plain, struct fields *preflight)
+{
+    for (size_t i = 0; i <= cors->origins.mask; i++) {
+        struct cmw__origin_entry *entry = &cors->origins.table[i];
+        if (entry->text.len == 0)
+            continue;
+        struct listed *listed = cmw_arena_alloc(cors->arena, sizeof *listed);
+        if (!listed)
+            return CMW_ERR_NOMEM;
+        memset(listed, 0, sizeof *listed);
+        entry->value = listed;
+        if (make_with_origin(cors, &listed->plain, plain, entry->text) != 0 ||
+            make_with_origin(cors, &listed->preflight, preflight, entry->text) != 0)
             return CMW_ERR_NOMEM;
     }
     return 0;
 }
 
-static int make_answers(struct cors *cors, const cmw_cors_config *config)
+static void add_vary(struct fields *fields, const struct vary *vary)
 {
-    cmw_header fields[4] = {{CMW_STR("Access-Control-Allow-Origin"), CMW_STR("")}};
-    struct names exposed = {NULL, 0, 0};
-    size_t count = 1;
-
-    if (config->allow_credentials)
-        fields[count++] =
-            (cmw_header){CMW_STR("Access-Control-Allow-Credentials"), CMW_STR("true")};
-    if (copy_names(cors->arena, &exposed, config->expose_headers, config->expose_header_count) !=
-            0 ||
-        add_list(cors, fields, &count, "Access-Control-Expose-Headers", &exposed) != 0 ||
-        make_block(cors, &cors->plain, fields + 1, count - 1) != 0)
-        return CMW_ERR_NOMEM;
-    return make_listed(cors, fields, count);
+    if (vary->count > 0)
+        fields->at[fields->count++] = (cmw_header){CMW_STR("Vary"), vary->value};
 }
 
-static int make_preflight(struct cors *cors, const cmw_cors_config *config)
+static int make_plain(struct cors *cors, struct fields *fields, const cmw_cors_config *config)
+{
+    struct names exposed = {NULL, 0, 0};
+
+    begin_fields(fields, config->allow_credentials);
+    if (copy_names(cors->arena, &exposed, config->expose_headers, config->expose_header_count) !=
+            0 ||
+        add_list(cors, fields, "Access-Control-Expose-Headers", &exposed) != 0 ||
+        make_beside_origin(cors, &cors->plain, fields) != 0)
+        return CMW_ERR_NOMEM;
+    add_vary(fields, &cors->vary);
+    if (make_beside_origin(cors, &cors->bare_plain, fields) != 0)
+        return CMW_ERR_NOMEM;
+    return make_with_origin(cors, &cors->any, fields, CMW_STR("*")); /* has no Vary with "*" */
+}
+
+static int add_max_age(struct cors *cors, struct fields *fields, int64_t max_age_s)
+{
+    char text[24];
+    cmw_str value;
+
+    if (max_age_s == CMW_CORS_NO_MAX_AGE)
+        return 0;
+    const int len = snprintf(text, sizeof text, "%lld", (long long)max_age_s);
+    if (cmw_arena_dup(cors->arena, &value, cmw_str_make(text, (size_t)len)) != 0)
+        return CMW_ERR_NOMEM;
+    fields->at[fields->count++] = (cmw_header){CMW_STR("Access-Control-Max-Age"), value};
+    return 0;
+}
+
+static int make_preflight(struct cors *cors, struct fields *fields, const cmw_cors_config *config)
 {
     const struct names none = {NULL, 0, 0};
-    cmw_header fields[5];
-    char seconds[24];
-    size_t count = 0;
 
-    if (config->allow_credentials)
-        fields[count++] =
-            (cmw_header){CMW_STR("Access-Control-Allow-Credentials"), CMW_STR("true")};
-    if (config->max_age_s != CMW_CORS_NO_MAX_AGE) {
-        const int len = snprintf(seconds, sizeof seconds, "%lld", (long long)config->max_age_s);
-        fields[count++] =
-            (cmw_header){CMW_STR("Access-Control-Max-Age"), cmw_str_make(seconds, (size_t)len)};
-    }
-    if (add_list(cors, fields, &count, "Access-Control-Allow-Methods",
+    begin_fields(fields, config->allow_credentials);
+    if (add_max_age(cors, fields, config->max_age_s) != 0 ||
+        add_list(cors, fields, "Access-Control-Allow-Methods",
                  cors->methods.has_any ? &none : &cors->methods) != 0 ||
-        add_list(cors, fields, &count, "Access-Control-Allow-Headers",
-                 cors->headers.has_any ? &none : &cors->headers) != 0)
+        add_list(cors, fields, "Access-Control-Allow-Headers",
+                 cors->headers.has_any ? &none : &cors->headers) != 0 ||
+        make_beside_origin(cors, &cors->preflight, fields) != 0)
         return CMW_ERR_NOMEM;
-    if (make_block(cors, &cors->preflight, fields, count) != 0)
+    add_vary(fields, &cors->preflight_vary);
+    return make_beside_origin(cors, &cors->bare_preflight, fields);
+}
+
+static int make_answers(struct cors *cors, const cmw_cors_config *config)
+{
+    struct fields plain, preflight;
+
+    if (make_plain(cors, &plain, config) != 0 || make_preflight(cors, &preflight, config) != 0)
         return CMW_ERR_NOMEM;
-    fields[count++] = (cmw_header){CMW_STR("Vary"), cors->preflight_vary.value};
-    return make_block(cors, &cors->bare_preflight, fields, count);
+    return make_listed(cors, &plain, &preflight);
 }
 
 static int make_vary(struct cors *cors, struct vary *vary)
@@ -282,6 +321,7 @@ static int make_varies(struct cors *cors)
 
 int cmw__cors_fill(struct cors *cors, const cmw_cors_config *config)
 {
+    cors->allows_any = has_star(config->allow_origins, config->allow_origin_count);
     cors->ask = config->allow_origin;
     cors->ask_self = config->allow_origin_self;
     cors->status = (int)config->preflight_status;
@@ -292,7 +332,7 @@ int cmw__cors_fill(struct cors *cors, const cmw_cors_config *config)
         copy_names(cors->arena, &cors->headers, config->allow_headers,
                    config->allow_header_count) != 0 ||
         fill_origins(cors, config) != 0 || make_varies(cors) != 0 ||
-        make_answers(cors, config) != 0 || make_preflight(cors, config) != 0)
+        make_answers(cors, config) != 0)
         return CMW_ERR_NOMEM;
     sort_names(&cors->headers);
     return 0;
@@ -304,8 +344,13 @@ void cmw__cors_destroy(struct cors *cors)
                                         cors->preflight,  cors->bare_preflight,
                                         cors->vary.block, cors->preflight_vary.block};
 
-    for (size_t i = 0; cors->listed && i < cors->origins.exact_count; i++)
-        cmw_header_block_destroy(cors->listed[i], cors->pool);
+    for (size_t i = 0; cors->origins.mask > 0 && i <= cors->origins.mask; i++) {
+        const struct listed *listed = cors->origins.table[i].value;
+        if (!listed)
+            continue;
+        cmw_header_block_destroy(listed->plain, cors->pool);
+        cmw_header_block_destroy(listed->preflight, cors->pool);
+    }
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         cmw_header_block_destroy(blocks[i], cors->pool);
     cmw_arena_destroy(cors->arena);

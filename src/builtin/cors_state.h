@@ -23,9 +23,16 @@ struct names {
     int has_any; /* "*" is among them */
 };
 
+/* What a listed origin is told, itself and Vary included. */
+struct listed {
+    cmw_header_block *plain;
+    cmw_header_block *preflight;
+};
+
 struct cors {
     cmw_arena *arena; /* holds this and all but the blocks */
     cmw_pool *pool;   /* holds the blocks */
+    /* The value of an entry is a struct listed. Empty with allows_any. */
     struct cmw__origin_set origins;
     struct names methods;
     struct names headers; /* in lower case, sorted */
@@ -35,6 +42,7 @@ struct cors {
     cmw_header_block **listed;        /* for each exact origin: itself, `plain` and Vary */
     cmw_header_block *any;            /* "*" and `plain` */
     cmw_header_block *plain;          /* beside the origin, on an answer */
+    cmw_header_block *bare_plain;     /* the same with Vary */
     cmw_header_block *preflight;      /* beside the origin, on the answer to a preflight */
     cmw_header_block *bare_preflight; /* the same with Vary */
     struct vary vary;
@@ -45,29 +53,6 @@ struct cors {
     int passes_on;
 };
 
-/* memcmp(a, b, len) == 0 in line, for the short texts that preflights are made of: eight bytes at a
- * time, the last eight again. */
-static inline int cmw__same_bytes(const char *a, const char *b, size_t len)
-{
-    uint64_t left, right;
-
-    if (len < 8) {
-        for (size_t i = 0; i < len; i++)
-            if (a[i] != b[i])
-                return 0;
-        return 1;
-    }
-    for (size_t i = 0; i < len - 8; i += 8) {
-        memcpy(&left, a + i, 8);
-        memcpy(&right, b + i, 8);
-        if (left != right)
-            return 0;
-    }
-    memcpy(&left, a + len - 8, 8);
-    memcpy(&right, b + len - 8, 8);
-    return left == right;
-}
-
 /* Refuse what is wrong or unsafe: 0, or an error with its sentence. */
 int cmw__cors_check(const cmw_cors_config *config, cmw_diag *diag);
 
@@ -76,5 +61,25 @@ int cmw__cors_check(const cmw_cors_config *config, cmw_diag *diag);
 int cmw__cors_fill(struct cors *cors, const cmw_cors_config *config);
 
 void cmw__cors_destroy(struct cors *cors);
+
+/* ---- Answers ---------------------------------------------------------------------------- */
+
+/* The fields that this answers with, and Vary. */
+extern const cmw_header_set cmw__cors_touched;
+
+/* Decorate a response, whatever the request: 0, or the error of the response. */
+int cmw__cors_decorate(const struct cors *cors, cmw_ctx *ctx);
+
+static inline int is_options(cmw_request *request)
+{
+    return cmw_str_equals(cmw_request_method(request), CMW_STR("OPTIONS"));
+}
+
+/* Fetch, 3.3.2: OPTIONS with Origin and Access-Control-Request-Method. */
+static inline int is_preflight(cmw_request *request)
+{
+    return is_options(request) && cmw_request_header(request, CMW_HDR_ORIGIN) &&
+           cmw_request_header(request, CMW_HDR_ACCESS_CONTROL_REQUEST_METHOD);
+}
 
 #endif /* CMW_BUILTIN_CORS_STATE_H */

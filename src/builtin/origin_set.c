@@ -20,10 +20,11 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* What a "*" may stand for, dots aside. */
+/* What a "*" may stand for, dots aside: a bit for each of A-Z a-z 0-9 - _. */
 static int is_label_char(char c)
 {
-    return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+    static const uint32_t bits[8] = {0, 0x03ff2000, 0x87fffffe, 0x07fffffe};
+    return bits[(unsigned char)c / 32] >> (unsigned char)c % 32 & 1;
 }
 
 /* Length of the scheme with "://", or 0. */
@@ -168,41 +169,6 @@ const char *cmw__origin_fault(cmw_str text)
 
 /* ---- The set ---------------------------------------------------------------------------- */
 
-static inline uint64_t load8(const char *from)
-{
-    uint64_t word;
-    memcpy(&word, from, sizeof word);
-    return word;
-}
-
-static inline uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash << 29 | hash >> 35;
-}
-
-/*
- * The length and `words` times eight bytes behind the first eight, which are a scheme nearly
- * always. Who asks cannot add to the table, so that the hash needs no key.
- */
-static inline uint64_t hash_origin(cmw_str text, size_t words)
-{
-    uint64_t hash = text.len;
-
-    if (text.len < 16) {
-        for (size_t i = 0; i < text.len; i++)
-            hash = mix(hash, (unsigned char)text.data[i]);
-        return hash;
-    }
-    const size_t last = text.len - 8;
-    for (size_t at = 8; words > 0; words--, at += 8) {
-        if (at >= last)
-            return mix(hash, load8(text.data + last));
-        hash = mix(hash, load8(text.data + at));
-    }
-    return hash;
-}
-
 size_t cmw__origin_table_size(size_t count)
 {
     size_t size = 4;
@@ -212,14 +178,44 @@ size_t cmw__origin_table_size(size_t count)
     return size;
 }
 
-/* Where the text is in the table, or the free place where it would be. */
-static inline uint32_t *find_place(const struct cmw__origin_set *set, cmw_str text)
+static uint64_t hash_of(const struct cmw__origin_set *set, cmw_str text)
 {
-    for (uint64_t at = hash_origin(text, set->words);; at++) {
-        uint32_t *place = &set->table[at & set->mask];
-        if (*place == 0 || cmw_str_equals(set->exact[*place - 1], text))
-            return place;
+    uint64_t hash = text.len;
+
+    if (text.len >= 16)
+        return cmw__origin_hash(text, set->words);
+    for (size_t i = 0; i < text.len; i++)
+        hash = cmw__origin_mix(hash, (unsigned char)text.data[i]);
+    return hash;
+}
+
+/* Where the text is in the table, or the free place where it would be. Half of them are free. */
+static struct cmw__origin_entry *find_place(const struct cmw__origin_set *set, cmw_str text)
+{
+    for (uint64_t at = hash_of(set, text);; at++) {
+        struct cmw__origin_entry *entry = &set->table[at & set->mask];
+        if (entry->text.len == 0 || cmw_str_equals(entry->text, text))
+            return entry;
     }
+}
+
+/* Put the exact ones into an empty table. The longest way to one, in steps. */
+static size_t fill_table(struct cmw__origin_set *set, const cmw_str *texts, size_t count)
+{
+    size_t longest = 0;
+
+    memset(set->table, 0, ((size_t)set->mask + 1) * sizeof *set->table);
+    for (size_t i = 0; i < count; i++) {
+        if (memchr(texts[i].data, '*', texts[i].len))
+            continue;
+        struct cmw__origin_entry *entry = find_place(set, texts[i]);
+        const size_t place = (size_t)(entry - set->table);
+        const size_t steps = (place - (size_t)hash_of(set, texts[i])) & set->mask;
+        entry->text = texts[i];
+        if (steps > longest)
+            longest = steps;
+    }
+    return longest;
 }
 
 static void add_pattern(struct cmw__origin_set *set, cmw_str text, const char *star)
@@ -230,49 +226,20 @@ static void add_pattern(struct cmw__origin_set *set, cmw_str text, const char *s
     pattern->after = cmw_str_make(star + 1, text.len - pattern->before.len - 1);
 }
 
-static int has_exact(const struct cmw__origin_set *set, cmw_str text)
-{
-    return *find_place(set, text) != 0;
-}
-
-/* Put all exact origins into an empty table. The longest way to one, in steps. */
-static size_t fill_table(struct cmw__origin_set *set)
-{
-    size_t longest = 0;
-
-    memset(set->table, 0, ((size_t)set->mask + 1) * sizeof *set->table);
-    for (uint32_t i = 0; i < set->exact_count; i++) {
-        uint32_t *place = find_place(set, set->exact[i]);
-        const size_t first = hash_origin(set->exact[i], set->words) & set->mask;
-        const size_t steps = ((size_t)(place - set->table) - first) & set->mask;
-        *place = i + 1;
-        if (steps > longest)
-            longest = steps;
-    }
-    return longest;
-}
-
 void cmw__origin_set_fill(struct cmw__origin_set *set, const cmw_str *texts, size_t count)
 {
-    enum { STEPS_OK = 4, WORDS_ALL = 1 << 16 };
+    enum { STEPS_MAX = 4, WORDS_TRIED = 8 };
 
-    set->words = WORDS_ALL;
-    fill_table(set);
     for (size_t i = 0; i < count; i++) {
         const char *star = memchr(texts[i].data, '*', texts[i].len);
-        if (star) {
+        if (star)
             add_pattern(set, texts[i], star);
-        } else if (!has_exact(set, texts[i])) {
-            set->exact[set->exact_count++] = texts[i];
-            *find_place(set, texts[i]) = set->exact_count;
-        }
     }
-    for (set->words = 1; set->words < 8 && fill_table(set) > STEPS_OK; set->words++)
-        ;
-    if (set->words == 8) {
-        set->words = WORDS_ALL;
-        fill_table(set);
-    }
+    for (set->words = 1; set->words <= WORDS_TRIED; set->words++)
+        if (fill_table(set, texts, count) <= STEPS_MAX)
+            return;
+    set->words = UINT32_MAX; /* all of them */
+    (void)fill_table(set, texts, count);
 }
 
 /* One or more labels, or parts of labels: dots only between other characters. */
@@ -300,15 +267,19 @@ static int matches(const struct cmw__origin_pattern *pattern, cmw_str origin)
     return is_labels(cmw_str_make(origin.data + pattern->before.len, origin.len - fixed));
 }
 
-int cmw__origin_find(const struct cmw__origin_set *set, cmw_str origin)
+int cmw__origin_matches(const struct cmw__origin_set *set, cmw_str origin)
 {
-    const uint32_t index = *find_place(set, origin);
-
-    if (index != 0)
-        return (int)index - 1;
     for (uint32_t i = 0; i < set->pattern_count; i++) {
         if (matches(&set->patterns[i], origin))
-            return CMW__ORIGIN_MATCHED;
+            return 1;
     }
-    return CMW__ORIGIN_NONE;
+    return 0;
+}
+
+const struct cmw__origin_entry *cmw__origin_find_slowly(const struct cmw__origin_set *set,
+                                                        cmw_str origin)
+{
+    const struct cmw__origin_entry *entry = find_place(set, origin);
+
+    return entry->text.len > 0 ? entry : NULL;
 }
