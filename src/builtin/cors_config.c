@@ -340,9 +340,13 @@ int cmw__cors_fill(struct cors *cors, const cmw_cors_config *config)
 
 void cmw__cors_destroy(struct cors *cors)
 {
-    cmw_header_block *const blocks[] = {cors->any,        cors->plain,
-                                        cors->preflight,  cors->bare_preflight,
-                                        cors->vary.block, cors->preflight_vary.block};
+    cmw_header_block *const blocks[] = {cors->any,
+                                        cors->plain,
+                                        cors->bare_plain,
+                                        cors->preflight,
+                                        cors->bare_preflight,
+                                        cors->vary.block,
+                                        cors->preflight_vary.block};
 
     for (size_t i = 0; cors->origins.mask > 0 && i <= cors->origins.mask; i++) {
         const struct listed *listed = cors->origins.table[i].value;
