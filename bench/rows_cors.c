@@ -5,6 +5,7 @@
  * Requests are a browser's, with ids as a host's parser would give them.
  */
 #include <catzilla/builtin/cors.h>
+#include <catzilla/builtin/security_headers.h>
 
 #include "floor.h"
 #include "life.h"
@@ -53,7 +54,8 @@ static void open_asked(struct asked *side, life_fill_fn *fill, const cmw_header 
 
     life_open(&side->life, fill);
     memcpy(side->headers, browser_headers, sizeof browser_headers);
-    memcpy(side->headers + BROWSER_HEADER_COUNT, more, count * sizeof *more);
+    if (count > 0)
+        memcpy(side->headers + BROWSER_HEADER_COUNT, more, count * sizeof *more);
     view->headers = side->headers;
     view->header_count = (uint32_t)(BROWSER_HEADER_COUNT + count);
     view->header_ids = side->life.ids;
@@ -153,6 +155,83 @@ static void open_preflight(struct sides *sides)
     sides->at[SIDE_BASE] = (struct side){run_loop, &empty.life};
 }
 
+/* ---- Security headers --------------------------------------------------------------------- */
+
+/* helmet's twelve over https, one of them by scheme, and X-Powered-By looked for. */
+static void fill_security(cmw_chain *chain)
+{
+    cmw_diag diag = {0};
+
+    life_check(cmw_chain_use(chain, "security_headers", NULL, &diag), &diag);
+}
+
+/* Twelve that are the same in every answer. */
+static void fill_constant(cmw_chain *chain)
+{
+    cmw_security_headers_config config;
+    cmw_diag diag = {0};
+
+    cmw_security_headers_config_init(&config);
+    config.switches.strict_transport_security = 0;
+    config.switches.x_powered_by = 0;
+    config.switches.cross_origin_embedder_policy = 1;
+    life_check(cmw_chain_use(chain, "security_headers", &config, &diag), &diag);
+}
+
+/* What was read out, and where a floor copies it to. */
+static struct head {
+    size_t len;
+    char bytes[2048];
+    _Alignas(64) char to[2048]; /* as life.buffer */
+} head;
+
+static inline void read_bytes(struct life *life, cmw_ctx *ctx)
+{
+    if (cmw_response_write_head(cmw_ctx_response(ctx), &head.len, life->buffer, sizeof life->buffer,
+                                CMW_READ_FIELDS) != 0)
+        bench_die("the head has no room", NULL);
+    bench_touch(life->buffer);
+}
+
+static void run_security(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, life_handle_empty, read_bytes)
+}
+
+static void run_copy(void *state, uint64_t iterations)
+{
+    struct head *copied = state;
+
+    for (uint64_t left = iterations; left > 0; left--) {
+        floor_copy(copied->to, copied->bytes, copied->len);
+        bench_touch(copied->to);
+    }
+}
+
+static void open_security_row(struct sides *sides, life_fill_fn *fill)
+{
+    open_asked(&asked, fill, NULL, 0);
+    open_asked(&empty, NULL, NULL, 0);
+    asked.life.view.scheme = CMW_SCHEME_HTTPS;
+    empty.life.view.scheme = CMW_SCHEME_HTTPS;
+    run_security(&asked.life, 1);
+    memcpy(head.bytes, asked.life.buffer, head.len);
+    sides->at[SIDE_SUBJECT] = (struct side){run_security, &asked.life};
+    sides->at[SIDE_BASE] = (struct side){life_run_empty, &empty.life};
+    sides->at[SIDE_FLOOR] = (struct side){run_copy, &head};
+    sides->at[SIDE_FLOOR_BASE] = (struct side){run_loop, &head};
+}
+
+static void open_security(struct sides *sides)
+{
+    open_security_row(sides, fill_security);
+}
+
+static void open_constant(struct sides *sides)
+{
+    open_security_row(sides, fill_constant);
+}
+
 static void close_row(void)
 {
     life_close(&asked.life);
@@ -169,5 +248,10 @@ const struct row bench_cors_rows[] = {
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 1000}},
      .open = open_preflight,
      .close = close_row},
+    {.name = "security_headers",
+     .targets = {{.of = TARGET_INSTRUCTIONS, .max = 130}},
+     .open = open_constant,
+     .close = close_row},
+    {.name = "security_https", .open = open_security, .close = close_row},
     {.name = NULL},
 };

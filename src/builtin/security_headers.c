@@ -181,8 +181,10 @@ static int on_post_route(void *self, cmw_ctx *ctx)
 {
     const struct security_headers *headers = self;
     cmw_response *response = cmw_ctx_response(ctx);
-    int rc = cmw_response_remove_any(response, &headers->removed);
+    int rc = 0;
 
+    if (cmw_response_has_any(response, &headers->removed))
+        rc = cmw_response_remove_any(response, &headers->removed);
     if (rc == 0 && headers->hsts && wants_hsts(headers, cmw_ctx_request(ctx)))
         rc = cmw_response_add_block(response, headers->hsts);
     if (rc == 0 && headers->policy.len > 0)

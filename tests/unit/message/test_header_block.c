@@ -233,6 +233,108 @@ static void every_way_to_split_a_block_keeps_the_order(void **state)
     }
 }
 
+/* ---- Blocks of middleware and handlers ---------------------------------------------------- */
+
+static void a_block_of_ones_own_replaces_or_yields(void **state)
+{
+    static const cmw_header fields[] = {{CMW_STR_INIT("Vary"), CMW_STR_INIT("Origin")},
+                                        {CMW_STR_INIT("ETag"), CMW_STR_INIT("b")}};
+    struct fixture fixture;
+    (void)state;
+
+    for (unsigned flags = 0; flags <= CMW_BLOCK_IF_ABSENT; flags++) {
+        cmw_header_block *block = NULL;
+        struct model model = {.count = 0};
+        fixture_open(&fixture, 0);
+        assert_int_equal(cmw_header_block_create(&block, fixture.pool, fields, 2, flags), 0);
+        assert_int_equal(cmw_response_set(&fixture.response, CMW_HDR_ETAG, CMW_STR("a")), 0);
+        assert_int_equal(cmw_response_add_block(&fixture.response, block), 0);
+        if (flags == CMW_BLOCK_IF_ABSENT)
+            model_append(&model, "ETag", "a");
+        model_append(&model, "Vary", "Origin");
+        if (flags == 0)
+            model_append(&model, "ETag", "b");
+        expect_model(&fixture.response, &model);
+        fixture.response.flags |= CMW__RESPONSE_FROZEN;
+        assert_int_equal(cmw_response_add_block(&fixture.response, block), CMW_ERR_STATE);
+        cmw_header_block_destroy(block, fixture.pool);
+        fixture_close(&fixture);
+    }
+}
+
+static void a_block_of_ones_own_is_checked(void **state)
+{
+    static const cmw_header managed[] = {{CMW_STR_INIT("Connection"), CMW_STR_INIT("close")}};
+    cmw_header_block *block = NULL;
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    assert_int_equal(cmw_header_block_create(&block, fixture.pool, managed, 1, 0), CMW_ERR_ARG);
+    assert_int_equal(cmw_header_block_create(&block, fixture.pool, three, 3, 2), CMW_ERR_ARG);
+    assert_int_equal(cmw_header_block_create(&block, fixture.pool, NULL, 1, 0), CMW_ERR_ARG);
+    assert_null(block);
+    fixture_close(&fixture);
+}
+
+static void a_fault_drops_the_blocks_of_the_handler(void **state)
+{
+    static const cmw_header one[] = {{CMW_STR_INIT("ETag"), CMW_STR_INIT("a")},
+                                     {CMW_STR_INIT("X-Own"), CMW_STR_INIT("1")}};
+    struct model model = {.count = 0};
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    struct cmw_header_block *middleware = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *handler = make_block(&fixture, one, LEN(one), 0);
+    assert_int_equal(cmw_response_add_block(&fixture.response, middleware), 0);
+    fixture.response.origin = CMW__SEGMENT_HANDLER;
+    assert_int_equal(cmw_response_add_block(&fixture.response, handler), 0);
+    fixture.response.origin = 0;
+    cmw__response_drop_for_fault(&fixture.response);
+    model_append(&model, "X-Frame-Options", "DENY");
+    model_append(&model, "X-One", "1");
+    model_append(&model, "Vary", "Origin");
+    expect_model(&fixture.response, &model);
+    cmw__header_block_destroy(middleware, fixture.pool);
+    cmw__header_block_destroy(handler, fixture.pool);
+    fixture_close(&fixture);
+}
+
+static void a_set_of_fields_is_removed_at_once(void **state)
+{
+    cmw_header_set set = {{0, 0}}, managed = {{0, 0}};
+    struct model model = {.count = 0};
+    struct fixture fixture;
+    (void)state;
+
+    cmw_header_set_add(&set, CMW_HDR_OTHER); /* stands for nothing */
+    cmw_header_set_add(&set, CMW_HDR_VARY);
+    cmw_header_set_add(&set, CMW_HDR_ETAG);
+    cmw_header_set_add(&set, (cmw_header_id)CMW_HDR_LIMIT); /* is left out */
+    cmw_header_set_add(&managed, CMW_HDR_CONNECTION);
+    fixture_open(&fixture, 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
+    cmw_response *response = &fixture.response;
+    assert_int_equal(cmw_response_has_any(response, &set), 0);
+    assert_int_equal(cmw_response_remove_any(response, &set), 0);
+    assert_int_equal(cmw_response_add_block(response, block), 0);
+    assert_int_equal(cmw_response_append(response, CMW_HDR_ETAG, CMW_STR("a")), 0);
+    assert_int_equal(cmw_response_append(response, CMW_HDR_ETAG, CMW_STR("b")), 0);
+    assert_int_equal(cmw_response_has_any(response, &set), 1);
+    assert_int_equal(cmw_response_remove_any(response, &managed), CMW_ERR_ARG);
+    assert_int_equal(cmw_response_remove_any(response, &set), 0);
+    model_append(&model, "X-Frame-Options", "DENY");
+    model_append(&model, "X-One", "1");
+    expect_model(response, &model);
+    assert_int_equal(cmw_response_has_any(response, &set), 0);
+    response->flags |= CMW__RESPONSE_FROZEN;
+    assert_int_equal(cmw_response_remove_any(response, &set), CMW_ERR_STATE);
+    cmw__header_block_destroy(block, fixture.pool);
+    fixture_close(&fixture);
+}
+
 struct bad_row {
     const char *name;
     cmw_str field;
@@ -317,6 +419,10 @@ int main(void)
         cmocka_unit_test(a_yielding_block_adds_what_is_absent),
         cmocka_unit_test(removing_from_a_block_leaves_the_rest_and_the_block),
         cmocka_unit_test(every_way_to_split_a_block_keeps_the_order),
+        cmocka_unit_test(a_block_of_ones_own_replaces_or_yields),
+        cmocka_unit_test(a_block_of_ones_own_is_checked),
+        cmocka_unit_test(a_fault_drops_the_blocks_of_the_handler),
+        cmocka_unit_test(a_set_of_fields_is_removed_at_once),
         cmocka_unit_test(without_memory_there_is_no_block),
         cmocka_unit_test(ten_thousand_fields_make_a_block),
     };
