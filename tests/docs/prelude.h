@@ -9,6 +9,7 @@
 #include <catzilla/builtin/basic_auth.h>
 #include <catzilla/builtin/bearer.h>
 #include <catzilla/builtin/body_limit.h>
+#include <catzilla/builtin/cors.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/maintenance.h>
 #include <catzilla/builtin/method_filter.h>
