@@ -78,6 +78,7 @@ extern const struct row bench_header_rows[];
 extern const struct row bench_lookup_rows[];
 extern const struct row bench_memory_rows[];
 extern const struct row bench_condition_rows[];
+extern const struct row bench_rate_limit_rows[];
 extern const struct row bench_count_rows[];
 
 /* Print a message and leave with 1. */

@@ -11,7 +11,8 @@ KEYS = {"name", "ns", "instructions", "floor_ns", "floor_instructions", "ratio",
 NAMES = ["bearer", "basic_auth", "life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both",
          "headers_12_const",
          "headers_12_beside", "headers_12_iovec", "headers_12_set", "lookup_5_ids",
-         "lookup_5_raw", "arena_26", "conditions_10", "conditions_10000", "allocs", "rss",
+         "lookup_5_raw", "arena_26", "conditions_10", "conditions_10000",
+         "rate_limit_hot", "rate_limit_zipf", "allocs", "rss",
          "context_bytes"]
 
 with tempfile.TemporaryDirectory() as folder:
