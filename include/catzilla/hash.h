@@ -44,6 +44,12 @@ CMW_API CMW_NODISCARD int cmw_hash_key_init(cmw_hash_key *key);
 CMW_API uint64_t cmw_hash_keyed(const cmw_hash_key *key, cmw_str bytes);
 
 /**
+ * The same of sixteen bytes that are given as two words, in the machine's byte order, `first` being
+ * the lower address: for keys of a fixed size. Cost: with AES instructions about 15 instructions.
+ */
+CMW_API uint64_t cmw_hash_keyed_pair(const cmw_hash_key *key, uint64_t first, uint64_t second);
+
+/**
  * Bytes of the system's generator, for keys made at configuration time. Requests use
  * cmw_ctx_random.
  *

@@ -92,3 +92,16 @@ uint64_t cmw_hash_keyed(const cmw_hash_key *key, cmw_str bytes)
         return cmw__hash_aes(key, bytes);
     return siphash_1_3(key, bytes);
 }
+
+static CMW__NOINLINE uint64_t siphash_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)
+{
+    const uint64_t words[2] = {first, second};
+    return siphash_1_3(key, cmw_str_make((const char *)words, sizeof words));
+}
+
+uint64_t cmw_hash_keyed_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)
+{
+    if (CMW_LIKELY(key->algorithm == CMW__HASH_AES))
+        return cmw__hash_aes_pair(key, first, second);
+    return siphash_pair(key, first, second);
+}

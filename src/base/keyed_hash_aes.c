@@ -100,3 +100,11 @@ uint64_t cmw__hash_aes(const cmw_hash_key *key, cmw_str bytes)
         return hash_long(&halves, bytes);
     return (uint64_t)_mm_cvtsi128_si64(mix(state, &halves));
 }
+
+uint64_t cmw__hash_aes_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)
+{
+    const struct halves halves = load_key(key);
+    const __m128i block = _mm_set_epi64x((long long)second, (long long)first);
+
+    return (uint64_t)_mm_cvtsi128_si64(mix(_mm_xor_si128(block, halves.b), &halves));
+}

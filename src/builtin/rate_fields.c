@@ -101,38 +101,7 @@ static char *put_text(char *at, const char *text)
     return at + len;
 }
 
-static char *put_policy(char *at, const struct cmw__rate_policy *policy, int is_named)
-{
-    if (is_named) {
-        memcpy(at, policy->item, policy->item_len - 3);
-        at = put_text(at + policy->item_len - 3, ";q=");
-    }
-    at = cmw__rate_put(at, policy->quota);
-    return cmw__rate_put(put_text(at, ";w="), policy->window_s);
-}
-
-int cmw__rate_fields_finish(struct cmw__rate_fields *fields, cmw_arena *arena)
-{
-    const size_t each = sizeof fields->policy[0].item + 2 * 20 + 8;
-
-    if (!(fields->styles & CMW__RATE_STYLE_DRAFTS))
-        return 0;
-    char *const text = cmw_arena_alloc_text(arena, each * fields->policy_count);
-    char *at = text;
-    if (!text)
-        return CMW_ERR_NOMEM;
-    for (size_t i = 0; i < fields->policy_count; i++) {
-        if (i > 0)
-            at = put_text(at, ", ");
-        at = put_policy(at, &fields->policy[i], fields->styles & CMW__RATE_STYLE_DRAFT_8);
-    }
-    fields->policies = cmw_str_make(text, (size_t)(at - text));
-    return 0;
-}
-
-/* ---- Requests --------------------------------------------------------------------------- */
-
-char *cmw__rate_put_long(char *at, uint64_t number)
+static char *put_number(char *at, uint64_t number)
 {
     char digits[20];
     size_t len = 0;
@@ -145,33 +114,70 @@ char *cmw__rate_put_long(char *at, uint64_t number)
     return at;
 }
 
+static char *put_policy(char *at, const struct cmw__rate_policy *policy, int is_named)
+{
+    if (is_named) {
+        memcpy(at, policy->item, policy->item_len - 3);
+        at = put_text(at + policy->item_len - 3, ";q=");
+    }
+    at = put_number(at, policy->quota);
+    return put_number(put_text(at, ";w="), policy->window_s);
+}
+
+static int make_pattern(struct cmw__rate_policy *policy, cmw_arena *arena, unsigned bits)
+{
+    char head[] = "limit=16777215, remaining=";
+    cmw_str texts[3] = {{policy->item, policy->item_len}, CMW_STR(";t="), CMW_STR("")};
+
+    if (bits & CMW__RATE_STYLE_DRAFT_7) {
+        const char *end =
+            put_text(put_number(put_text(head, "limit="), policy->quota), ", remaining=");
+        texts[0] = cmw_str_make(head, (size_t)(end - head));
+        texts[1] = CMW_STR(", reset=");
+    }
+    return cmw_field_pattern_create(&policy->pattern, arena, CMW_HDR_RATELIMIT, texts, 2);
+}
+
+int cmw__rate_fields_finish(struct cmw__rate_fields *fields, cmw_arena *arena)
+{
+    char text[CMW_RATE_LIMITS_MAX * (sizeof fields->policy[0].item + 2 * 20 + 8)];
+    char *at = text;
+
+    if (!(fields->styles & CMW__RATE_STYLE_DRAFTS))
+        return 0;
+    for (size_t i = 0; i < fields->policy_count; i++) {
+        if (i > 0)
+            at = put_text(at, ", ");
+        at = put_policy(at, &fields->policy[i], fields->styles & CMW__RATE_STYLE_DRAFT_8);
+        if (make_pattern(&fields->policy[i], arena, fields->styles) != 0)
+            return CMW_ERR_NOMEM;
+    }
+    const cmw_str policies = cmw_str_make(text, (size_t)(at - text));
+    int rc =
+        cmw_field_pattern_create(&fields->policies, arena, CMW_HDR_RATELIMIT_POLICY, &policies, 0);
+    for (size_t i = 0; i < fields->policy_count && rc == 0; i++)
+        rc = cmw_field_pattern_join(fields->policy[i].pattern, fields->policies);
+    return rc;
+}
+
+/* ---- Requests --------------------------------------------------------------------------- */
+
 static int set_number(cmw_response *response, cmw_header_id id, uint64_t number)
 {
     char text[20];
     return cmw_response_set(response, id,
-                            cmw_str_make(text, (size_t)(cmw__rate_put(text, number) - text)));
+                            cmw_str_make(text, (size_t)(put_number(text, number) - text)));
 }
 
 static int set_named(cmw_response *response, cmw_str name, uint64_t number)
 {
     char text[20];
     return cmw_response_set_named(response, name,
-                                  cmw_str_make(text, (size_t)(cmw__rate_put(text, number) - text)));
+                                  cmw_str_make(text, (size_t)(put_number(text, number) - text)));
 }
 
-static int set_draft_7(const struct cmw__rate_policy *policy, cmw_response *response,
-                       const struct cmw__rate_step *step)
-{
-    char value[96];
-    char *at = cmw__rate_put(put_text(value, "limit="), policy->quota);
-
-    at = cmw__rate_put(put_text(at, ", remaining="), step->remaining);
-    at = cmw__rate_put(put_text(at, ", reset="), cmw__rate_seconds(step->reset_ns));
-    return cmw_response_set(response, CMW_HDR_RATELIMIT, cmw_str_make(value, (size_t)(at - value)));
-}
-
-static int set_draft_6(const struct cmw__rate_policy *policy, cmw_response *response,
-                       const struct cmw__rate_step *step)
+static int set_draft_6(const struct cmw__rate_fields *fields, const struct cmw__rate_policy *policy,
+                       cmw_response *response, const struct cmw__rate_step *step)
 {
     int rc = set_named(response, CMW_STR("RateLimit-Limit"), policy->quota);
 
@@ -179,7 +185,7 @@ static int set_draft_6(const struct cmw__rate_policy *policy, cmw_response *resp
         rc = set_named(response, CMW_STR("RateLimit-Remaining"), step->remaining);
     if (rc == 0)
         rc = set_named(response, CMW_STR("RateLimit-Reset"), cmw__rate_seconds(step->reset_ns));
-    return rc;
+    return rc == 0 ? cmw_response_append_pattern(response, fields->policies, NULL) : rc;
 }
 
 static int set_legacy(const struct cmw__rate_policy *policy, cmw_ctx *ctx,
@@ -201,24 +207,16 @@ int cmw__rate_fields_set(const struct cmw__rate_fields *fields, cmw_ctx *ctx, si
 {
     const struct cmw__rate_policy *policy = &fields->policy[index];
     cmw_response *response = cmw_ctx_response(ctx);
+    const uint64_t numbers[2] = {step->remaining, cmw__rate_seconds(step->reset_ns)};
     int rc = 0;
 
-    if (fields->styles & CMW__RATE_STYLE_DRAFT_8)
-        rc = cmw__rate_fields_append(policy, response, step);
-    else if (fields->styles & CMW__RATE_STYLE_DRAFT_7)
-        rc = set_draft_7(policy, response, step);
+    if (fields->styles & (CMW__RATE_STYLE_DRAFT_8 | CMW__RATE_STYLE_DRAFT_7))
+        rc = cmw_response_append_pattern(response, policy->pattern, numbers);
     else if (fields->styles & CMW__RATE_STYLE_DRAFT_6)
-        rc = set_draft_6(policy, response, step);
+        rc = set_draft_6(fields, policy, response, step);
     if (rc == 0 && (fields->styles & CMW__RATE_STYLE_LEGACY))
         rc = set_legacy(policy, ctx, step);
     return rc;
-}
-
-int cmw__rate_fields_set_policies(const struct cmw__rate_fields *fields, cmw_response *response)
-{
-    if (fields->policies.len == 0)
-        return 0;
-    return cmw_response_append(response, CMW_HDR_RATELIMIT_POLICY, fields->policies);
 }
 
 int cmw__rate_fields_set_retry(cmw_response *response, uint64_t retry_ns)

@@ -35,11 +35,12 @@ struct cmw__rate_policy {
     uint64_t window_s;
     char item[2 * CMW__RATE_NAME_MAX + 8]; /* `"name";r=` */
     size_t item_len;
+    cmw_field_pattern *pattern; /* RateLimit in draft 7 or 8, with RateLimit-Policy */
 };
 
 struct cmw__rate_fields {
-    unsigned styles;  /* enum cmw__rate_style */
-    cmw_str policies; /* the value of RateLimit-Policy; empty: not sent */
+    unsigned styles;             /* enum cmw__rate_style */
+    cmw_field_pattern *policies; /* RateLimit-Policy; NULL: not sent */
     size_t policy_count;
     struct cmw__rate_policy policy[CMW_RATE_LIMITS_MAX];
 };
@@ -50,14 +51,12 @@ int cmw__rate_fields_set_styles(struct cmw__rate_fields *fields, const char *con
 /* Add a policy. `name` is the arena's. 0 or an error. */
 int cmw__rate_fields_add(struct cmw__rate_fields *fields, cmw_str name, uint64_t quota,
                          uint64_t window_ns, cmw_diag *diag);
-/* Write RateLimit-Policy once all are added. 0 or CMW_ERR_NOMEM. */
+/* Make the patterns once all are added. 0 or CMW_ERR_NOMEM. */
 int cmw__rate_fields_finish(struct cmw__rate_fields *fields, cmw_arena *arena);
 
-/* Set the fields of a step of one policy, but for RateLimit-Policy. 0 or an error. */
+/* Set the fields of a step of one policy, and RateLimit-Policy. 0 or an error. */
 int cmw__rate_fields_set(const struct cmw__rate_fields *fields, cmw_ctx *ctx, size_t policy,
                          const struct cmw__rate_step *step);
-/* Add RateLimit-Policy, where it is no constant field. 0 or an error. */
-int cmw__rate_fields_set_policies(const struct cmw__rate_fields *fields, cmw_response *response);
 /* Set Retry-After. 0 or an error. */
 int cmw__rate_fields_set_retry(cmw_response *response, uint64_t retry_ns);
 
@@ -69,41 +68,13 @@ static inline uint64_t cmw__rate_seconds(uint64_t ns)
     return (ns + 999999999) / 1000000000;
 }
 
-char *cmw__rate_put_long(char *at, uint64_t number);
-
-static inline char *cmw__rate_put(char *at, uint64_t number)
+/* Draft 8, whose fields are lists: those of another middleware stay. 0 or an error. */
+static inline int cmw__rate_fields_append(const struct cmw__rate_fields *fields, size_t policy,
+                                          cmw_response *response, uint64_t remaining,
+                                          uint64_t reset_ns)
 {
-    if (number < 10) {
-        *at = (char)('0' + number);
-        return at + 1;
-    }
-    if (number < 100) {
-        at[0] = (char)('0' + number / 10);
-        at[1] = (char)('0' + number % 10);
-        return at + 2;
-    }
-    return cmw__rate_put_long(at, number);
-}
-
-/* RateLimit as draft 8 has it: another middleware's policies stay. */
-static inline int cmw__rate_fields_append(const struct cmw__rate_policy *policy,
-                                          cmw_response *response, const struct cmw__rate_step *step)
-{
-    char value[sizeof policy->item + 48];
-    char *at;
-
-    if (policy->item_len <= 16) {
-        memcpy(value, policy->item, 16);
-        at = value + policy->item_len;
-    } else {
-        memcpy(value, policy->item, policy->item_len);
-        at = value + policy->item_len;
-    }
-    at = cmw__rate_put(at, step->remaining);
-    memcpy(at, ";t=", 4);
-    at = cmw__rate_put(at + 3, cmw__rate_seconds(step->reset_ns));
-    return cmw_response_append(response, CMW_HDR_RATELIMIT,
-                               cmw_str_make(value, (size_t)(at - value)));
+    const uint64_t numbers[2] = {remaining, cmw__rate_seconds(reset_ns)};
+    return cmw_response_append_pattern(response, fields->policy[policy].pattern, numbers);
 }
 
 #endif /* CMW_BUILTIN_RATE_FIELDS_H */

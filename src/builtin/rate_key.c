@@ -259,6 +259,10 @@ int cmw__rate_key_hash(const struct cmw__rate_source *source, const struct cmw__
 {
     uint64_t hashes[CMW_RATE_KEY_PARTS_MAX];
 
+    if (cmw__rate_key_is_client(key)) {
+        *hash = cmw__rate_client_hash(source, ctx);
+        return 0;
+    }
     if (key->count == 1)
         return hash_part(source, &key->parts[0], ctx, hash);
     for (size_t i = 0; i < key->count; i++) {

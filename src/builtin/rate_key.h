@@ -73,10 +73,23 @@ static inline cmw_str cmw__rate_client(const struct cmw__rate_source *source, cm
     return cmw_str_make(room, sizeof words);
 }
 
+/* The hash of a key that is the client's address alone: an IPv4 address as the IPv6 address that it
+ * maps to, which no IPv6 client has; others as addresses that nobody has. */
 static inline uint64_t cmw__rate_client_hash(const struct cmw__rate_source *source, cmw_ctx *ctx)
 {
-    char room[16];
-    return cmw_hash_keyed(&source->hash_key, cmw__rate_client(source, ctx, room));
+    const cmw_address *client = cmw_request_client_address(cmw_ctx_request(ctx));
+    uint64_t words[2] = {0, client->family};
+    uint32_t v4;
+
+    if (client->family == CMW_ADDRESS_V4) {
+        memcpy(&v4, client->bytes, sizeof v4);
+        words[1] = (uint64_t)v4 << 32 | UINT64_C(0xffff0000);
+    } else if (client->family == CMW_ADDRESS_V6) {
+        memcpy(words, client->bytes, sizeof words);
+        words[0] &= source->ipv6_mask[0];
+        words[1] &= source->ipv6_mask[1];
+    }
+    return cmw_hash_keyed_pair(&source->hash_key, words[0], words[1]);
 }
 
 #endif /* CMW_BUILTIN_RATE_KEY_H */

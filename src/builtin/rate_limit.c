@@ -24,22 +24,11 @@ static void count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* The fields of the limit that tells most. 0 or an error. */
-static int show(const struct cmw__rate_limit *rate, cmw_ctx *ctx, size_t index,
-                const struct cmw__rate_step *step)
-{
-    const int rc = cmw__rate_fields_set(&rate->fields, ctx, index, step);
-
-    if (rc != 0 || rate->has_constant_policies)
-        return rc;
-    return cmw__rate_fields_set_policies(&rate->fields, cmw_ctx_response(ctx));
-}
-
 static int refuse(const struct cmw__rate_limit *rate, cmw_ctx *ctx, size_t index,
                   const struct cmw__rate_step *step)
 {
     count(&rate->head->refused);
-    if (show(rate, ctx, index, step) != 0 ||
+    if (cmw__rate_fields_set(&rate->fields, ctx, index, step) != 0 ||
         cmw__rate_fields_set_retry(cmw_ctx_response(ctx), step->retry_ns) != 0)
         return CMW_ERROR;
     return cmw_respond_problem(ctx, rate->status, "the limit of requests is reached");
@@ -63,19 +52,34 @@ static int meet_full_table(const struct cmw__rate_limit *rate, cmw_ctx *ctx)
 
 /* ---- One limit by GCRA and client address ------------------------------------------------ */
 
+static CMW__RATE_NOINLINE int take_plain(const struct cmw__rate_limit *rate, cmw_ctx *ctx,
+                                         uint64_t hash)
+{
+    struct cmw__rate_step step;
+    struct cmw__rate_taken taken;
+    const enum cmw__rate_found found =
+        cmw__rate_table_take(&rate->tables[0], hash, cmw_ctx_begin_ns(ctx), 1, &step, &taken);
+
+    if (found == CMW__RATE_FULL)
+        return meet_full_table(rate, ctx);
+    if (found == CMW__RATE_REFUSED)
+        return refuse(rate, ctx, 0, &step);
+    return cmw__rate_fields_set(&rate->fields, ctx, 0, &step) == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
 static int on_pre_route_plain(void *self, cmw_ctx *ctx)
 {
     const struct cmw__rate_limit *rate = self;
     const uint64_t hash = cmw__rate_client_hash(&rate->source, ctx);
-    struct cmw__rate_step step;
-    const enum cmw__rate_found found =
-        cmw__rate_table_take_gcra(&rate->tables[0], hash, cmw_ctx_begin_ns(ctx), &step);
+    uint64_t remaining, reset_ns;
 
-    if (CMW__RATE_LIKELY(found == CMW__RATE_PASSES))
-        return cmw__rate_fields_append(&rate->fields.policy[0], cmw_ctx_response(ctx), &step) == 0
-                   ? CMW_CONTINUE
-                   : CMW_ERROR;
-    return found == CMW__RATE_FULL ? meet_full_table(rate, ctx) : refuse(rate, ctx, 0, &step);
+    if (!CMW__RATE_LIKELY(cmw__rate_table_take_quickly(
+            &rate->tables[0], hash, cmw_ctx_begin_ns(ctx), &remaining, &reset_ns)))
+        return take_plain(rate, ctx, hash);
+    return cmw__rate_fields_append(&rate->fields, 0, cmw_ctx_response(ctx), remaining, reset_ns) ==
+                   0
+               ? CMW_CONTINUE
+               : CMW_ERROR;
 }
 
 /* The client's address may be refined before pre_route comes here: then it was for nothing. */
@@ -130,7 +134,8 @@ static int conclude(const struct cmw__rate_limit *rate, cmw_ctx *ctx, const stru
         return meet_full_table(rate, ctx);
     if (!sum->is_counted)
         return CMW_CONTINUE;
-    return show(rate, ctx, sum->shown, &sum->step) == 0 ? CMW_CONTINUE : CMW_ERROR;
+    return cmw__rate_fields_set(&rate->fields, ctx, sum->shown, &sum->step) == 0 ? CMW_CONTINUE
+                                                                                 : CMW_ERROR;
 }
 
 /* Ask all tables; where one refuses, give back what the others took. 0 or an error. */
@@ -286,7 +291,7 @@ static int is_plain(const struct cmw__rate_limit *rate)
 {
     return rate->limit_count == 1 && !rate->has_store && !rate->skip && !rate->skip_if &&
            !rate->cost_fn && rate->tables[0].core.algorithm == CMW_RATE_GCRA &&
-           rate->fields.styles == CMW__RATE_STYLE_DRAFT_8 && rate->has_constant_policies &&
+           rate->fields.styles == CMW__RATE_STYLE_DRAFT_8 &&
            cmw__rate_key_is_client(&rate->keys[0]);
 }
 
@@ -299,11 +304,6 @@ static void set_callbacks(cmw_middleware *middleware, struct cmw__rate_limit *ra
         middleware->suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
         middleware->resumed = on_resumed;
         middleware->dropped = on_dropped;
-    }
-    if (rate->has_constant_policies && rate->fields.policies.len > 0) {
-        rate->field = (cmw_header){CMW_STR("RateLimit-Policy"), rate->fields.policies};
-        middleware->fields = &rate->field;
-        middleware->field_count = 1;
     }
 }
 

@@ -395,7 +395,6 @@ static int take_skips(struct cmw__rate_limit *rate, cmw_middleware *middleware,
     rate->skip_self = config->skip_self;
     rate->cost_fn = config->cost_fn;
     rate->cost_self = config->cost_self;
-    rate->has_constant_policies = !config->skip_if && !config->cost_fn && config->skip_count == 0;
     if (config->skip_count == 0)
         return 0;
     const int rc =

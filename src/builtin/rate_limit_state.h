@@ -16,7 +16,6 @@ struct cmw__rate_limit {
     int status;
     int full;
     int on_store_failure;
-    int has_constant_policies; /* RateLimit-Policy is a field of the plan */
     const cmw_network_set *skip;
     cmw_predicate_fn *skip_if;
     void *skip_self;
@@ -26,7 +25,6 @@ struct cmw__rate_limit {
     int has_store;
     struct cmw__rate_head *head;
     size_t table_bytes;
-    cmw_header field; /* RateLimit-Policy */
 
     cmw_arena *arena;
     cmw_engine *engine;

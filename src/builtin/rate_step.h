@@ -18,8 +18,8 @@
 
 /* A state that is farther in the future than it can be by more than this was written by a clock
  * that has been set back since: the key begins anew, as one that used all it has. Less than this
- * is what workers' clocks may differ by. */
-#define CMW__RATE_SKEW_NS UINT64_C(10000000000)
+ * is what a request's time may lie behind: that of one which waited before it came to its limit. */
+#define CMW__RATE_SKEW_NS UINT64_C(3600000000000)
 
 struct cmw__rate_step {
     uint64_t state;     /* to be kept for the key */

@@ -31,9 +31,11 @@
 #if defined(__GNUC__)
 #define CMW__RATE_PREFETCH(address) __builtin_prefetch((address), 1)
 #define CMW__RATE_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define CMW__RATE_NOINLINE __attribute__((noinline))
 #else
 #define CMW__RATE_PREFETCH(address) ((void)(address))
 #define CMW__RATE_LIKELY(condition) (condition)
+#define CMW__RATE_NOINLINE
 #endif
 
 #define CMW__RATE_WAYS 4
@@ -132,29 +134,32 @@ static inline unsigned cmw__rate_find(struct cmw__rate_bucket *bucket, uint64_t 
 }
 
 /*
- * The usual way of a request under GCRA: its key is there, and nobody interferes. Kept in line;
- * what is unusual goes elsewhere.
+ * The usual way of a request under GCRA: its key is there, it passes, and nobody interferes. 1,
+ * with what is left; or 0, and nothing was done: cmw__rate_table_take does it, or says why not.
  */
-static inline enum cmw__rate_found cmw__rate_table_take_gcra(const struct cmw__rate_table *table,
-                                                             uint64_t hash, uint64_t now_ns,
-                                                             struct cmw__rate_step *step)
+static inline int cmw__rate_table_take_quickly(const struct cmw__rate_table *table, uint64_t hash,
+                                               uint64_t now_ns, uint64_t *remaining,
+                                               uint64_t *reset_ns)
 {
     struct cmw__rate_bucket *const bucket = cmw__rate_bucket_of(table, hash);
+    const struct cmw__gcra *const gcra = &table->core.as.gcra;
     const uint64_t tag = cmw__rate_tag(hash);
+    const uint64_t now = now_ns & CMW__RATE_NOW_MASK;
     const unsigned way = cmw__rate_find(bucket, tag);
-    struct cmw__rate_taken taken;
 
-    if (CMW__RATE_LIKELY(way < CMW__RATE_WAYS)) {
-        uint64_t state = atomic_load_explicit(&bucket->states[way], memory_order_acquire);
-        const int is_ours = atomic_load_explicit(&bucket->tags[way], memory_order_relaxed) == tag;
-        if (CMW__RATE_LIKELY(is_ours && !(state & CMW__RATE_BUSY)) &&
-            cmw__gcra_step(&table->core.as.gcra, step, state, now_ns, 1) &&
-            CMW__RATE_LIKELY(atomic_compare_exchange_strong_explicit(
-                &bucket->states[way], &state, step->state, memory_order_acq_rel,
-                memory_order_relaxed)))
-            return CMW__RATE_PASSES;
-    }
-    return cmw__rate_table_take(table, hash, now_ns, 1, step, &taken);
+    if (!CMW__RATE_LIKELY(way < CMW__RATE_WAYS))
+        return 0;
+    uint64_t state = atomic_load_explicit(&bucket->states[way], memory_order_acquire);
+    const uint64_t next = (state > now ? state : now) + gcra->interval_ns;
+    const uint64_t used = next - now; /* of a busy state: more than any capacity */
+    if (!CMW__RATE_LIKELY(used <= gcra->capacity_ns) ||
+        atomic_load_explicit(&bucket->tags[way], memory_order_relaxed) != tag ||
+        !atomic_compare_exchange_strong_explicit(&bucket->states[way], &state, next,
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        return 0;
+    *remaining = cmw__gcra_count(gcra, gcra->capacity_ns - used);
+    *reset_ns = used;
+    return 1;
 }
 
 #endif /* CMW_BUILTIN_RATE_TABLE_H */

@@ -97,7 +97,7 @@ typedef enum cmw_rate_answer {
 /** Bits of cmw_rate_store.flags. */
 enum cmw_rate_store_flags {
     CMW_RATE_STORE_ASYNC = 1 /**< it may answer later. The middleware then declares that it suspends
-                                  in pre_route, which version 0.1 refuses when compiling */
+                                  in pre_route: the server must be able to wait */
 };
 
 /**
@@ -112,9 +112,10 @@ typedef struct cmw_rate_store {
     /**
      * Take the cost of one request from all of its limits, or from none if one refuses.
      *
-     * Called on the context's worker, once a request. An asynchronous store copies what it needs,
-     * returns CMW_RATE_PENDING, and later resumes the request with `data` pointing to `count`
-     * results, which it gets back by `release`.
+     * Called on the context's worker, once a request. An asynchronous store calls cmw_ctx_suspend
+     * for a token, copies what it needs, returns CMW_RATE_PENDING, and later calls cmw_resume with
+     * CMW_CONTINUE and `data` pointing to `count` results, which it gets back by `release`; with
+     * another verdict, or NULL, it has failed.
      *
      * @param      takes    `count` of them, 1..CMW_RATE_LIMITS_MAX
      * @param[out] results  as many

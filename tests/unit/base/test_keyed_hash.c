@@ -337,6 +337,19 @@ static void repeated_bytes_of_every_length_differ(void **state)
     }
 }
 
+static void a_pair_of_words_is_sixteen_bytes(void **state)
+{
+    static const uint64_t words[2] = {UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543210)};
+
+    (void)state;
+    FOR_EACH_ALGORITHM(algorithm)
+    {
+        const cmw_hash_key key = key_of(*algorithm, 14);
+        assert_int_equal(cmw_hash_keyed_pair(&key, words[0], words[1]),
+                         cmw_hash_keyed(&key, cmw_str_make((const char *)words, sizeof words)));
+    }
+}
+
 static void another_key_gives_another_hash(void **state)
 {
     uint64_t hashes[1000];
@@ -421,6 +434,7 @@ int main(void)
         cmocka_unit_test(zeros_of_every_length_differ),
         cmocka_unit_test(what_looks_like_a_length_is_not_one),
         cmocka_unit_test(repeated_bytes_of_every_length_differ),
+        cmocka_unit_test(a_pair_of_words_is_sixteen_bytes),
         cmocka_unit_test(another_key_gives_another_hash),
         cmocka_unit_test(neighbouring_addresses_spread_over_a_table),
         cmocka_unit_test(a_drawn_key_has_the_best_function_of_the_cpu),

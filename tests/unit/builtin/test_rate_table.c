@@ -91,18 +91,23 @@ static void the_quick_way_and_the_general_one_agree(void **state)
     struct fixture fixture;
 
     (void)state;
+    uint64_t left, reset;
+
     open_fixture(&fixture, 64);
     set_gcra(&fixture.table, 10, 3);
-    for (int i = 0; i < 3; i++) {
-        struct cmw__rate_step step;
-        assert_int_equal(cmw__rate_table_take_gcra(&fixture.table, HASH(1, 5), S, &step),
-                         CMW__RATE_PASSES);
-        assert_int_equal(step.remaining, 2 - i);
+    assert_int_equal(cmw__rate_table_take_quickly(&fixture.table, HASH(1, 5), S, &left, &reset), 0);
+    assert_int_equal(take(&fixture.table, HASH(1, 5), S), CMW__RATE_PASSES);
+    for (uint64_t i = 0; i < 2; i++) {
+        assert_int_equal(cmw__rate_table_take_quickly(&fixture.table, HASH(1, 5), S, &left, &reset),
+                         1);
+        assert_int_equal(left, 1 - i);
+        assert_int_equal(reset, (2 + i) * S / 10);
     }
-    struct cmw__rate_step step;
-    assert_int_equal(cmw__rate_table_take_gcra(&fixture.table, HASH(1, 5), S, &step),
-                     CMW__RATE_REFUSED);
-    assert_int_equal(step.retry_ns, S / 10);
+    assert_int_equal(cmw__rate_table_take_quickly(&fixture.table, HASH(1, 5), S, &left, &reset), 0);
+    atomic_fetch_or(&fixture.table.buckets[5].states[0], CMW__RATE_BUSY);
+    assert_int_equal(cmw__rate_table_take_quickly(&fixture.table, HASH(1, 5), 9 * S, &left, &reset),
+                     0);
+    atomic_fetch_and(&fixture.table.buckets[5].states[0], ~CMW__RATE_BUSY);
     assert_int_equal(take(&fixture.table, HASH(1, 5), S), CMW__RATE_REFUSED);
     assert_int_equal(take(&fixture.table, HASH(1, 5), S + S / 10), CMW__RATE_PASSES);
     close_fixture(&fixture);
