@@ -164,6 +164,9 @@ CMW_API CMW_NODISCARD int cmw_slot_declare(cmw_engine *engine, cmw_slot *slot, c
 /** The slot with a name, or CMW_NONE. Cost: O(slots); for configuration time. */
 CMW_API cmw_slot cmw_slot_find(cmw_engine *engine, const char *name);
 
+/** Bytes of a slot's value, as it was declared; 0 for a fact, and for no slot. Takes a lock. */
+CMW_API size_t cmw_slot_size(cmw_engine *engine, cmw_slot slot);
+
 /* ---- Conditions ------------------------------------------------------------------------- */
 
 /**

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SipHash-1-3 of bytes, with a key of 128 bits: one round a word, three at the end.
+ * The key, the choice of the function, and SipHash-1-3, which every CPU can: one round a word,
+ * three at the end, with a key of 128 bits.
  */
-#include <catzilla/hash.h>
+#include "keyed_hash.h"
 
+#include "platform.h"
 #include "random.h"
-#include "str.h"
-
-enum { SIPHASH_1_3 = 1 };
 
 struct sip {
     uint64_t v0, v1, v2, v3;
@@ -57,7 +56,7 @@ static inline uint64_t last_word(const unsigned char *at, size_t left, size_t le
     return word;
 }
 
-static uint64_t siphash_1_3(const cmw_hash_key *key, cmw_str bytes)
+static CMW__NOINLINE uint64_t siphash_1_3(const cmw_hash_key *key, cmw_str bytes)
 {
     struct sip sip = {
         key->words[0] ^ UINT64_C(0x736f6d6570736575), key->words[1] ^ UINT64_C(0x646f72616e646f6d),
@@ -77,15 +76,32 @@ static uint64_t siphash_1_3(const cmw_hash_key *key, cmw_str bytes)
 
 int cmw_hash_key_init(cmw_hash_key *key)
 {
-    uint64_t words[2];
+    cmw_hash_key drawn = {{0}, CMW__HASH_SIPHASH_1_3, 0};
 
-    if (cmw__random_system(words, sizeof words) != 0)
+    if (cmw__random_system(drawn.words, sizeof drawn.words) != 0)
         return CMW_ERR_IO;
-    *key = (cmw_hash_key){{words[0], words[1]}, SIPHASH_1_3, 0};
+    if (cmw__hash_aes_is_available())
+        drawn.algorithm = CMW__HASH_AES;
+    *key = drawn;
     return 0;
 }
 
 uint64_t cmw_hash_keyed(const cmw_hash_key *key, cmw_str bytes)
 {
+    if (CMW_LIKELY(key->algorithm == CMW__HASH_AES))
+        return cmw__hash_aes(key, bytes);
     return siphash_1_3(key, bytes);
+}
+
+static CMW__NOINLINE uint64_t siphash_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)
+{
+    const uint64_t words[2] = {first, second};
+    return siphash_1_3(key, cmw_str_make((const char *)words, sizeof words));
+}
+
+uint64_t cmw_hash_keyed_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)
+{
+    if (CMW_LIKELY(key->algorithm == CMW__HASH_AES))
+        return cmw__hash_aes_pair(key, first, second);
+    return siphash_pair(key, first, second);
 }

@@ -20,6 +20,7 @@
     X(maintenance)                                                                                 \
     X(method_filter)                                                                               \
     X(problem_details)                                                                             \
+    X(rate_limit)                                                                                  \
     X(request_id)                                                                                  \
     X(require)                                                                                     \
     X(security_headers)                                                                            \

@@ -69,6 +69,16 @@ cmw_slot cmw_slot_find(cmw_engine *engine, const char *name)
     return slot;
 }
 
+size_t cmw_slot_size(cmw_engine *engine, cmw_slot slot)
+{
+    if (!engine)
+        return 0;
+    cmw__mutex_lock(&engine->lock);
+    const size_t size = slot < engine->slots.count ? cmw__engine_slot(engine, slot)->size : 0;
+    cmw__mutex_unlock(&engine->lock);
+    return size;
+}
+
 int cmw__register_facts(cmw_engine *engine)
 {
     static const char *const names[CMW_FACT_COUNT] = {"client_address", "host", "scheme",

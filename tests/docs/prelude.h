@@ -17,6 +17,7 @@
 #include <catzilla/builtin/maintenance.h>
 #include <catzilla/builtin/method_filter.h>
 #include <catzilla/builtin/problem_details.h>
+#include <catzilla/builtin/rate_limit.h>
 #include <catzilla/builtin/request_id.h>
 #include <catzilla/builtin/require.h>
 #include <catzilla/builtin/security_headers.h>
@@ -43,6 +44,9 @@ static cmw_service store_service;
 
 /* Of docs/guide.md's program. */
 cmw_phase_fn require_token, require_writer;
+
+/* Zeroed memory that processes share: mmap and its like. */
+void *shared_memory(size_t bytes);
 
 /* The parameters of the function that a fragment of statements is put into. */
 #define SNIPPET_PARAMETERS                                                                         \

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The functions behind cmw_hash_keyed. keyed_hash_aes.c or keyed_hash_aes_none.c: CMake chooses. */
+#ifndef CMW_BASE_KEYED_HASH_H
+#define CMW_BASE_KEYED_HASH_H
+
+#include <catzilla/hash.h>
+
+/* Values of cmw_hash_key.algorithm. */
+enum { CMW__HASH_SIPHASH_1_3 = 1, CMW__HASH_AES = 2 };
+
+/* 1 if this CPU has the AES instructions; else the others must not be called. */
+int cmw__hash_aes_is_available(void);
+uint64_t cmw__hash_aes(const cmw_hash_key *key, cmw_str bytes);
+uint64_t cmw__hash_aes_pair(const cmw_hash_key *key, uint64_t first, uint64_t second);
+
+#endif /* CMW_BASE_KEYED_HASH_H */

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patterns: fields of constant text with numbers in it.
+ *
+ * The text is checked when the pattern is made, and digits need no checking: a request copies the
+ * beginning of the line in steps of sixteen bytes and writes numbers behind it.
+ */
+#include "arena_state.h"
+#include "response_fields.h"
+
+/* Text behind a number, copied as a whole. */
+struct piece {
+    char text[CMW_PATTERN_TEXT_MAX];
+    uint8_t len;
+};
+
+/* The head of a usual line, copied as two times sixteen bytes. */
+enum { QUICK_HEAD = 32 };
+
+struct cmw_field_pattern {
+    const char *head;  /* "Name: " and the first text, readable to a multiple of 32; without numbers
+                          the whole line */
+    uint32_t head_len; /* with CRLF if there are no numbers */
+    uint32_t room;     /* for any line of it, and what copying writes behind it */
+    struct cmw__segment line; /* but for bytes and len */
+    struct cmw__segment beside;
+    uint64_t ids[2]; /* of line and beside */
+    uint8_t number_count;
+    uint8_t has_beside;
+    uint8_t is_quick; /* two numbers, a short head, and a constant beside */
+    struct piece pieces[CMW_PATTERN_NUMBERS_MAX];
+};
+
+_Static_assert(sizeof(struct piece) == 16, "a piece is copied at once");
+
+/* ---- Making ----------------------------------------------------------------------------- */
+
+static int check_texts(const cmw_str *texts, size_t number_count)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i <= number_count; i++) {
+        if (i > 0 && texts[i].len > CMW_PATTERN_TEXT_MAX)
+            return CMW_ERR_ARG;
+        if (!cmw_header_value_is_valid(texts[i]))
+            return CMW_ERR_INVALID;
+        len += texts[i].len;
+    }
+    /* Blanks may not stand at the ends; in the middle they are text. */
+    const cmw_str first = texts[0], last = texts[number_count];
+    if (first.len > 0 && (unsigned char)first.data[0] <= ' ')
+        return CMW_ERR_INVALID;
+    if (last.len > 0 && (unsigned char)last.data[last.len - 1] <= ' ')
+        return CMW_ERR_INVALID;
+    return len > UINT16_MAX ? CMW_ERR_ARG : 0;
+}
+
+static void fill(struct cmw_field_pattern *pattern, char *head, cmw_str name, const cmw_str *texts)
+{
+    char *at = head;
+
+    memcpy(at, name.data, name.len);
+    memcpy(at + name.len, ": ", 2);
+    at += name.len + 2;
+    if (texts[0].len > 0)
+        memcpy(at, texts[0].data, texts[0].len);
+    at += texts[0].len;
+    if (pattern->number_count == 0) {
+        memcpy(at, "\r\n", 2);
+        at += 2;
+    }
+    pattern->head = head;
+    pattern->head_len = (uint32_t)(at - head);
+    pattern->line.name_len = (uint16_t)name.len;
+    for (size_t i = 0; i < pattern->number_count; i++) {
+        if (texts[i + 1].len > 0)
+            memcpy(pattern->pieces[i].text, texts[i + 1].data, texts[i + 1].len);
+        pattern->pieces[i].len = (uint8_t)texts[i + 1].len;
+    }
+    pattern->room = pattern->head_len + QUICK_HEAD + pattern->number_count * (20 + 16) + 2;
+}
+
+int cmw_field_pattern_create(cmw_field_pattern **out, cmw_arena *arena, cmw_header_id id,
+                             const cmw_str *texts, size_t number_count)
+{
+    if (!out || !arena || !texts || number_count > CMW_PATTERN_NUMBERS_MAX)
+        return CMW_ERR_ARG;
+    if ((unsigned)id >= CMW_HDR_LIMIT || id == CMW_HDR_CONTENT_TYPE ||
+        cmw__id_is_managed((unsigned)id))
+        return CMW_ERR_ARG;
+    const cmw_str name = cmw_header_id_name(id);
+    if (name.len == 0)
+        return CMW_ERR_ARG;
+    const int rc = check_texts(texts, number_count);
+    if (rc != 0)
+        return rc;
+    const size_t room = name.len + texts[0].len + 4 + QUICK_HEAD;
+    struct cmw_field_pattern *pattern = cmw_arena_alloc(arena, sizeof *pattern);
+    char *head = pattern ? cmw_arena_alloc(arena, room) : NULL;
+    if (!head)
+        return CMW_ERR_NOMEM;
+    memset(pattern, 0, sizeof *pattern);
+    memset(head, 0, room);
+    pattern->line.id = (uint8_t)id;
+    cmw__add_id(pattern->ids, (unsigned)id);
+    pattern->number_count = (uint8_t)number_count;
+    fill(pattern, head, name, texts);
+    *out = pattern;
+    return 0;
+}
+
+int cmw_field_pattern_join(cmw_field_pattern *pattern, const cmw_field_pattern *constant)
+{
+    if (!pattern || !constant || constant->number_count > 0 || constant->has_beside ||
+        pattern->has_beside)
+        return CMW_ERR_ARG;
+    pattern->beside = constant->line;
+    pattern->beside.bytes = constant->head;
+    pattern->beside.len = constant->head_len;
+    pattern->beside.flags = CMW__SEGMENT_STATIC;
+    pattern->has_beside = 1;
+    pattern->ids[0] |= constant->ids[0];
+    pattern->ids[1] |= constant->ids[1];
+    pattern->is_quick = pattern->number_count == 2 && pattern->head_len <= QUICK_HEAD;
+    return 0;
+}
+
+/* ---- Using ------------------------------------------------------------------------------ */
+
+static const char pairs[] =
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
+    "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
+    "949596979899";
+
+/* A number below 1,000. */
+static inline char *put_small(char *at, uint64_t number)
+{
+    if (number < 10) {
+        *at = (char)('0' + number);
+        return at + 1;
+    }
+    if (number >= 100) {
+        *at++ = (char)('0' + number / 100);
+        number %= 100;
+    }
+    memcpy(at, pairs + 2 * number, 2);
+    return at + 2;
+}
+
+static char *put_any(char *at, uint64_t number)
+{
+    char digits[20];
+    size_t len = 0;
+
+    do
+        digits[len++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (len > 0)
+        *at++ = digits[--len];
+    return at;
+}
+
+static void push(cmw_response *response, const struct cmw__segment *segment)
+{
+    cmw__response_push(response, segment->bytes, segment->len, segment->name_len, segment->id,
+                       segment->flags);
+}
+
+/* The line of a pattern with numbers, in the arena; NULL without memory. */
+static const char *write_line(cmw_response *response, const cmw_field_pattern *pattern,
+                              const uint64_t *numbers, uint32_t *len)
+{
+    char *const line = cmw__arena_alloc_text(response->arena, pattern->room);
+    char *at = line;
+
+    if (!line)
+        return NULL;
+    memcpy(at, pattern->head, pattern->head_len);
+    at += pattern->head_len;
+    for (size_t i = 0; i < pattern->number_count; i++) {
+        at = put_any(at, numbers[i]);
+        memcpy(at, pattern->pieces[i].text, pattern->pieces[i].len);
+        at += pattern->pieces[i].len;
+    }
+    memcpy(at, "\r\n", 2);
+    *len = (uint32_t)(at + 2 - line);
+    return line;
+}
+
+static CMW__NOINLINE int append_slowly(cmw_response *response, const cmw_field_pattern *pattern,
+                                       const uint64_t *numbers)
+{
+    struct cmw__segment line = pattern->line;
+
+    if ((response->flags & CMW__RESPONSE_FROZEN) || !response->arena)
+        return CMW_ERR_STATE;
+    if (cmw__response_reserve(response, 1u + pattern->has_beside) != 0)
+        return CMW_ERR_NOMEM;
+    line.bytes = pattern->head;
+    line.len = pattern->head_len;
+    line.flags = CMW__SEGMENT_STATIC;
+    if (pattern->number_count > 0) {
+        line.bytes = write_line(response, pattern, numbers, &line.len);
+        line.flags = 0;
+        if (!line.bytes)
+            return CMW_ERR_NOMEM;
+    }
+    push(response, &line);
+    if (pattern->has_beside)
+        push(response, &pattern->beside);
+    response->ids[0] |= pattern->ids[0];
+    response->ids[1] |= pattern->ids[1];
+    return 0;
+}
+
+/* What is not usual (other numbers, the handler's own fields, no room) is the last call, so that
+ * nothing needs to be saved. */
+int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern *pattern,
+                                const uint64_t *numbers)
+{
+    cmw_arena *const arena = response->arena;
+    const size_t count = response->segment_count;
+
+    if (CMW_UNLIKELY(!pattern->is_quick || (response->flags & CMW__RESPONSE_FROZEN) || !arena ||
+                     response->origin != 0 || count + 2 > response->segment_cap ||
+                     numbers[0] >= 1000 || numbers[1] >= 1000 ||
+                     pattern->room > (size_t)(arena->room.end - arena->room.cursor)))
+        return append_slowly(response, pattern, numbers);
+    char *const line = arena->room.cursor;
+    cmw__unpoison(line, pattern->room);
+    memcpy(line, pattern->head, 16);
+    memcpy(line + 16, pattern->head + 16, 16);
+    char *at = put_small(line + pattern->head_len, numbers[0]);
+    memcpy(at, &pattern->pieces[0], 16); /* the length behind the text is overwritten */
+    at = put_small(at + pattern->pieces[0].len, numbers[1]);
+    memcpy(at, &pattern->pieces[1], 16);
+    at += pattern->pieces[1].len;
+    memcpy(at, "\r\n", 2);
+    at += 2;
+    cmw__poison(at, pattern->room - (size_t)(at - line));
+    arena->room.cursor = at;
+
+    struct cmw__segment *const segments = response->segments + count;
+    segments[0] = pattern->line;
+    segments[0].bytes = line;
+    segments[0].len = (uint32_t)(at - line);
+    segments[1] = pattern->beside;
+    response->segment_count = (uint16_t)(count + 2);
+    response->ids[0] |= pattern->ids[0];
+    response->ids[1] |= pattern->ids[1];
+    return 0;
+}
