@@ -57,6 +57,7 @@ struct ticker {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int is_ending;
+    int has_changed; /* a time was set since the seats were looked at */
 };
 
 /* Wake each seat whose time has come; the next time, or 0. */
@@ -87,10 +88,11 @@ static void *tick(void *argument)
 
     pthread_mutex_lock(&ticker->lock);
     while (!ticker->is_ending) {
+        ticker->has_changed = 0;
         pthread_mutex_unlock(&ticker->lock);
         const uint64_t next = wake_due(ticker->all);
         pthread_mutex_lock(&ticker->lock);
-        if (!ticker->is_ending)
+        if (!ticker->is_ending && !ticker->has_changed)
             wait_until(&ticker->changed, &ticker->lock, next);
     }
     pthread_mutex_unlock(&ticker->lock);
@@ -175,6 +177,7 @@ void cmw__wait_arm(void *self, uint64_t at_ns)
     if (!ticker)
         return;
     pthread_mutex_lock(&ticker->lock);
+    ticker->has_changed = 1;
     (void)pthread_cond_signal(&ticker->changed);
     pthread_mutex_unlock(&ticker->lock);
 }
