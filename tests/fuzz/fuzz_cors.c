@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request whose lines are the input: Origin, Access-Control-Request-Method and -Headers, then more
- * of the last. What comes out must be what was allowed, and nothing else.
+ * A request whose lines are the input: Origin, Access-Control-Request-Method and -Headers, then
+ * more of the last. What comes out must be what was allowed, and nothing else.
  */
 #include <stdint.h>
 #include <stdlib.h>
