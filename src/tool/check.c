@@ -5,7 +5,7 @@
 static int check(const char *file)
 {
     struct loaded loaded;
-    const int code = load_file(&loaded, file);
+    const int code = load_file(&loaded, file, tool_allocator());
 
     load_free(&loaded);
     if (code == EXIT_GOOD)
