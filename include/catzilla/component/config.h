@@ -163,8 +163,7 @@ CMW_API const cmw_mistake *cmw_document_mistake(const cmw_document *document, si
  * @return 0, or what `write` returned
  * Since:  0.1
  */
-CMW_API CMW_NODISCARD int cmw_document_report(const cmw_document *document, cmw_write_fn *write,
-                                              void *self);
+CMW_API int cmw_document_report(const cmw_document *document, cmw_write_fn *write, void *self);
 
 /* ---- What documents may say ------------------------------------------------------------- */
 
