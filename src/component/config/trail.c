@@ -2,8 +2,8 @@
 /*
  * The path to where a text stops being good.
  *
- * jansson tells a byte; what is before it is the beginning of a JSON text. It is walked once, with a
- * level for each object or array that is open.
+ * jansson tells a byte; what is before it is the beginning of a JSON text. It is walked once, with
+ * a level for each object or array that is open.
  */
 #include "document_state.h"
 
