@@ -5,7 +5,7 @@
 static int check(const char *file)
 {
     struct loaded loaded;
-    const int code = load_file(&loaded, file);
+    const int code = load_file(&loaded, file, tool_allocator());
 
     load_free(&loaded);
     if (code == EXIT_GOOD)
@@ -19,6 +19,9 @@ int command_check(int argc, char **argv)
 
     if (argc == 0)
         return refuse_usage("check: which file?");
+    for (int i = 0; i < argc; i++)
+        if (argv[i][0] == '-')
+            return refuse_usage("check: unexpected '%s'", argv[i]);
     for (int i = 0; i < argc; i++) {
         const int code = check(argv[i]);
         if (code > worst)

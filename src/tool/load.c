@@ -8,11 +8,11 @@ const cmw_option setting_options[] = {
     {.name = "listen",
      .type = CMW_OPTION_TEXT,
      .offset = offsetof(struct settings, listen),
-     .help = "Address and port: 127.0.0.1:8080, [::1]:8080; port 0: any free one"},
+     .help = "Address and port, [::1]:8080; port 0: any free one; 127.0.0.1:8080"},
     {.name = "backend",
      .type = CMW_OPTION_TEXT,
      .offset = offsetof(struct settings, backend),
-     .help = "What answers behind the middleware: echo, static:TEXT, status:N"},
+     .help = "What answers behind the middleware: echo, static:TEXT or status:N; echo"},
 };
 
 const size_t setting_option_count = LEN(setting_options);
@@ -37,14 +37,19 @@ static int check_settings(struct loaded *loaded)
     return rc;
 }
 
+void load_document_config(cmw_document_config *config)
+{
+    cmw_document_config_init(config);
+    config->allocator = tool_allocator();
+    config->members = setting_options;
+    config->member_count = setting_option_count;
+}
+
 int load_document(struct loaded *loaded, const char *file)
 {
     cmw_document_config config;
 
-    cmw_document_config_init(&config);
-    config.allocator = tool_allocator();
-    config.members = setting_options;
-    config.member_count = setting_option_count;
+    load_document_config(&config);
     int rc = cmw_document_create(&loaded->document, &config);
     if (rc != 0)
         return rc;
@@ -58,7 +63,7 @@ static int make_engine(struct loaded *loaded)
     cmw_engine_config config;
 
     cmw_engine_config_init(&config);
-    config.allocator = tool_allocator();
+    config.allocator = loaded->allocator;
     const int limits_rc = cmw_document_engine_config(loaded->document, &config);
     const int rc = cmw_engine_create(&loaded->engine, &config);
     return rc ? rc : limits_rc;
@@ -77,9 +82,10 @@ int load_plan(struct loaded *loaded)
 }
 
 /* All that can be looked at is looked at, so that one run shows all mistakes. */
-int load_file(struct loaded *loaded, const char *file)
+int load_file(struct loaded *loaded, const char *file, const cmw_allocator *allocator)
 {
     memset(loaded, 0, sizeof *loaded);
+    loaded->allocator = allocator;
     int rc = load_document(loaded, file);
     if (!loaded->document)
         return report_failure("reading the file", rc);

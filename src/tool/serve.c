@@ -224,7 +224,7 @@ static int serve(struct service *service)
     sigset_t taken;
 
     block_signals(&taken);
-    int code = load_file(&service->loaded, service->file);
+    int code = load_file(&service->loaded, service->file, tool_allocator());
     if (code == EXIT_GOOD)
         code = check_address(service);
     if (code == EXIT_GOOD)

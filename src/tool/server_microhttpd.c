@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* A head may be as long as the engine's limits allow, and then some. */
@@ -40,8 +41,8 @@ static void fill_address(union socket_address *to, const cmw_address *from)
 static struct MHD_Daemon *listen_on(cmw_mhd *mhd, const struct server_config *config)
 {
     const int is_v6 = config->address.family == CMW_ADDRESS_V6;
-    const unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | (is_v6 ? (unsigned)MHD_USE_IPv6 : 0u);
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
+                           (is_v6 ? (unsigned)MHD_USE_IPv6 : 0u);
     struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)config->threads, NULL},
                                     {MHD_OPTION_END, 0, NULL}};
     union socket_address address;
@@ -84,12 +85,15 @@ static void quiesce(void *object)
     struct daemon *const server = object;
 
     server->listening = MHD_quiesce_daemon(server->daemon);
+    if (server->listening != MHD_INVALID_SOCKET)      /* closed only once no thread knows it */
+        (void)shutdown(server->listening, SHUT_RDWR); /* until then, clients are refused */
 }
 
 static void stop(void *object)
 {
     struct daemon *const server = object;
 
+    cmw_mhd_give_up_waiting(server->mhd);
     MHD_stop_daemon(server->daemon);
     if (server->listening != MHD_INVALID_SOCKET)
         (void)close(server->listening); /* nothing is lost that could be reported */

@@ -21,7 +21,8 @@ enum {
 /* A command: what follows its name on the command line. */
 typedef int command_fn(int argc, char **argv);
 
-command_fn command_serve, command_check;
+command_fn command_serve, command_check, command_explain, command_list, command_schema,
+    command_bench;
 
 /* Built over jemalloc where the component is, else the system's. */
 const cmw_allocator *tool_allocator(void);
@@ -31,6 +32,10 @@ int refuse_usage(const char *format, ...) CMW_PRINTF(1, 2);
 
 /* Say what failed for lack of memory or the like; returns EXIT_SYSTEM. */
 int report_failure(const char *what, int rc);
+
+/* The end of a command that writes to stdout: what writing returned, and whether all of it got out.
+ * An exit code. */
+int end_output(int rc);
 
 /* ---- Files ------------------------------------------------------------------------------ */
 
@@ -43,8 +48,12 @@ struct settings {
 extern const cmw_option setting_options[];
 extern const size_t setting_option_count;
 
+/* How the program's documents are read. */
+void load_document_config(cmw_document_config *config);
+
 /* A file read, and the engine that it asks for. */
 struct loaded {
+    const cmw_allocator *allocator; /* of the engine; borrowed */
     cmw_document *document;
     struct settings settings; /* texts are the document's */
     cmw_engine *engine;       /* NULL until the document was good enough to make one */
@@ -52,9 +61,9 @@ struct loaded {
     cmw_plan *plan;
 };
 
-/* Read a file, make an engine, a chain and a plan of it. Mistakes are written to stderr.
- * Returns an exit code; load_free either way. */
-int load_file(struct loaded *loaded, const char *file);
+/* Read a file, make an engine over an allocator, a chain and a plan of it. Mistakes are written to
+ * stderr. Returns an exit code; load_free either way. */
+int load_file(struct loaded *loaded, const char *file, const cmw_allocator *allocator);
 void load_free(struct loaded *loaded);
 
 /* The parts of it, for those who read a file again for an engine that is there. */

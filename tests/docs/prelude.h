@@ -24,6 +24,7 @@
 #include <catzilla/builtin/set_headers.h>
 #include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>
+#include <catzilla/component/config.h>
 #include <catzilla/component/jemalloc.h>
 #include <catzilla/mw.h>
 #include <catzilla/testing.h>

@@ -163,8 +163,38 @@ CMW_API const cmw_mistake *cmw_document_mistake(const cmw_document *document, si
  * @return 0, or what `write` returned
  * Since:  0.1
  */
-CMW_API CMW_NODISCARD int cmw_document_report(const cmw_document *document, cmw_write_fn *write,
-                                              void *self);
+CMW_API int cmw_document_report(const cmw_document *document, cmw_write_fn *write, void *self);
+
+/* ---- What documents may say ------------------------------------------------------------- */
+
+/**
+ * Write the JSON Schema (2020-12) of documents for an engine, made from the tables that documents
+ * are read by.
+ *
+ * @param engine  whose kinds a document may use, a program's own among them
+ * @param config  as for cmw_document_create: the program's members are in the schema
+ * @return        0, CMW_ERR_ARG, CMW_ERR_VERSION, CMW_ERR_NOMEM, or what `write` returned
+ * Threads:       any
+ * Cost:          allocates
+ * Source:        https://json-schema.org/draft/2020-12
+ * Since:         0.1
+ */
+CMW_API CMW_NODISCARD int cmw_schema_write(cmw_engine *engine, const cmw_document_config *config,
+                                           cmw_write_fn *write, void *self);
+
+/**
+ * Write the kinds of an engine and their options: types, bounds, defaults, what they are for.
+ *
+ * As JSON it is a list of `{"name", "summary", "options": [{"name", "type", ...}]}`; an option that
+ * may be given in several forms has a row for each.
+ *
+ * @return  0, CMW_ERR_ARG, CMW_ERR_NOMEM, or what `write` returned
+ * Threads: any
+ * Cost:    allocates
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_kinds_write(cmw_engine *engine, cmw_format format,
+                                          cmw_write_fn *write, void *self);
 
 CMW_END_DECLS
 

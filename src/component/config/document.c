@@ -137,10 +137,15 @@ static void note_syntax(cmw_document *document, const json_error_t *error)
 {
     const struct place place = {error->line > 0 ? (uint32_t)error->line : 1,
                                 error->column > 0 ? (uint32_t)error->column : 1};
+    const char *const path =
+        cmw__path_to(document, error->position > 0 ? (size_t)error->position : 0);
     cmw_diag diag;
 
     (void)cmw_diag_set(&diag, CMW_ERR_INVALID, "%s", error->text);
-    cmw__note_at(document, place, "", &diag);
+    if (path)
+        cmw__note_at(document, place, path, &diag);
+    else
+        cmw__note_no_memory(document);
 }
 
 static int begin(cmw_document *document, const char *name)

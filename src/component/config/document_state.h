@@ -52,6 +52,12 @@ struct place cmw__place_of(cmw_str text, const struct step *step);
 /* The step to a member of `object`; `ordinal` is past its end if there is none. */
 struct step cmw__step_to(const json_t *object, const char *key, const struct step *parent);
 
+/* The path of a value, "middleware[2].use"; NULL without memory. */
+const char *cmw__path_of(cmw_document *document, const struct step *step);
+
+/* The path to a byte of a text that is JSON up to there; NULL without memory. */
+const char *cmw__path_to(cmw_document *document, size_t position);
+
 /* ---- Mistakes --------------------------------------------------------------------------- */
 
 /* Note a mistake at a value. Returns `code`. */

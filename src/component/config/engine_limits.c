@@ -12,6 +12,7 @@ struct limits {
     int64_t header_count;
     int64_t header_bytes;
     int64_t body_bytes;
+    int64_t request_ms;
     int64_t sample_every;
     int target_policy;
 };
@@ -32,6 +33,8 @@ const cmw_option cmw__engine_options[] = {
     LIMIT(header_count, 1, UINT32_MAX - 1, "Header fields of one request, else 431; 100"),
     LIMIT(header_bytes, 1, UINT32_MAX - 1, "Their bytes, names and values, else 431; 32768"),
     LIMIT(body_bytes, 0, INT64_MAX, "Bytes of a request's body, else 413; 1048576"),
+    LIMIT(request_ms, 0, UINT32_MAX,
+          "Milliseconds from begin to commit, else it is given up; 0: no limit, the default"),
     LIMIT(sample_every, 0, UINT32_MAX, "Time one request in so many; 0: none; 64"),
     {.name = "target_policy",
      .type = CMW_OPTION_CHOICE,
@@ -55,6 +58,7 @@ static void take_over(cmw_engine_config *config, const struct limits *limits)
     TAKE(config->limits.header_count, header_count, uint32_t);
     TAKE(config->limits.header_bytes, header_bytes, uint32_t);
     TAKE(config->limits.body_bytes, body_bytes, uint64_t);
+    TAKE(config->limits.request_ms, request_ms, uint64_t);
     TAKE(config->sample_every, sample_every, uint32_t);
     TAKE(config->target_policy, target_policy, int32_t);
 #undef TAKE

@@ -42,8 +42,8 @@ static size_t write_step(char *to, size_t cap, const struct step *step)
     return len > 0 ? (size_t)len : 0;
 }
 
-/* The path of a value, from its end to its beginning; NULL without memory. */
-static const char *path_of(cmw_document *document, const struct step *step)
+/* From its end to its beginning. */
+const char *cmw__path_of(cmw_document *document, const struct step *step)
 {
     size_t len = 0;
 
@@ -147,7 +147,7 @@ int cmw__note(cmw_document *document, const struct step *at, int code, const cha
     va_end(arguments);
     if (len >= (int)sizeof diag.message)
         memcpy(diag.message + sizeof diag.message - 4, "...", 4);
-    const char *path = path_of(document, at);
+    const char *path = cmw__path_of(document, at);
     if (!path)
         cmw__note_no_memory(document);
     else

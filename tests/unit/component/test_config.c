@@ -253,9 +253,17 @@ struct row {
 
 static const struct row rows[] = {
     {"a syntax error has its line", "{\"middleware\": [\n}",
-     "f.json:2:1: unexpected token near '}'\n"},
+     "f.json:2:1: middleware: unexpected token near '}'\n"},
     {"a duplicate key is a mistake", "{\"middleware\": [],\n\"middleware\": []}",
-     "f.json:2:12: duplicate object key near '\"middleware\"'\n"},
+     "f.json:2:12: middleware: duplicate object key near '\"middleware\"'\n"},
+    {"a duplicate key deep inside has its path",
+     "{\"middleware\": [{\"group\": \"a,{[\\\"\", \"middleware\": []},\n"
+     "{\"use\": \"sample\", \"options\": {\"a b\": [1, {}], \"a b\": 2}}]}",
+     "f.json:2:51: middleware[1].options[\"a b\"]: duplicate object key near '\"a b\"'\n"},
+    {"a member without a colon has the path of its key", "{\"engine\": {\n\"body_bytes\" 1}}",
+     "f.json:2:14: engine.body_bytes: ':' expected near '1'\n"},
+    {"a text that does not end has its path", "{\"middleware\": [1, \"use",
+     "f.json:1:23: middleware[1]: premature end of input near '\"use'\n"},
     {"an empty file is a mistake", "", "f.json:1:1: unexpected token near end of file\n"},
     {"a document that is a list", "[]", "f.json:1:1: a document must be an object, not a list\n"},
     {"a document without middleware", "{}", "f.json:1:1: 'middleware' is missing\n"},
@@ -296,7 +304,7 @@ static const struct row rows[] = {
     {"a number below its range", OPTIONS("\"number\": -6"),
      "f.json:2:13: middleware[0].options.number: must be in -5..10, not -6\n"},
     {"a number beyond all ranges", OPTIONS("\"number\": 99999999999999999999"),
-     "f.json:2:42: too big integer near '99999999999999999999'\n"},
+     "f.json:2:42: middleware[0].options.number: too big integer near '99999999999999999999'\n"},
     {"a union that takes neither form", OPTIONS("\"flag\": 1"),
      "f.json:2:13: middleware[0].options.flag: must be true or false or a list of texts, not a "
      "whole number\n"},

@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Run catzilla-mw and look at what it says: run_tool.py <check> <program>
+
+Nothing here waits for time to pass: each step waits for a line, an answer or an end.
+"""
+import http.client
+import json
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIMIT_S = 60
+
+PROGRAM = ""
+
+
+def expect(what, found, wanted):
+    if found != wanted:
+        raise SystemExit(f"{what}: {found!r} where {wanted!r} was expected")
+
+
+def expect_in(what, part, whole):
+    if part not in whole:
+        raise SystemExit(f"{what}: {part!r} is not in {whole!r}")
+
+
+def run(*arguments, code=0, cwd=None):
+    """(stdout, stderr) of a command that ends with `code`."""
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=LIMIT_S, cwd=cwd)
+    expect(f"exit code of {arguments} ({done.stdout}{done.stderr})", done.returncode, code)
+    return done.stdout, done.stderr
+
+
+class Folder:
+    """A temporary folder with a chain.json in it."""
+
+    def __init__(self):
+        self.holder = tempfile.TemporaryDirectory()
+        self.file = pathlib.Path(self.holder.name) / "chain.json"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.holder.cleanup()
+
+    def write(self, *middleware, **members):
+        document = {"listen": "127.0.0.1:0", "middleware": middleware, **members}
+        self.file.write_text(json.dumps(document))
+        return self.file
+
+
+class Server:
+    """`serve`, from its address to its end."""
+
+    def __init__(self, file, *arguments):
+        self.process = subprocess.Popen([PROGRAM, "serve", file, *arguments], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        ready = self.process.stdout.readline()
+        if not ready.startswith("listening on http://127.0.0.1:"):
+            raise SystemExit(f"not ready: {ready!r} {self.process.communicate()[1]!r}")
+        self.port = int(ready.rsplit(":", 1)[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        if self.process.poll() is None:
+            self.end()
+
+    def ask(self, method="GET", path="/", body=None, **fields):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        return response.status, response.headers, text
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def lines_until(self, end):
+        """Lines of stderr up to one that ends so."""
+        lines = []
+        while not lines or not lines[-1].endswith(end + "\n"):
+            line = self.process.stderr.readline()
+            if not line:
+                raise SystemExit(f"ended after {lines!r} without {end!r}")
+            lines.append(line)
+        return lines
+
+    def end(self, number=signal.SIGTERM):
+        self.send(number)
+        self.wait()
+
+    def wait(self):
+        out, err = self.process.communicate(timeout=LIMIT_S)
+        expect(f"exit code ({err})", self.process.returncode, 0)
+        return out, err
+
+
+FIELDS = {"use": "set_headers", "options": {"set": {"X-Chain": "first"}}}
+OTHER_FIELDS = {"use": "set_headers", "options": {"set": {"X-Chain": "second"}}}
+
+# ---- Reloading and ending -------------------------------------------------------------------
+
+
+def check_reload():
+    """A good file gives new answers, a bad one is reported and changes nothing."""
+    with Folder() as folder:
+        folder.write(FIELDS, backend="static:one")
+        with Server(folder.file) as server:
+            status, headers, text = server.ask()
+            expect("before", (status, headers["X-Chain"], text), (200, "first", "one"))
+
+            folder.write(OTHER_FIELDS, backend="status:404")
+            server.send(signal.SIGHUP)
+            server.lines_until("chain.json: read again")
+            status, headers, text = server.ask()
+            expect("after", (status, headers["X-Chain"], text), (404, "second", ""))
+
+            folder.write({"use": "set_headerz"}, {"use": "health", "options": {"cache_ms": -1}},
+                         backend="nothing")
+            server.send(signal.SIGHUP)
+            lines = "".join(server.lines_until("chain.json: not taken; what was there goes on"))
+            for part in (": middleware[0].use: ", ": middleware[1].options.cache_ms: ",
+                         ": backend: ", "did you mean 'set_headers'?"):
+                expect_in("the report", part, lines)
+            status, headers, text = server.ask()
+            expect("after a bad one", (status, headers["X-Chain"]), (404, "second"))
+
+            folder.file.unlink()
+            server.send(signal.SIGHUP)
+            server.lines_until("not taken; what was there goes on")
+            expect("after none", server.ask()[0], 404)
+
+            folder.write(FIELDS, listen="127.0.0.1:1", backend="status:204")
+            server.send(signal.SIGHUP)
+            lines = server.lines_until("chain.json: read again")
+            expect_in("the report", '"listen" changes with the next start', "".join(lines))
+            expect("after another address", server.ask()[0], 204)
+
+
+class Slow:
+    """A request whose head the server has, and whose body it waits for."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S)
+        self.socket.sendall(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+                            b"Expect: 100-continue\r\n\r\n")
+        self.begun = self.socket.recv(4096)
+        expect("going on", self.begun.startswith(b"HTTP/1.1 100 "), True)
+
+    def finish(self):
+        self.socket.sendall(b"1234")
+        answer = b""
+        while True:
+            piece = self.socket.recv(4096)
+            answer += piece
+            if not piece or b"finished" in answer:
+                self.socket.close()
+                return answer
+
+
+def check_drain():
+    """A request in flight finishes; new connections are refused meanwhile."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Folder() as folder:
+            folder.write(FIELDS, backend="static:finished")
+            server = Server(folder.file)
+            slow = Slow(server.port)
+            server.send(number)
+            while True:  # until it listens no more
+                try:
+                    socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S).close()
+                except ConnectionRefusedError:
+                    break
+            expect("still there", server.process.poll(), None)
+            answer = slow.finish()
+            expect("the answer", answer.startswith(b"HTTP/1.1 200 "), True)
+            expect_in("its fields", b"X-Chain: first", answer)
+            server.wait()
+
+
+def check_serve():
+    """Threads, keep-alive and back ends."""
+    with Folder() as folder:
+        folder.write({"use": "request_id", "options": {"trust_incoming": True}})
+        with Server(folder.file, "--threads", "4", "--server", "microhttpd") as server:
+            status, headers, text = server.ask("GET", "/a?b=c", X_Request_ID="abc")
+            document = json.loads(text)
+            expect("the echo", (status, document["method"], document["path"], document["query"],
+                                document["ctx"]["request_id"]),
+                   (200, "GET", "/a", "b=c", "abc"))
+            status, headers, text = server.ask("GET", "/", X_Echo_Status="404",
+                                               X_Echo_Body_Size="3")
+            expect("as asked", (status, text), (404, "xxx"))
+
+
+# ---- Exit codes -----------------------------------------------------------------------------
+
+
+def check_usage():
+    """Exit code 2 for command lines, and help for every command."""
+    out, _ = run("--help")
+    commands = re.findall(r"^  ([a-z]+) ", out, re.MULTILINE)
+    expect("commands", commands, ["serve", "check", "explain", "list", "schema", "bench"])
+    for command in commands:
+        out, _ = run(command, "--help")
+        expect_in(f"{command} --help", f"usage: catzilla-mw {command} ", out)
+        expect_in(f"{command} --help", "Exit codes: 0 good", out)
+        _, err = run(command, "--no-such-option", "x", "y", code=2)
+        expect_in(f"{command} with an unknown option", "catzilla-mw --help", err)
+    expect_in("--version", "catzilla-mw 0.", run("--version")[0])
+    for line in ([], ["serv"], ["serve"], ["check"], ["explain"], ["bench"], ["schema", "x"],
+                 ["serve", "f", "--threads", "0"], ["serve", "f", "--server", "nginx"],
+                 ["explain", "f", "--json", "--dot"], ["bench", "f", "--rounds", "0"],
+                 ["bench", "f", "--request", "GET"], ["bench", "f", "--header", "none"],
+                 ["bench", "f", "--peer", "nobody"]):
+        run(*line, code=2)
+
+
+def check_exit_codes():
+    """1 for files, which never listen; 3 for what the system refuses."""
+    with Folder() as folder:
+        bad = folder.write({"use": "no_such"})
+        for command in ("serve", "check", "explain", "bench"):
+            out, err = run(command, bad, code=1)
+            expect(f"{command}: nothing but the report", out, "")
+            expect_in(command, "there is no kind of middleware named 'no_such'", err)
+            _, err = run(command, folder.file.with_name("missing.json"), code=1)
+            expect_in(command, "cannot be read", err)
+        for text in ("", "[]", "{", '{"middleware": 1}', '{"middleware": [], "listen": "here"}',
+                     '{"middleware": [], "backend": "status:99"}', '{"middleware": [], "x": 1}'):
+            folder.file.write_text(text)
+            out, err = run("serve", folder.file, code=1)
+            expect(f"{text}: not listening", out, "")
+            expect_in(text, "chain.json:", err)
+        out, _ = run("check", folder.write(FIELDS), ROOT / "README.md", code=1)
+        expect_in("the good one of two", "chain.json: good", out)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            folder.write(listen=f"127.0.0.1:{taken.getsockname()[1]}")
+            expect("a taken port", run("serve", folder.file, code=3)[0], "")
+        if pathlib.Path("/dev/full").exists():
+            for command in (["list"], ["schema"], ["--help"]):
+                with open("/dev/full", "w") as full:
+                    done = subprocess.run([PROGRAM, *command], stdout=full, timeout=LIMIT_S,
+                                          stderr=subprocess.PIPE)
+                expect(f"{command} to a full disk", done.returncode, 3)
+
+
+# ---- The other commands ---------------------------------------------------------------------
+
+
+def check_explain():
+    with Folder() as folder:
+        folder.write({"use": "request_id"},
+                     {"group": "api", "when": {"paths": "/api/*"}, "middleware": [
+                         {"use": "maintenance", "name": "away"}]},
+                     {"group": "odd", "when": {"paths": "/a\"b"}, "middleware": [FIELDS]})
+        out, _ = run("explain", folder.file)
+        expect_in("text", "100  request_id", out)
+        expect_in("text", "if path /api/*", out)
+        plan = json.loads(run("explain", folder.file, "--json")[0])
+        expect("json", [each["name"] for each in plan["middleware"]],
+               ["request_id", "away", "set_headers"])
+        dot, _ = run("explain", folder.file, "--dot")
+        expect("a graph", (dot.startswith("digraph plan {"), dot.endswith("}\n")), (True, True))
+        expect_in("a step", 'label="away\\n260\\nif /api/*"', dot)
+        expect_in("its text is escaped", 'if /a\\"b', dot)
+        expect("each bracket is closed", dot.count("{"), dot.count("}"))
+
+
+def check_list():
+    kinds = json.loads(run("list", "--json")[0])
+    text, _ = run("list")
+    for kind in kinds:
+        expect_in("the text", f"{kind['name']}: {kind['summary']}\n", text)
+        for option in kind["options"]:
+            expect(f"help of {kind['name']}.{option['name']}", bool(option.get("help")), True)
+            expect_in("the text", f"\n    {option['name']}  (", text)
+    expect_in("kinds", "request_id", [kind["name"] for kind in kinds])
+
+
+def configurations_of_vectors():
+    """(middleware items, whether serving may be refused) of every case."""
+    for path in sorted((ROOT / "tests/vectors/cases").glob("*.json")):
+        data = json.loads(path.read_text())
+        for case in data["cases"] if isinstance(data, dict) else data:
+            if case.get("kind") == "function":
+                continue
+            yield case.get("chain") or [{"use": path.stem, "options": case.get("options", {})}]
+
+
+def check_schema():
+    """The committed schema is the program's; it accepts what check accepts."""
+    out, _ = run("schema")
+    expect("docs/config.schema.json is what `catzilla-mw schema` prints (write it anew)",
+           (ROOT / "docs/config.schema.json").read_text() == out, True)
+    try:
+        import jsonschema
+    except ImportError:
+        print("no jsonschema module: the schema is not tried on documents")
+        return
+    schema = json.loads(out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    known = {kind["name"] for kind in json.loads(run("list", "--json")[0])}
+    with Folder() as folder:
+        seen = set()
+        for items in configurations_of_vectors():
+            text = json.dumps(items, sort_keys=True)
+            if text in seen or not all(item["use"] in known for item in items):
+                continue
+            seen.add(text)
+            folder.write(*items)
+            done = subprocess.run([PROGRAM, "check", folder.file], capture_output=True, text=True,
+                                  timeout=LIMIT_S)
+            errors = list(validator.iter_errors(json.loads(folder.file.read_text())))
+            if done.returncode == 0 and errors:
+                raise SystemExit(f"check accepts what the schema does not: {text}: {errors[0]}")
+    for bad in ({}, {"middleware": {}}, {"middleware": [{"use": "request_idd"}]},
+                {"middleware": [{"use": "request_id", "options": {"no": 1}}]},
+                {"middleware": [{"group": "g"}]}, {"middleware": [], "engine": {"no": 1}}):
+        expect(f"the schema refuses {bad}", validator.is_valid(bad), False)
+
+
+def check_bench():
+    with Folder() as folder:
+        folder.write({"use": "request_id"}, {"use": "method_filter", "options": {"allow": "GET"}})
+        arguments = ["bench", folder.file, "--rounds", 3, "--requests", 100]
+        out, err = run(*arguments)
+        expect_in("progress", "3 rounds of 100 requests", err)
+        for part in ("empty plan", "chain", "request_id", "pre_route", "200 300 times"):
+            expect_in("the table", part, out)
+        out, _ = run(*arguments, "--json", "--request", "POST /a", "--header", "Accept: */*")
+        empty, chain = json.loads(out)["rows"]
+        expect("answers", (empty["answers"], chain["answers"]), ({"200": 300}, {"405": 300}))
+        expect("allocations", (empty["allocator_calls"], chain["allocator_calls"]), (0, 0))
+
+
+# What somebody must provide for an item that reads it.
+BESIDE = '{"use": "bearer", "options": {"tokens": ["t-0"]}}, '
+
+
+def check_docs():
+    """Documents in the pages are as good, or as bad, as the pages say."""
+    block = re.compile(r"^```json\n(.*?)^```\n(?:(?:[^\n`]*(?:`[^`\n]*`)?[^\n`]*\n){0,3}"
+                       r"```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+    pages = [ROOT / "docs/config.md", *sorted((ROOT / "docs/builtins").glob("*.md"))]
+    count = 0
+    with Folder() as folder:
+        for page in pages:
+            for text, report in block.findall(page.read_text()):
+                if text.lstrip().startswith('{"use"'):
+                    beside = BESIDE if '"use": "require"' in text else ""
+                    text = '{"middleware": [' + beside + text + "]}"
+                if '"middleware"' not in text:
+                    continue
+                count += 1
+                folder.file.write_text(text)
+                _, err = run("check", "chain.json", code=1 if report else 0,
+                             cwd=folder.file.parent)
+                expect(f"{page.name}: the report", err, report)
+    expect("documents were found", count > 5, True)
+
+
+CHECKS = {name[len("check_"):]: function for name, function in list(globals().items())
+          if name.startswith("check_")}
+
+if __name__ == "__main__":
+    PROGRAM = str(pathlib.Path(sys.argv[2]).resolve())
+    CHECKS[sys.argv[1]]()
