@@ -317,3 +317,48 @@ int cmw__node_read_loosely(cmw_address *out, cmw_str *text, cmw_str node)
     *text = node;
     return 1;
 }
+
+/* ---- Other values ----------------------------------------------------------------------- */
+
+uint16_t cmw__forwarded_port(cmw_str text)
+{
+    unsigned value = 0;
+
+    if (text.len == 0 || text.len > 5)
+        return 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return 0;
+        value = value * 10 + (unsigned)(text.data[i] - '0');
+    }
+    return value <= UINT16_MAX ? (uint16_t)value : 0;
+}
+
+/* pchar and "/" (RFC 3986, 3.3) but the escapes of what would be another path for some readers. */
+static int is_path_byte(char c)
+{
+    const char folded = (char)(c | 0x20);
+    return (folded >= 'a' && folded <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("/-._~!$&'()*+;=:@", c) != NULL);
+}
+
+int cmw__forwarded_is_prefix(cmw_str text)
+{
+    size_t start = 1;
+
+    if (text.len == 0 || text.data[0] != '/')
+        return 0;
+    for (size_t i = 1; i <= text.len; i++) {
+        if (i < text.len && text.data[i] != '/') {
+            if (!is_path_byte(text.data[i]))
+                return 0;
+            continue;
+        }
+        const cmw_str segment = cmw_str_make(text.data + start, i - start);
+        if ((segment.len == 0 && i < text.len) || cmw_str_equals(segment, CMW_STR(".")) ||
+            cmw_str_equals(segment, CMW_STR("..")))
+            return 0;
+        start = i + 1;
+    }
+    return 1;
+}

@@ -74,4 +74,11 @@ int cmw__node_read(cmw_address *out, cmw_str *text, cmw_str node);
 /* The same for X-Forwarded-For, where IPv6 may stand without brackets. */
 int cmw__node_read_loosely(cmw_address *out, cmw_str *text, cmw_str node);
 
+/* 1 to 65535, decimal; 0: it is none. */
+uint16_t cmw__forwarded_port(cmw_str text);
+
+/* 1 for "/a/b": no empty and no dot segments, nothing that a browser or a page would read as more
+ * than a path. */
+int cmw__forwarded_is_prefix(cmw_str text);
+
 #endif /* CMW_BUILTIN_FORWARDED_H */

@@ -278,21 +278,6 @@ static int apply_host(const struct trusted_proxy *proxy, const struct scan *scan
     return rc == CMW_ERR_INVALID ? 0 : rc;
 }
 
-/* 1 to 65535, decimal; 0: it is none. */
-static uint16_t read_port(cmw_str text)
-{
-    unsigned value = 0;
-
-    if (text.len == 0 || text.len > 5)
-        return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return 0;
-        value = value * 10 + (unsigned)(text.data[i] - '0');
-    }
-    return value <= UINT16_MAX ? (uint16_t)value : 0;
-}
-
 /* Give the host that is known another port. */
 static int set_port(cmw_request *request, cmw_arena *arena, uint16_t port)
 {
@@ -319,42 +304,12 @@ static int apply_port(const struct trusted_proxy *proxy, const struct scan *scan
 {
     if (!proxy->takes_port)
         return 0;
-    learned->said.port = read_port(edge_value(scan, CMW__FORWARDED_PORT, learned));
+    learned->said.port = cmw__forwarded_port(edge_value(scan, CMW__FORWARDED_PORT, learned));
     if (learned->said.port == 0)
         forget(learned, CMW__FORWARDED_PORT);
     if (learned->said.port == 0 || has_port)
         return 0;
     return set_port(cmw_ctx_request(ctx), cmw_ctx_arena(ctx), learned->said.port);
-}
-
-/* pchar and "/" (RFC 3986, 3.3) but the escapes of what would be another path for some readers. */
-static int is_path_byte(char c)
-{
-    const char folded = (char)(c | 0x20);
-    return (folded >= 'a' && folded <= 'z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("/-._~!$&'()*+;=:@", c) != NULL);
-}
-
-/* 1 for "/a/b": no empty and no dot segments. */
-static int is_prefix(cmw_str text)
-{
-    size_t start = 1;
-
-    if (text.len == 0 || text.data[0] != '/')
-        return 0;
-    for (size_t i = 1; i <= text.len; i++) {
-        if (i < text.len && text.data[i] != '/') {
-            if (!is_path_byte(text.data[i]))
-                return 0;
-            continue;
-        }
-        const cmw_str segment = cmw_str_make(text.data + start, i - start);
-        if ((segment.len == 0 && i < text.len) || cmw_str_equals(segment, CMW_STR(".")) ||
-            cmw_str_equals(segment, CMW_STR("..")))
-            return 0;
-        start = i + 1;
-    }
-    return 1;
 }
 
 static void learn_prefix(const struct trusted_proxy *proxy, const struct scan *scan,
@@ -363,7 +318,7 @@ static void learn_prefix(const struct trusted_proxy *proxy, const struct scan *s
     if (!proxy->takes_prefix)
         return;
     const cmw_str prefix = edge_value(scan, CMW__FORWARDED_PREFIX, learned);
-    if (is_prefix(prefix))
+    if (cmw__forwarded_is_prefix(prefix))
         learned->said.prefix = prefix;
     else
         forget(learned, CMW__FORWARDED_PREFIX);
