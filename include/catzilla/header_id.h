@@ -159,6 +159,18 @@ CMW_API int cmw_header_name_is_valid(cmw_str name);
  */
 CMW_API int cmw_header_value_is_valid(cmw_str value);
 
+/** A set of known fields: bit `id & 63` of word `id / 64`. All zero: empty. */
+typedef struct cmw_header_set {
+    uint64_t bits[2];
+} cmw_header_set;
+
+/** Put a field into a set; an id that is not below CMW_HDR_LIMIT is left out. Cost: O(1). */
+static inline void cmw_header_set_add(cmw_header_set *set, cmw_header_id id)
+{
+    if ((unsigned)id < CMW_HDR_LIMIT)
+        set->bits[(unsigned)id >> 6] |= (uint64_t)1 << ((unsigned)id & 63);
+}
+
 /** A field as name and value, both borrowed. */
 typedef struct cmw_header {
     cmw_str name;

@@ -9,6 +9,7 @@
 #ifndef CATZILLA_RESPONSE_H
 #define CATZILLA_RESPONSE_H
 
+#include <catzilla/allocator.h>
 #include <catzilla/base.h>
 #include <catzilla/header_id.h>
 #include <catzilla/json.h>
@@ -78,6 +79,18 @@ CMW_API CMW_NODISCARD int cmw_response_remove_named(cmw_response *response, cmw_
 CMW_API int cmw_response_has(const cmw_response *response, cmw_header_id id);
 CMW_API int cmw_response_has_named(const cmw_response *response, cmw_str name);
 
+/**
+ * The same for all fields of a set: one test where there is none of them.
+ *
+ * CMW_HDR_OTHER stands for no field here; a set with a field that is the library's is refused.
+ *
+ * Cost:  O(1); where there is something to remove, O(fields)
+ * Since: 0.1
+ */
+CMW_API int cmw_response_has_any(const cmw_response *response, const cmw_header_set *set);
+CMW_API CMW_NODISCARD int cmw_response_remove_any(cmw_response *response,
+                                                  const cmw_header_set *set);
+
 /** The first value of a field; `data` is NULL if there is none. Valid until it is changed. */
 CMW_API cmw_str cmw_response_get(const cmw_response *response, cmw_header_id id);
 CMW_API cmw_str cmw_response_get_named(const cmw_response *response, cmw_str name);
@@ -91,6 +104,51 @@ CMW_API cmw_str cmw_response_get_named(const cmw_response *response, cmw_str nam
  * Since:   0.1
  */
 CMW_API CMW_NODISCARD int cmw_response_check_field(cmw_str name, cmw_str value);
+
+/* ---- Blocks: fields that are known before requests come --------------------------------- */
+
+/** Fields that were checked and written out once. Immutable; any thread. */
+typedef struct cmw_header_block cmw_header_block;
+
+/** Bits of a block's flags. */
+enum cmw_block_flags {
+    CMW_BLOCK_IF_ABSENT = 1 /**< its fields yield to those that are there */
+};
+
+/**
+ * Make a block. A middleware whose fields never change gives them as `fields` of its descriptor
+ * instead; a block is for those that a request chooses between.
+ *
+ * @param[out] out     unchanged on failure
+ * @param      pool    takes the block: cmw_engine_pool(engine, CMW_POOL_PLAN)
+ * @param      fields  copied; a name that appears twice stays twice
+ * @param      flags   enum cmw_block_flags
+ * @return             0; what cmw_response_check_field says of the first bad field; CMW_ERR_NOMEM
+ * Ownership:          the caller's; cmw_header_block_destroy. It must outlive every request to
+ *                     whose response it was added, as what a middleware's `self` holds does
+ * Threads:            any
+ * Cost:               O(bytes); allocates
+ * Since:              0.1
+ */
+CMW_API CMW_NODISCARD int cmw_header_block_create(cmw_header_block **out, cmw_pool *pool,
+                                                  const cmw_header *fields, size_t count,
+                                                  unsigned flags);
+
+/** Give it back to its pool; NULL is ignored. */
+CMW_API void cmw_header_block_destroy(cmw_header_block *block, cmw_pool *pool);
+
+/**
+ * Set all fields of a block, each in place of those of its name; or, if the block yields, those of
+ * which the response has none.
+ *
+ * @param block  borrowed until the request ends
+ * @return       0, CMW_ERR_STATE after commit, CMW_ERR_NOMEM
+ * Cost:         about 15 instructions, whatever its length, where no field of it is there; else
+ *               O(fields)
+ * Since:        0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_add_block(cmw_response *response,
+                                                 const cmw_header_block *block);
 
 /* ---- Body ------------------------------------------------------------------------------- */
 

@@ -239,7 +239,7 @@ static int copy_descriptor(cmw_arena *arena, struct cmw__instance *to, const cmw
 static int check_fields(const cmw_chain *chain, const cmw_middleware *mw, cmw_diag *diag)
 {
     cmw_pool *pool = cmw_engine_pool(chain->engine, CMW_POOL_PLAN);
-    struct cmw__header_block *block = NULL;
+    struct cmw_header_block *block = NULL;
     size_t bad = 0;
 
     if (mw->field_count == 0)

@@ -38,7 +38,7 @@ int cmw__compile_programs(struct cmw__compiler *compiler);
 /* Give each class the list of its runs. */
 int cmw__compile_class_runs(struct cmw__compiler *compiler);
 /* One block of what several lists set, in their order. NULL `*out` for no field at all. */
-int cmw__compile_melt(struct cmw__compiler *compiler, const struct cmw__header_block **out,
+int cmw__compile_melt(struct cmw__compiler *compiler, const struct cmw_header_block **out,
                       const cmw_middleware *const *sources, uint32_t count, int if_absent);
 
 #endif /* CMW_ENGINE_COMPILE_H */

@@ -17,7 +17,7 @@ struct item {
     uint8_t needs_entered;
     uint32_t position; /* of the middleware in the plan; CMW_NONE for a match */
     uint32_t klass;
-    const struct cmw__header_block *block;
+    const struct cmw_header_block *block;
 };
 
 /* A program in the making. */
@@ -116,7 +116,7 @@ static int survives(const cmw_middleware *const *sources, uint32_t count, uint32
     return 1;
 }
 
-int cmw__compile_melt(struct cmw__compiler *compiler, const struct cmw__header_block **out,
+int cmw__compile_melt(struct cmw__compiler *compiler, const struct cmw_header_block **out,
                       const cmw_middleware *const *sources, uint32_t count, int if_absent)
 {
     cmw_pool *pool = cmw_engine_pool(compiler->engine, CMW_POOL_PLAN);

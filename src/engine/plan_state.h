@@ -59,7 +59,7 @@ struct cmw__entry_info {
     uint32_t run_begin;       /* index of the first entry of that run */
     uint32_t counters;        /* of a call or a match: the first of its own */
     uint32_t histogram;       /* of a call */
-    const struct cmw__header_block *block;
+    const struct cmw_header_block *block;
 };
 
 struct cmw__program {
@@ -180,7 +180,7 @@ struct cmw_plan {
     uint32_t match_offset; /* where they are in a context; 0: in the arena */
     uint32_t prepare_count;
     const struct cmw__prepare *prepares;
-    const struct cmw__header_block *constants; /* all that post_route is, where it is that */
+    const struct cmw_header_block *constants; /* all that post_route is, where it is that */
 
     const struct cmw__planned_service *services; /* by handle */
     uint32_t service_limit;
@@ -221,7 +221,7 @@ struct cmw_plan {
 
 struct cmw__owned_block {
     struct cmw__owned_block *next;
-    struct cmw__header_block *block;
+    struct cmw_header_block *block;
 };
 
 /* Hundreds of a status, 0 to 9 (100 to 999, or 0 for none), and room for the end reasons. */

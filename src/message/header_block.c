@@ -53,7 +53,7 @@ static cmw_str spelling(cmw_str name, unsigned id)
     return id != CMW_HDR_OTHER ? cmw__header_id_table[id].name : name;
 }
 
-static void write_lines(struct cmw__header_block *block, struct cmw__block_field *out, char *text,
+static void write_lines(struct cmw_header_block *block, struct cmw__block_field *out, char *text,
                         const cmw_header *fields)
 {
     char *at = text;
@@ -80,7 +80,7 @@ static void write_lines(struct cmw__header_block *block, struct cmw__block_field
     }
 }
 
-int cmw__header_block_create(struct cmw__header_block **out, cmw_pool *pool,
+int cmw__header_block_create(struct cmw_header_block **out, cmw_pool *pool,
                              const cmw_header *fields, size_t count, int if_absent, size_t *bad)
 {
     size_t text_bytes;
@@ -94,38 +94,54 @@ int cmw__header_block_create(struct cmw__header_block **out, cmw_pool *pool,
         return rc;
 
     const size_t table_bytes = count * sizeof(struct cmw__block_field);
-    const size_t bytes = sizeof(struct cmw__header_block) + table_bytes + text_bytes;
-    struct cmw__header_block *block = cmw_pool_alloc(pool, bytes, 0);
+    const size_t bytes = sizeof(struct cmw_header_block) + table_bytes + text_bytes;
+    struct cmw_header_block *block = cmw_pool_alloc(pool, bytes, 0);
     if (!block)
         return CMW_ERR_NOMEM;
     struct cmw__block_field *table = (struct cmw__block_field *)(block + 1);
     char *text = (char *)(table + count);
-    *block = (struct cmw__header_block){.bytes = text,
-                                        .fields = table,
-                                        .count = (uint32_t)count,
-                                        .alloc_bytes = bytes,
-                                        .if_absent = if_absent};
+    *block = (struct cmw_header_block){.bytes = text,
+                                       .fields = table,
+                                       .count = (uint32_t)count,
+                                       .alloc_bytes = bytes,
+                                       .if_absent = if_absent};
     write_lines(block, table, text, fields);
     *out = block;
     return 0;
 }
 
-void cmw__header_block_destroy(struct cmw__header_block *block, cmw_pool *pool)
+void cmw__header_block_destroy(struct cmw_header_block *block, cmw_pool *pool)
 {
     if (block)
         cmw_pool_free(pool, block, block->alloc_bytes, 0);
 }
 
+int cmw_header_block_create(cmw_header_block **out, cmw_pool *pool, const cmw_header *fields,
+                            size_t count, unsigned flags)
+{
+    const int if_absent = (flags & CMW_BLOCK_IF_ABSENT) != 0;
+    size_t bad;
+
+    if (!out || !pool || (!fields && count > 0) || (flags & ~(unsigned)CMW_BLOCK_IF_ABSENT))
+        return CMW_ERR_ARG;
+    return cmw__header_block_create(out, pool, fields, count, if_absent, &bad);
+}
+
+void cmw_header_block_destroy(cmw_header_block *block, cmw_pool *pool)
+{
+    cmw__header_block_destroy(block, pool);
+}
+
 /* ---- Adding ----------------------------------------------------------------------------- */
 
-static void push_block(cmw_response *response, const struct cmw__header_block *block)
+static void push_block(cmw_response *response, const struct cmw_header_block *block)
 {
     cmw__response_push(response, block, block->len, 0, CMW_HDR_OTHER, CMW__SEGMENT_BLOCK);
     response->ids[0] |= block->ids[0];
     response->ids[1] |= block->ids[1];
 }
 
-static int is_present(const cmw_response *response, const struct cmw__header_block *block,
+static int is_present(const cmw_response *response, const struct cmw_header_block *block,
                       uint32_t index)
 {
     const struct cmw__block_field *field = &block->fields[index];
@@ -137,7 +153,7 @@ static int is_present(const cmw_response *response, const struct cmw__header_blo
 
 /* Step over one run of fields that are all absent: 1, and `*first` to `*end` - 1 are its indices.
  * 0: no more. Start with *end = 0. */
-static int next_absent_run(const cmw_response *response, const struct cmw__header_block *block,
+static int next_absent_run(const cmw_response *response, const struct cmw_header_block *block,
                            uint32_t *first, uint32_t *end)
 {
     uint32_t at = *end;
@@ -153,7 +169,7 @@ static int next_absent_run(const cmw_response *response, const struct cmw__heade
 
 /* The runs are pushed at once behind what is there, so that a name that the block has twice is not
  * taken for one that was there. */
-static int add_absent(cmw_response *response, const struct cmw__header_block *block)
+static int add_absent(cmw_response *response, const struct cmw_header_block *block)
 {
     uint32_t first, end = 0;
     size_t count = 0;
@@ -176,7 +192,7 @@ static int add_absent(cmw_response *response, const struct cmw__header_block *bl
 }
 
 /* Everything that has a name of the block goes, then the block comes whole. */
-static int add_replacing(cmw_response *response, const struct cmw__header_block *block)
+static int add_replacing(cmw_response *response, const struct cmw_header_block *block)
 {
     const struct cmw__filter filter = {.ids = {block->ids[0], block->ids[1]}, .block = block};
     size_t growth;
@@ -188,7 +204,7 @@ static int add_replacing(cmw_response *response, const struct cmw__header_block 
     return 0;
 }
 
-static CMW__NOINLINE int add_slowly(cmw_response *response, const struct cmw__header_block *block)
+static CMW__NOINLINE int add_slowly(cmw_response *response, const struct cmw_header_block *block)
 {
     const uint64_t common = (response->ids[0] & block->ids[0]) | (response->ids[1] & block->ids[1]);
 
@@ -202,7 +218,7 @@ static CMW__NOINLINE int add_slowly(cmw_response *response, const struct cmw__he
     return 0;
 }
 
-int cmw__response_add_block(cmw_response *response, const struct cmw__header_block *block)
+int cmw__response_add_block(cmw_response *response, const struct cmw_header_block *block)
 {
     const uint64_t common = (response->ids[0] & block->ids[0]) | (response->ids[1] & block->ids[1]);
 
@@ -211,4 +227,11 @@ int cmw__response_add_block(cmw_response *response, const struct cmw__header_blo
         return add_slowly(response, block);
     push_block(response, block);
     return 0;
+}
+
+int cmw_response_add_block(cmw_response *response, const cmw_header_block *block)
+{
+    if (CMW_UNLIKELY((response->flags & CMW__RESPONSE_FROZEN) || !response->arena))
+        return CMW_ERR_STATE;
+    return cmw__response_add_block(response, block);
 }

@@ -20,7 +20,8 @@ static const struct {
 
 /* ---- What is as it came ----------------------------------------------------------------- */
 
-cmw_str cmw_request_method(const cmw_request *request)
+/* In parentheses: a function, not the macro for the form in line. */
+cmw_str(cmw_request_method)(const cmw_request *request)
 {
     return request->view.method;
 }

@@ -266,6 +266,14 @@ const cmw_header *cmw_request_next_header(cmw_request *request, cmw_header_id id
     return find_from(request, id, index + 1);
 }
 
+/* In parentheses, as above. */
+int(cmw_request_is_repeated)(cmw_request *request, cmw_header_id id)
+{
+    const cmw_header *first = (cmw_request_header)(request, id);
+
+    return first && cmw_request_next_header(request, id, first) != NULL;
+}
+
 const cmw_header *cmw_request_header_named(cmw_request *request, cmw_str name)
 {
     const cmw_header_id id = cmw_header_id_find(name);

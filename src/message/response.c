@@ -333,6 +333,23 @@ int cmw_response_remove_named(cmw_response *response, cmw_str name)
     return remove_matching(response, &filter);
 }
 
+static CMW__NOINLINE int remove_set(cmw_response *response, const cmw_header_set *set)
+{
+    /* Bit 0 means names without an id, which a set cannot name. */
+    const struct cmw__filter filter = {.ids = {set->bits[0] & ~(uint64_t)1, set->bits[1]}};
+
+    return remove_matching(response, &filter);
+}
+
+int cmw_response_remove_any(cmw_response *response, const cmw_header_set *set)
+{
+    const uint64_t managed = (managed_ids[0] & set->bits[0]) | (managed_ids[1] & set->bits[1]);
+
+    if (CMW_UNLIKELY(managed != 0 || is_frozen(response)))
+        return managed ? CMW_ERR_ARG : CMW_ERR_STATE;
+    return cmw_response_has_any(response, set) ? remove_set(response, set) : 0;
+}
+
 /* ---- Reading ---------------------------------------------------------------------------- */
 
 static cmw_str nothing(void)
@@ -361,6 +378,14 @@ int cmw_response_has(const cmw_response *response, cmw_header_id id)
 {
     const unsigned index = (unsigned)id;
     return index - 1 < CMW_HDR_LIMIT - 1 && cmw__response_has_id(response, index);
+}
+
+int cmw_response_has_any(const cmw_response *response, const cmw_header_set *set)
+{
+    const uint64_t *const ids =
+        response->flags & CMW__RESPONSE_CONSTANT ? response->constants->ids : response->ids;
+
+    return ((ids[0] & set->bits[0] & ~(uint64_t)1) | (ids[1] & set->bits[1])) != 0;
 }
 
 cmw_str cmw_response_get(const cmw_response *response, cmw_header_id id)

@@ -34,7 +34,7 @@ int cmw__response_grow(cmw_response *response, size_t extra)
 
 /* ---- What a filter means ---------------------------------------------------------------- */
 
-static int block_has_other(const struct cmw__header_block *block, cmw_str lower)
+static int block_has_other(const struct cmw_header_block *block, cmw_str lower)
 {
     for (uint32_t i = 0; i < block->count; i++) {
         const struct cmw__block_field *field = &block->fields[i];
@@ -54,7 +54,7 @@ static int other_matches(const struct cmw__filter *filter, cmw_str lower)
     return cmw_str_equals(lower, filter->lower);
 }
 
-static int field_matches(const struct cmw__filter *filter, const struct cmw__header_block *block,
+static int field_matches(const struct cmw__filter *filter, const struct cmw_header_block *block,
                          const struct cmw__block_field *field)
 {
     if (!cmw__has_id(filter->ids, field->id))
@@ -73,7 +73,7 @@ static int line_matches(const struct cmw__filter *filter, const struct cmw__segm
 
 static int may_touch_block(const struct cmw__filter *filter, const struct cmw__segment *segment)
 {
-    const struct cmw__header_block *block = segment->bytes;
+    const struct cmw_header_block *block = segment->bytes;
 
     if (filter->keeps_blocks)
         return 0;
@@ -103,8 +103,15 @@ static uint32_t next_kept_run(const struct cmw__filter *filter, struct cmw__run 
 static int stays_whole(const struct cmw__filter *filter, const struct cmw__segment *segment)
 {
     if (segment->flags & CMW__SEGMENT_BLOCK)
-        return !may_touch_block(filter, segment);
+        return !(segment->flags & filter->flags) && !may_touch_block(filter, segment);
     return !line_matches(filter, segment);
+}
+
+/* 1 if nothing of a segment that does not stay whole stays: a line, or a block that is meant by its
+ * flags. */
+static int goes_whole(const struct cmw__filter *filter, const struct cmw__segment *segment)
+{
+    return !(segment->flags & CMW__SEGMENT_BLOCK) || (segment->flags & filter->flags);
 }
 
 /* How many segments stay of one. */
@@ -115,7 +122,7 @@ static size_t kept_count(const struct cmw__filter *filter, const struct cmw__seg
 
     if (stays_whole(filter, segment))
         return 1;
-    if (!(segment->flags & CMW__SEGMENT_BLOCK))
+    if (goes_whole(filter, segment))
         return 0;
     struct cmw__run run = cmw__run_of(segment);
     while (next_kept_run(filter, &run, &first) > 0)
@@ -148,7 +155,7 @@ static struct cmw__segment *write_kept(struct cmw__segment *out, const struct cm
         *out = *segment;
         return out + 1;
     }
-    if (!(segment->flags & CMW__SEGMENT_BLOCK))
+    if (goes_whole(filter, segment))
         return out;
     struct cmw__run run = cmw__run_of(segment);
     while ((len = next_kept_run(filter, &run, &first)) > 0) {

@@ -22,7 +22,7 @@ struct cmw__filter {
     uint64_t ids[2]; /* known fields; bit 0: other names, of which those that the rest names */
     cmw_str lower;   /* one name, in lower case; or */
     cmw_str prefix;  /* all that begin so; or */
-    const struct cmw__header_block *block; /* every other name of a block */
+    const struct cmw_header_block *block; /* every other name of a block */
     uint8_t flags;        /* and all lines with one of these, whatever their names */
     uint8_t keeps_blocks; /* fields of blocks are not meant */
 };
@@ -93,7 +93,7 @@ cmw__response_segments(const cmw_response *response, size_t *count, struct cmw__
 
 /* Where a walk over a run of a block stands. */
 struct cmw__run {
-    const struct cmw__header_block *block;
+    const struct cmw_header_block *block;
     uint32_t field;
     uint32_t end; /* offset behind the last line */
 };
@@ -114,7 +114,7 @@ static inline const struct cmw__block_field *cmw__run_at(const struct cmw__run *
     return run->field < run->block->count && field->line < run->end ? field : NULL;
 }
 
-static inline cmw_str cmw__block_lower(const struct cmw__header_block *block,
+static inline cmw_str cmw__block_lower(const struct cmw_header_block *block,
                                        const struct cmw__block_field *field)
 {
     return cmw_str_make(block->bytes + field->lower, field->name_len);

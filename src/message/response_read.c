@@ -56,7 +56,7 @@ static void show_line(cmw_header *out, const struct cmw__segment *line, unsigned
     out->value = cmw__line_value(line->bytes, line->name_len, line->len);
 }
 
-static void show_block_field(cmw_header *out, const struct cmw__header_block *block,
+static void show_block_field(cmw_header *out, const struct cmw_header_block *block,
                              const struct cmw__block_field *field, unsigned flags)
 {
     const char *line = block->bytes + field->line;
@@ -141,7 +141,7 @@ static inline const char *segment_bytes(const struct cmw__segment *segment)
 {
     if (!(segment->flags & CMW__SEGMENT_BLOCK))
         return segment->bytes;
-    const struct cmw__header_block *block = segment->bytes;
+    const struct cmw_header_block *block = segment->bytes;
     if (CMW_LIKELY(segment->name_len == 0))
         return block->bytes;
     return block->bytes + block->fields[segment->name_len].line;
@@ -188,7 +188,7 @@ int cmw_response_write_head(const cmw_response *response, size_t *len, char *buf
     if (!(response->flags & CMW__RESPONSE_CONSTANT) || (flags & CMW_READ_HEAD))
         return write_any(response, len, buffer, cap, flags);
 
-    const struct cmw__header_block *const block = response->constants;
+    const struct cmw_header_block *const block = response->constants;
     *len = block->len;
     if (CMW_UNLIKELY(block->len > cap))
         return CMW_ERR_LIMIT;

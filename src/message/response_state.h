@@ -26,7 +26,7 @@ struct cmw__block_field {
 };
 
 /* Constant fields, made when a chain compiles. Immutable. */
-struct cmw__header_block {
+struct cmw_header_block {
     uint64_t ids[2];
     const char *bytes; /* all lines, then the lower-case names */
     uint32_t len;      /* of the lines */
@@ -44,7 +44,7 @@ struct cmw__header_block {
 
 /* Bits of cmw__segment.flags. */
 enum {
-    CMW__SEGMENT_BLOCK = 1,    /* `bytes` is a const struct cmw__header_block * */
+    CMW__SEGMENT_BLOCK = 1,    /* `bytes` is a const struct cmw_header_block * */
     CMW__SEGMENT_HANDLER = 2,  /* set by the handler: a fault drops it */
     CMW__SEGMENT_INFERRED = 4, /* a content type that followed the kind of body */
     CMW__SEGMENT_STATIC = 8    /* the bytes are not followed by the lower-case name */
@@ -85,7 +85,7 @@ struct cmw_response {
     cmw_arena *arena; /* NULL: immutable (the overload response) */
     /* What its plan adds to every response and nothing else does, or NULL. A response without other
      * fields is frozen without a segment for them. */
-    const struct cmw__header_block *constants;
+    const struct cmw_header_block *constants;
 };
 
 /* Empty a response without an unfinished JSON body, as a committed one is; arena and segments,
@@ -118,20 +118,20 @@ static inline void cmw__response_init(cmw_response *response, cmw_arena *arena,
  * and values as cmw_response_append would. One pool piece holds all. 0, CMW_ERR_INVALID or
  * CMW_ERR_ARG
  * (`*bad` is the index of the field), CMW_ERR_NOMEM. */
-int cmw__header_block_create(struct cmw__header_block **out, cmw_pool *pool,
+int cmw__header_block_create(struct cmw_header_block **out, cmw_pool *pool,
                              const cmw_header *fields, size_t count, int if_absent, size_t *bad);
-void cmw__header_block_destroy(struct cmw__header_block *block, cmw_pool *pool);
+void cmw__header_block_destroy(struct cmw_header_block *block, cmw_pool *pool);
 
 /* Set all fields of a block: one push when no field of it is there; else those that are there are
  * replaced, or skipped if the block is if_absent. 0 or CMW_ERR_NOMEM. */
-int cmw__response_add_block(cmw_response *response, const struct cmw__header_block *block);
+int cmw__response_add_block(cmw_response *response, const struct cmw_header_block *block);
 
 /* Add `constants` as the last step before freezing, behind the fields that are there: 0; or 1, and
  * nothing was done, where that is not quick: a field of the same name is there, or there is no
  * room. To a response without fields nothing is added: see CMW__RESPONSE_CONSTANT. */
 static inline int cmw__response_add_constants(cmw_response *response)
 {
-    const struct cmw__header_block *const block = response->constants;
+    const struct cmw_header_block *const block = response->constants;
 
     if (((response->ids[0] & block->ids[0]) | (response->ids[1] & block->ids[1])) != 0 ||
         response->segment_count >= response->segment_cap)

@@ -7,10 +7,10 @@ static const cmw_header three[] = {
     {CMW_STR_INIT("Vary"), CMW_STR_INIT("Origin")},
 };
 
-static struct cmw__header_block *make_block(struct fixture *fixture, const cmw_header *fields,
-                                            size_t count, int if_absent)
+static struct cmw_header_block *make_block(struct fixture *fixture, const cmw_header *fields,
+                                           size_t count, int if_absent)
 {
-    struct cmw__header_block *block = NULL;
+    struct cmw_header_block *block = NULL;
     size_t bad;
 
     assert_int_equal(
@@ -25,7 +25,7 @@ static void a_block_is_added_with_one_segment(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     fixture.refuses = 1;
     assert_int_equal(cmw__response_add_block(&fixture.response, block), 0);
     assert_int_equal(fixture.response.segment_count, 1);
@@ -40,7 +40,7 @@ static void a_block_is_added_with_one_segment(void **state)
 }
 
 /* As a context commits a response that has no field of its own. */
-static void freeze_with_constants(cmw_response *response, const struct cmw__header_block *block)
+static void freeze_with_constants(cmw_response *response, const struct cmw_header_block *block)
 {
     response->constants = block;
     response->flags |= CMW__RESPONSE_FROZEN | CMW__RESPONSE_CONSTANT;
@@ -57,7 +57,7 @@ static void constants_alone_are_read_like_a_block_that_was_added(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     cmw_response other = fixture.response;
     assert_int_equal(cmw__response_add_block(&other, block), 0);
     freeze_with_constants(&fixture.response, block);
@@ -87,7 +87,7 @@ static void constants_alone_are_fields_by_id_by_name_and_in_order(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     const cmw_response *response = &fixture.response;
     assert_false(cmw_response_has(response, CMW_HDR_VARY));
     freeze_with_constants(&fixture.response, block);
@@ -111,7 +111,7 @@ static void an_empty_block_adds_nothing(void **state)
     (void)state;
 
     fixture_open(&fixture, 0);
-    struct cmw__header_block *block = make_block(&fixture, NULL, 0, 0);
+    struct cmw_header_block *block = make_block(&fixture, NULL, 0, 0);
     assert_int_equal(cmw__response_add_block(&fixture.response, block), 0);
     assert_int_equal(fixture.response.segment_count, 0);
     cmw__header_block_destroy(block, fixture.pool);
@@ -130,7 +130,7 @@ static void a_name_that_appears_twice_stays_twice(void **state)
     for (int if_absent = 0; if_absent < 2; if_absent++) {
         fixture_open(&fixture, 4096);
         cmw_response *response = &fixture.response;
-        struct cmw__header_block *block = make_block(&fixture, twice, LEN(twice), if_absent);
+        struct cmw_header_block *block = make_block(&fixture, twice, LEN(twice), if_absent);
         assert_int_equal(cmw_response_set_named(response, CMW_STR("X-Two"), CMW_STR("2")), 0);
         assert_int_equal(cmw__response_add_block(response, block), 0);
         expect_fields(response, "X-Two: 2\r\nLink: a\r\nX-One: 1\r\nLink: b\r\n");
@@ -146,7 +146,7 @@ static void a_block_replaces_fields_of_its_names(void **state)
 
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     assert_int_equal(cmw_response_set(response, CMW_HDR_VARY, CMW_STR("Accept")), 0);
     assert_int_equal(cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("a")), 0);
     assert_int_equal(cmw_response_set_named(response, CMW_STR("x-one"), CMW_STR("9")), 0);
@@ -163,7 +163,7 @@ static void a_yielding_block_adds_what_is_absent(void **state)
 
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 1);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 1);
     assert_int_equal(cmw_response_set_named(response, CMW_STR("X-ONE"), CMW_STR("9")), 0);
     assert_int_equal(cmw__response_add_block(response, block), 0);
     expect_fields(response, "X-ONE: 9\r\nX-Frame-Options: DENY\r\nVary: Origin\r\n");
@@ -180,7 +180,7 @@ static void removing_from_a_block_leaves_the_rest_and_the_block(void **state)
 
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
     assert_int_equal(cmw__response_add_block(response, block), 0);
     assert_int_equal(cmw_response_remove_named(response, CMW_STR("X-One")), 0);
     expect_fields(response, "X-Frame-Options: DENY\r\nVary: Origin\r\n");
@@ -215,7 +215,7 @@ static void every_way_to_split_a_block_keeps_the_order(void **state)
         struct fixture fixture;
         fixture_open(&fixture, 8192);
         cmw_response *response = &fixture.response;
-        struct cmw__header_block *block = make_block(&fixture, fields, FIELDS, 0);
+        struct cmw_header_block *block = make_block(&fixture, fields, FIELDS, 0);
         assert_int_equal(cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("a")), 0);
         assert_int_equal(cmw__response_add_block(response, block), 0);
         assert_int_equal(cmw_response_set(response, CMW_HDR_VARY, CMW_STR("b")), 0);
@@ -231,6 +231,108 @@ static void every_way_to_split_a_block_keeps_the_order(void **state)
         cmw__header_block_destroy(block, fixture.pool);
         fixture_close(&fixture);
     }
+}
+
+/* ---- Blocks of middleware and handlers ---------------------------------------------------- */
+
+static void a_block_of_ones_own_replaces_or_yields(void **state)
+{
+    static const cmw_header fields[] = {{CMW_STR_INIT("Vary"), CMW_STR_INIT("Origin")},
+                                        {CMW_STR_INIT("ETag"), CMW_STR_INIT("b")}};
+    struct fixture fixture;
+    (void)state;
+
+    for (unsigned flags = 0; flags <= CMW_BLOCK_IF_ABSENT; flags++) {
+        cmw_header_block *block = NULL;
+        struct model model = {.count = 0};
+        fixture_open(&fixture, 0);
+        assert_int_equal(cmw_header_block_create(&block, fixture.pool, fields, 2, flags), 0);
+        assert_int_equal(cmw_response_set(&fixture.response, CMW_HDR_ETAG, CMW_STR("a")), 0);
+        assert_int_equal(cmw_response_add_block(&fixture.response, block), 0);
+        if (flags == CMW_BLOCK_IF_ABSENT)
+            model_append(&model, "ETag", "a");
+        model_append(&model, "Vary", "Origin");
+        if (flags == 0)
+            model_append(&model, "ETag", "b");
+        expect_model(&fixture.response, &model);
+        fixture.response.flags |= CMW__RESPONSE_FROZEN;
+        assert_int_equal(cmw_response_add_block(&fixture.response, block), CMW_ERR_STATE);
+        cmw_header_block_destroy(block, fixture.pool);
+        fixture_close(&fixture);
+    }
+}
+
+static void a_block_of_ones_own_is_checked(void **state)
+{
+    static const cmw_header managed[] = {{CMW_STR_INIT("Connection"), CMW_STR_INIT("close")}};
+    cmw_header_block *block = NULL;
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    assert_int_equal(cmw_header_block_create(&block, fixture.pool, managed, 1, 0), CMW_ERR_ARG);
+    assert_int_equal(cmw_header_block_create(&block, fixture.pool, three, 3, 2), CMW_ERR_ARG);
+    assert_int_equal(cmw_header_block_create(&block, fixture.pool, NULL, 1, 0), CMW_ERR_ARG);
+    assert_null(block);
+    fixture_close(&fixture);
+}
+
+static void a_fault_drops_the_blocks_of_the_handler(void **state)
+{
+    static const cmw_header one[] = {{CMW_STR_INIT("ETag"), CMW_STR_INIT("a")},
+                                     {CMW_STR_INIT("X-Own"), CMW_STR_INIT("1")}};
+    struct model model = {.count = 0};
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 0);
+    struct cmw_header_block *middleware = make_block(&fixture, three, LEN(three), 0);
+    struct cmw_header_block *handler = make_block(&fixture, one, LEN(one), 0);
+    assert_int_equal(cmw_response_add_block(&fixture.response, middleware), 0);
+    fixture.response.origin = CMW__SEGMENT_HANDLER;
+    assert_int_equal(cmw_response_add_block(&fixture.response, handler), 0);
+    fixture.response.origin = 0;
+    cmw__response_drop_for_fault(&fixture.response);
+    model_append(&model, "X-Frame-Options", "DENY");
+    model_append(&model, "X-One", "1");
+    model_append(&model, "Vary", "Origin");
+    expect_model(&fixture.response, &model);
+    cmw__header_block_destroy(middleware, fixture.pool);
+    cmw__header_block_destroy(handler, fixture.pool);
+    fixture_close(&fixture);
+}
+
+static void a_set_of_fields_is_removed_at_once(void **state)
+{
+    cmw_header_set set = {{0, 0}}, managed = {{0, 0}};
+    struct model model = {.count = 0};
+    struct fixture fixture;
+    (void)state;
+
+    cmw_header_set_add(&set, CMW_HDR_OTHER); /* stands for nothing */
+    cmw_header_set_add(&set, CMW_HDR_VARY);
+    cmw_header_set_add(&set, CMW_HDR_ETAG);
+    cmw_header_set_add(&set, (cmw_header_id)CMW_HDR_LIMIT); /* is left out */
+    cmw_header_set_add(&managed, CMW_HDR_CONNECTION);
+    fixture_open(&fixture, 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
+    cmw_response *response = &fixture.response;
+    assert_int_equal(cmw_response_has_any(response, &set), 0);
+    assert_int_equal(cmw_response_remove_any(response, &set), 0);
+    assert_int_equal(cmw_response_add_block(response, block), 0);
+    assert_int_equal(cmw_response_append(response, CMW_HDR_ETAG, CMW_STR("a")), 0);
+    assert_int_equal(cmw_response_append(response, CMW_HDR_ETAG, CMW_STR("b")), 0);
+    assert_int_equal(cmw_response_has_any(response, &set), 1);
+    assert_int_equal(cmw_response_remove_any(response, &managed), CMW_ERR_ARG);
+    assert_int_equal(cmw_response_remove_any(response, &set), 0);
+    model_append(&model, "X-Frame-Options", "DENY");
+    model_append(&model, "X-One", "1");
+    expect_model(response, &model);
+    assert_int_equal(cmw_response_has_any(response, &set), 0);
+    response->flags |= CMW__RESPONSE_FROZEN;
+    assert_int_equal(cmw_response_remove_any(response, &set), CMW_ERR_STATE);
+    cmw__header_block_destroy(block, fixture.pool);
+    fixture_close(&fixture);
 }
 
 struct bad_row {
@@ -254,7 +356,7 @@ static void check_bad(void **state)
 {
     const struct bad_row *row = *state;
     const cmw_header fields[] = {three[0], three[1], {row->field, row->value}};
-    struct cmw__header_block *block = NULL;
+    struct cmw_header_block *block = NULL;
     struct fixture fixture;
     size_t bad = 99;
 
@@ -269,7 +371,7 @@ RUN_ROWS("blocks that are refused", bad_rows, check_bad)
 
 static void without_memory_there_is_no_block(void **state)
 {
-    struct cmw__header_block *block = NULL;
+    struct cmw_header_block *block = NULL;
     struct fixture fixture;
     size_t bad;
     (void)state;
@@ -295,7 +397,7 @@ static void ten_thousand_fields_make_a_block(void **state)
         fields[i] = three[i % 3];
     fixture_open(&fixture, 4096);
     cmw_response *response = &fixture.response;
-    struct cmw__header_block *block = make_block(&fixture, fields, LEN(fields), 0);
+    struct cmw_header_block *block = make_block(&fixture, fields, LEN(fields), 0);
     assert_int_equal(cmw__response_add_block(response, block), 0);
     assert_int_equal(cmw_response_remove(response, CMW_HDR_VARY), 0);
     while (cmw_response_next_header(response, &cursor, &header, 0))
@@ -317,6 +419,10 @@ int main(void)
         cmocka_unit_test(a_yielding_block_adds_what_is_absent),
         cmocka_unit_test(removing_from_a_block_leaves_the_rest_and_the_block),
         cmocka_unit_test(every_way_to_split_a_block_keeps_the_order),
+        cmocka_unit_test(a_block_of_ones_own_replaces_or_yields),
+        cmocka_unit_test(a_block_of_ones_own_is_checked),
+        cmocka_unit_test(a_fault_drops_the_blocks_of_the_handler),
+        cmocka_unit_test(a_set_of_fields_is_removed_at_once),
         cmocka_unit_test(without_memory_there_is_no_block),
         cmocka_unit_test(ten_thousand_fields_make_a_block),
     };

@@ -431,6 +431,39 @@ static void credentials_are_in_one_field_only(void **state)
     }
 }
 
+/* With ids, without, behind the sixteenth place, and where padding looks like one. */
+static void a_field_that_comes_again_is_known(void **state)
+{
+    cmw_header headers[40];
+    uint8_t ids[48];
+    struct fixture fixture;
+    (void)state;
+
+    for (size_t count = 0; count <= LEN(headers); count++) {
+        for (size_t again = 0; again <= count; again++) {
+            for (size_t i = 0; i < count; i++)
+                headers[i] = (cmw_header){CMW_STR("X-Other"), CMW_STR("")};
+            if (count > 0)
+                headers[0].name = CMW_STR("Cookie");
+            if (again < count)
+                headers[again].name = CMW_STR("cookie");
+            fill_ids(ids, headers, count);
+            for (int with_ids = 0; with_ids < 2; with_ids++) {
+                const int expected = again > 0 && again < count;
+                fixture_open(&fixture, 256);
+                fixture.view.headers = headers;
+                fixture.view.header_count = (uint32_t)count;
+                fixture.view.header_ids = with_ids ? ids : NULL;
+                cmw_request *request = fixture_request(&fixture);
+                assert_int_equal(cmw_request_is_repeated(request, CMW_HDR_COOKIE), expected);
+                assert_int_equal((cmw_request_is_repeated)(request, CMW_HDR_COOKIE), expected);
+                assert_int_equal(cmw_request_is_repeated(request, CMW_HDR_HOST), 0);
+                fixture_close(&fixture);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +477,7 @@ int main(void)
         cmocka_unit_test(over_long_names_are_nothing_known),
         cmocka_unit_test(without_memory_for_lengths_fields_are_found_all_the_same),
         cmocka_unit_test(bearer_needs_exactly_one_field),
+        cmocka_unit_test(a_field_that_comes_again_is_known),
         cmocka_unit_test(credentials_are_in_one_field_only),
     };
     return run_check_bearer() + run_check_credentials() +

@@ -371,7 +371,7 @@ static const char *const names[] = {"Vary",  "ETag",  "Cache-Control", "Set-Cook
                                     "X-Two", "Allow", "Link",          "X-Request-ID"};
 
 struct blocks {
-    struct cmw__header_block *blocks[BLOCKS];
+    struct cmw_header_block *blocks[BLOCKS];
     struct model models[BLOCKS];
 };
 

@@ -84,7 +84,7 @@ RUN_ROWS("content types", type_rows, check_type)
 static void a_type_in_a_block_is_set_by_hand(void **state)
 {
     const cmw_header field = {CMW_STR_INIT("content-type"), CMW_STR_INIT("by/block")};
-    struct cmw__header_block *block;
+    struct cmw_header_block *block;
     struct fixture fixture;
     size_t bad;
     (void)state;
@@ -259,7 +259,7 @@ static const cmw_header block_fields[] = {
     {CMW_STR_INIT("X-One"), CMW_STR_INIT("1")},
 };
 
-static void fill_for_fault(cmw_response *response, const struct cmw__header_block *block)
+static void fill_for_fault(cmw_response *response, const struct cmw_header_block *block)
 {
     const cmw_str v = CMW_STR_INIT("v");
 
@@ -276,7 +276,7 @@ static void fill_for_fault(cmw_response *response, const struct cmw__header_bloc
 
 static void a_fault_drops_what_described_the_body_and_what_the_handler_set(void **state)
 {
-    struct cmw__header_block *block;
+    struct cmw_header_block *block;
     struct fixture fixture;
     size_t bad;
     (void)state;
@@ -300,7 +300,7 @@ static void a_fault_drops_what_described_the_body_and_what_the_handler_set(void 
 
 static void a_fault_without_memory_keeps_blocks_whole(void **state)
 {
-    struct cmw__header_block *block;
+    struct cmw_header_block *block;
     struct cmw__segment one[6];
     struct fixture fixture;
     size_t bad;
@@ -345,7 +345,7 @@ static void a_plain_answer_needs_no_memory(void **state)
 static void restoring_undoes_every_change(void **state)
 {
     struct cmw__response_saved saved;
-    struct cmw__header_block *block;
+    struct cmw_header_block *block;
     struct fixture fixture;
     char before[2048], after[2048];
     size_t bad, before_len, after_len;

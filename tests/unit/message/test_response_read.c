@@ -151,7 +151,7 @@ static void an_immutable_response_is_read_like_any_other(void **state)
 {
     const cmw_header field = {CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")};
     struct cmw__segment segments[2];
-    struct cmw__header_block *block;
+    struct cmw_header_block *block;
     struct fixture fixture;
     size_t bad;
     (void)state;
