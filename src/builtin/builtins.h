@@ -12,6 +12,7 @@
     X(basic_auth)                                                                                  \
     X(bearer)                                                                                      \
     X(body_limit)                                                                                  \
+    X(cors)                                                                                        \
     X(health)                                                                                      \
     X(host_allow)                                                                                  \
     X(https_redirect)                                                                              \

@@ -9,6 +9,7 @@
 #include <catzilla/builtin/basic_auth.h>
 #include <catzilla/builtin/bearer.h>
 #include <catzilla/builtin/body_limit.h>
+#include <catzilla/builtin/cors.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/host_allow.h>
 #include <catzilla/builtin/https_redirect.h>
