@@ -79,6 +79,7 @@ extern const struct row bench_lookup_rows[];
 extern const struct row bench_memory_rows[];
 extern const struct row bench_network_rows[];
 extern const struct row bench_condition_rows[];
+extern const struct row bench_cors_rows[];
 extern const struct row bench_count_rows[];
 
 /* Print a message and leave with 1. */

@@ -8,7 +8,8 @@ import tempfile
 
 KEYS = {"name", "ns", "instructions", "floor_ns", "floor_instructions", "ratio", "value", "unit",
         "target", "met"}
-NAMES = ["bearer", "basic_auth", "life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both",
+NAMES = ["bearer", "basic_auth", "cors", "cors_pattern", "cors_preflight", "security_headers",
+         "security_https", "life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both",
          "headers_12_const",
          "headers_12_beside", "headers_12_iovec", "headers_12_set", "lookup_5_ids",
          "lookup_5_raw", "arena_26", "trusted_proxy_direct", "trusted_proxy_2",
