@@ -27,13 +27,13 @@ typedef struct cmw_durations {
 typedef struct cmw_middleware_stats {
     const char *name;
     const char *kind;
-    int phase; /**< cmw_phase */
-    uint64_t calls;
-    uint64_t stops;         /**< CMW_STOP */
-    uint64_t skips;         /**< CMW_SKIP_ROUTE */
-    uint64_t suspensions;   /**< CMW_SUSPEND */
-    uint64_t errors;        /**< CMW_ERROR and verdicts that the phase does not allow */
-    uint64_t forgiven;      /**< errors that CMW_FAIL_OPEN undid */
+    int phase;            /**< cmw_phase */
+    uint64_t calls;       /**< of a pre_route: also of a request that has begun and is yet to run */
+    uint64_t stops;       /**< CMW_STOP */
+    uint64_t skips;       /**< CMW_SKIP_ROUTE */
+    uint64_t suspensions; /**< CMW_SUSPEND */
+    uint64_t errors;      /**< CMW_ERROR and verdicts that the phase does not allow */
+    uint64_t forgiven;    /**< errors that CMW_FAIL_OPEN undid */
     uint64_t sampled_bytes; /**< arena bytes that it took in sampled requests */
     cmw_durations durations;
 } cmw_middleware_stats;

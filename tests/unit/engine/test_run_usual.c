@@ -122,7 +122,8 @@ static void check_length(uint32_t count, uint32_t sample_every)
     }
     for (uint32_t i = 0; i < count; i++) { /* two left at each before it */
         const uint64_t sent = 1 + 2 * (uint64_t)count;
-        assert_int_equal(calls_of(test, links.at[i].name, CMW_PHASE_PRE_ROUTE), sent - 2 * i);
+        assert_int_equal(calls_of(test, links.at[i].name, CMW_PHASE_PRE_ROUTE),
+                         sent - 2 * (uint64_t)i);
         assert_int_equal(calls_of(test, links.at[i].name, CMW_PHASE_POST_ROUTE), sent);
     }
     assert_int_equal(cmw_test_destroy(test), 0);
