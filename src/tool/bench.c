@@ -219,18 +219,18 @@ static int parse_option(struct bench *bench, const char *name, const char *value
 static int parse_arguments(struct bench *bench, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        const char *const value = i + 1 < argc ? argv[i + 1] : NULL;
-        const int parsed = value ? parse_option(bench, argv[i], value) : -1;
-        if (parsed == 0)
-            return refuse_usage("bench: %s cannot be '%s'", argv[i], value);
-        if (parsed > 0)
-            i++;
-        else if (strcmp(argv[i], "--json") == 0)
+        if (strcmp(argv[i], "--json") == 0) {
             bench->is_json = 1;
-        else if (argv[i][0] == '-' || bench->file)
-            return refuse_usage("bench: unexpected '%s'", argv[i]);
-        else
+        } else if (argv[i][0] != '-' && !bench->file) {
             bench->file = argv[i];
+        } else {
+            const int parsed = i + 1 < argc ? parse_option(bench, argv[i], argv[i + 1]) : -1;
+            if (parsed < 0)
+                return refuse_usage("bench: unexpected '%s'", argv[i]);
+            if (parsed == 0)
+                return refuse_usage("bench: %s cannot be '%s'", argv[i], argv[i + 1]);
+            i++;
+        }
     }
     return bench->file ? EXIT_GOOD : refuse_usage("bench: which file?");
 }
