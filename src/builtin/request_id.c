@@ -164,8 +164,7 @@ static size_t count_named(const struct request_id *ids, const cmw_request *reque
 static int is_trusted(const struct request_id *ids, const cmw_request *request)
 {
     return ids->trusts_all ||
-           (ids->trusts_some &&
-            cmw_network_set_contains(ids->trusted, cmw_request_peer(request)));
+           (ids->trusts_some && cmw_network_set_contains(ids->trusted, cmw_request_peer(request)));
 }
 
 static int keeps(const struct request_id *ids, const cmw_request *request,

@@ -20,8 +20,8 @@ CMW_BEGIN_DECLS
 
 /** The slot's value. */
 typedef struct cmw_request_id {
-    const char *text; /**< not NUL-terminated; lives as long as the request */
-    uint32_t len;     /**< of `text` */
+    const char *text;              /**< not NUL-terminated; lives as long as the request */
+    uint32_t len;                  /**< of `text` */
     char room[CMW_REQUEST_ID_CAP]; /**< where `text` lies if the id was made here */
 } cmw_request_id;
 
@@ -33,8 +33,9 @@ typedef enum cmw_request_id_format {
 
 /** Options. Fill the defaults with cmw_request_id_config_init. */
 typedef struct cmw_request_id_config {
-    size_t size;         /**< set by cmw_request_id_config_init */
-    int trust_incoming;  /**< 1: keep the id that comes with a request, whoever sends it. Default 0 */
+    size_t size;        /**< set by cmw_request_id_config_init */
+    int trust_incoming; /**< 1: keep the id that comes with a request, whoever sends it. Default 0
+                         */
     const char *const *trust_networks; /**< or: of these peers only, "10.0.0.0/8" and the like */
     size_t trust_network_count;
     const char *header; /**< name of the field, in requests and responses. Default X-Request-ID */

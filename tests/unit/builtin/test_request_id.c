@@ -18,9 +18,9 @@ static int is_hex(const char *id)
 static int is_generated(const char *id)
 {
     return id && strlen(id) == 36 && strspn(id, HEX) == 8 && id[8] == '-' &&
-           strspn(id + 9, HEX) == 4 && id[13] == '-' && id[14] == '7' && strspn(id + 14, HEX) == 4 &&
-           id[18] == '-' && strchr("89ab", id[19]) && strspn(id + 19, HEX) == 4 && id[23] == '-' &&
-           strspn(id + 24, HEX) == 12;
+           strspn(id + 9, HEX) == 4 && id[13] == '-' && id[14] == '7' &&
+           strspn(id + 14, HEX) == 4 && id[18] == '-' && strchr("89ab", id[19]) &&
+           strspn(id + 19, HEX) == 4 && id[23] == '-' && strspn(id + 24, HEX) == 12;
 }
 
 /* ---- What comes in ---------------------------------------------------------------------- */
