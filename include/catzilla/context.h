@@ -193,6 +193,22 @@ CMW_API CMW_NODISCARD int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes);
 CMW_API uint32_t cmw_ctx_route(const cmw_ctx *ctx);
 
 /**
+ * How many bytes of the response's body went to the client, for `complete` and its logs.
+ *
+ * What the host said (cmw_ctx_set_body_sent); else the length of the body if the response was sent,
+ * 0 where a response has none (HEAD, 204, 304), and CMW_LENGTH_UNKNOWN if it was not sent whole.
+ * 0 before `complete`.
+ *
+ * Threads: the context's worker
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API uint64_t cmw_ctx_body_sent(const cmw_ctx *ctx);
+
+/** For a host that streams, or knows how far it came: the bytes so far, before cmw_ctx_end. */
+CMW_API void cmw_ctx_set_body_sent(cmw_ctx *ctx, uint64_t bytes);
+
+/**
  * Random bytes that nobody can foretell: for nonces, ids that guard, tokens.
  *
  * Taken from a buffer of the worker's that is filled in batches from the system's generator, and

@@ -394,6 +394,21 @@ uint32_t cmw_ctx_route(const cmw_ctx *ctx)
     return ctx->route == CMW_NONE ? CMW_NONE : ctx->plan->routes[ctx->route].id;
 }
 
+void cmw_ctx_set_body_sent(cmw_ctx *ctx, uint64_t bytes)
+{
+    ctx->body_sent = bytes;
+    ctx->traces |= CMW__CTX_BODY_COUNTED;
+}
+
+uint64_t cmw_ctx_body_sent(const cmw_ctx *ctx)
+{
+    if (ctx->traces & CMW__CTX_BODY_COUNTED)
+        return ctx->body_sent;
+    if (ctx->state != CMW__CTX_ENDING)
+        return 0;
+    return ctx->reason == CMW_END_SENT ? cmw_response_body(&ctx->response).len : CMW_LENGTH_UNKNOWN;
+}
+
 const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx)
 {
     return ctx->flags & (CMW__CTX_FAULT | CMW__CTX_FAILED) ? &ctx->fault : NULL;
