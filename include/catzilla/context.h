@@ -170,8 +170,9 @@ CMW_API uint64_t cmw_ctx_now_ns(cmw_ctx *ctx);
 /**
  * The wall clock at cmw_ctx_begin_ns, as nanoseconds since 1970-01-01 UTC.
  *
- * The worker reads the system's wall clock at most every 100 ms and adds the monotonic time that
- * has passed since, so a step of the wall clock is seen that much later.
+ * The worker reads the system's wall clock at most every 100 ms and adds or subtracts the monotonic
+ * time between that and the request's beginning, so a step of the wall clock is seen that much
+ * later. A host that gives `now_ns` gives the engine's clock.
  *
  * Cost:  O(1); a clock every 100 ms
  * Since: 0.1

@@ -177,22 +177,31 @@ static uint64_t read_wall(void *self)
     return clocks->wall_ns;
 }
 
+/* The first request begins at BASE, when the wall clock says WALL; the clocks are as in the row
+ * when the second one asks. */
 struct wall_row {
     const char *name;
-    uint64_t now_ns, wall_ns; /* of the clocks, at the second request; the first is at 1 s, 5000 */
-    uint64_t host_ns;         /* of the second request; 0: the host gives no time */
+    uint64_t now_ns, wall_ns;
+    uint64_t host_ns; /* when the second began; 0: the host gives no time */
     uint64_t want_ns;
     size_t want_reads;
 };
 
 #define S UINT64_C(1000000000)
+#define BASE (10000 * S)
+#define WALL (1000000 * S)
 
 static const struct wall_row wall_rows[] = {
-    {"time that passes is added without another look", S + 7, 9999, 0, 5007, 1},
-    {"after 100 ms the clock is still good", S + S / 10, 9999, 0, 5000 + S / 10, 1},
-    {"past 100 ms the clock is read again", S + S / 10 + 1, 9999, 0, 9999, 2},
-    {"the host's time counts", 0, 9999, S + 50, 5050, 1},
-    {"a host's time that goes back has the clock read again", S + 9, 4000, S - 1, 4000, 2},
+    {"time that passes is added without another look", BASE + 7, 1, 0, WALL + 7, 1},
+    {"after 100 ms the clock is still good", BASE + S / 10, 1, 0, WALL + S / 10, 1},
+    {"past 100 ms the clock is read again", BASE + S / 10 + 1, 2 * WALL, 0, 2 * WALL, 2},
+    {"the host's time counts", BASE + 9 * S, 1, BASE + 50, WALL + 50, 1},
+    {"a request that began before the reading is as old as it is", BASE + S, 1, BASE - 60 * S,
+     WALL - 60 * S, 1},
+    {"what is read late is not taken for the beginning", BASE + 9 * S, WALL + 9 * S, BASE + 2 * S,
+     WALL + 2 * S, 2},
+    {"a time that went back by hours has the clock read again", BASE - 5000 * S, WALL + 3 * S,
+     BASE - 5000 * S, WALL + 3 * S, 2},
 };
 
 static uint64_t wall_of_request(cmw_worker *worker, uint64_t host_ns)
@@ -214,7 +223,7 @@ static uint64_t wall_of_request(cmw_worker *worker, uint64_t host_ns)
 static void check_wall(void **state)
 {
     const struct wall_row *row = *state;
-    struct clocks clocks = {S, 5000, 0};
+    struct clocks clocks = {BASE, WALL, 0};
     cmw_engine_config config;
     cmw_engine *engine = NULL;
     cmw_worker *worker = NULL;
@@ -233,7 +242,7 @@ static void check_wall(void **state)
     cmw_plan_release(plan);
     assert_int_equal(cmw_engine_take_worker(engine, &worker, NULL, NULL), 0);
 
-    assert_true(wall_of_request(worker, 0) == 5000);
+    assert_true(wall_of_request(worker, 0) == WALL);
     clocks.now_ns = row->now_ns;
     clocks.wall_ns = row->wall_ns;
     assert_true(wall_of_request(worker, row->host_ns) == row->want_ns);
