@@ -299,7 +299,6 @@ int cmw_access_log_create(cmw_engine *engine, cmw_middleware *middleware,
 
     middleware->kind = "access_log";
     middleware->priority = 110;
-    middleware->failure = CMW_FAIL_OPEN;
     middleware->self = log;
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;

@@ -192,6 +192,11 @@ static int compile_directive(struct compiler *compiler, const char **text)
             next ? cmw__log_directive_find(letter, argument) : NULL;
         if (!directive)
             return refuse_directive(compiler, *text, next);
+        if (letter == 'l' && compiler->format->style == CMW__LOG_STYLE_TEXT) {
+            add_literal(compiler, '-'); /* nobody has an identity of RFC 1413 */
+            *text = next;
+            return 0;
+        }
         const int rc = add_directive(compiler, directive, argument);
         if (rc != 0)
             return rc;

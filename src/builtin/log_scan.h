@@ -19,61 +19,69 @@ static inline int cmw__log_is_odd(char c, char floor)
 /* For short text: byte after byte. */
 static inline int cmw__log_copy_bytes(char *to, const char *text, size_t len, char floor)
 {
-    int odd = 0;
-
     for (size_t i = 0; i < len; i++) {
-        odd |= cmw__log_is_odd(text[i], floor);
+        if (cmw__log_is_odd(text[i], floor))
+            return 1;
         to[i] = text[i];
     }
-    return odd;
+    return 0;
 }
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
 
-/* Signed: what is above 0x7F is below the floor, too. */
-static inline __m128i cmw__log_odd16(__m128i block, __m128i floor)
+/* What was seen so far: of the bytes minus the floor the largest, and quotes and backslashes. */
+struct cmw__log_seen {
+    __m128i largest, marks;
+};
+
+static inline void cmw__log_look(struct cmw__log_seen *seen, __m128i block, __m128i floor)
 {
-    const __m128i low = _mm_cmplt_epi8(block, floor);
-    const __m128i rubout = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
-    const __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
-    const __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
-    return _mm_or_si128(_mm_or_si128(low, rubout), _mm_or_si128(quote, backslash));
+    const __m128i quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    const __m128i backslashes = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    seen->largest = _mm_max_epu8(seen->largest, _mm_sub_epi8(block, floor));
+    seen->marks = _mm_or_si128(seen->marks, _mm_or_si128(quotes, backslashes));
 }
 
-static inline __m128i cmw__log_copy16(char *to, const char *text, __m128i floor)
+static inline void cmw__log_copy16(struct cmw__log_seen *seen, char *to, const char *text,
+                                   __m128i floor)
 {
     const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
     _mm_storeu_si128((__m128i *)(void *)to, block);
-    return cmw__log_odd16(block, floor);
+    cmw__log_look(seen, block, floor);
 }
 
 /* 8 to 15 bytes: two halves that may overlap. */
-static inline __m128i cmw__log_copy8(char *to, const char *text, size_t len, __m128i floor)
+static inline void cmw__log_copy8(struct cmw__log_seen *seen, char *to, const char *text,
+                                  size_t len, __m128i floor)
 {
     const __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
     const __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + len - 8));
     _mm_storel_epi64((__m128i *)(void *)to, first);
     _mm_storel_epi64((__m128i *)(void *)(to + len - 8), last);
-    return cmw__log_odd16(_mm_unpacklo_epi64(first, last), floor);
+    cmw__log_look(seen, _mm_unpacklo_epi64(first, last), floor);
 }
 
 /* Copy; 1 if there is an odd byte, and then the copy is of no use. The last block of a long text
  * overlaps the one before. */
 static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
 {
+    struct cmw__log_seen seen = {_mm_setzero_si128(), _mm_setzero_si128()};
     const __m128i floors = _mm_set1_epi8(floor);
-    __m128i odd;
 
     if (len < 8)
         return cmw__log_copy_bytes(to, text, len, floor);
-    if (len < 16)
-        return _mm_movemask_epi8(cmw__log_copy8(to, text, len, floors)) != 0;
-    const size_t last = len - 16;
-    odd = cmw__log_copy16(to + last, text + last, floors);
-    for (size_t i = 0; i < last; i += 16)
-        odd = _mm_or_si128(odd, cmw__log_copy16(to + i, text + i, floors));
-    return _mm_movemask_epi8(odd) != 0;
+    if (len < 16) {
+        cmw__log_copy8(&seen, to, text, len, floors);
+    } else {
+        const size_t last = len - 16;
+        cmw__log_copy16(&seen, to + last, text + last, floors);
+        for (size_t i = 0; i < last; i += 16)
+            cmw__log_copy16(&seen, to + i, text + i, floors);
+    }
+    const __m128i excess = _mm_subs_epu8(seen.largest, _mm_set1_epi8((char)(0x7e - floor)));
+    const __m128i fine = _mm_cmpeq_epi8(_mm_or_si128(excess, seen.marks), _mm_setzero_si128());
+    return _mm_movemask_epi8(fine) != 0xffff;
 }
 #else
 static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)

@@ -184,21 +184,32 @@ struct parameter {
     int is_escaped; /* there is a '%' in its name */
 };
 
-static inline int ends_parameter(char c)
+/* What a byte means between parameters. */
+enum { MEANS_NOTHING, MEANS_EQUALS, MEANS_PERCENT, MEANS_END };
+
+static const unsigned char meanings[256] = {
+    ['='] = MEANS_EQUALS, ['%'] = MEANS_PERCENT, ['&'] = MEANS_END,
+    [';'] = MEANS_END,    ['#'] = MEANS_END,     ['?'] = MEANS_END,
+};
+
+static inline unsigned meaning(cmw_str url, size_t at)
 {
-    return c == '&' || c == ';' || c == '#' || c == '?';
+    return at < url.len ? meanings[(unsigned char)url.data[at]] : MEANS_END;
 }
 
-static struct parameter read_parameter(cmw_str url, size_t from)
+static inline struct parameter read_parameter(cmw_str url, size_t from)
 {
     struct parameter found = {0, from, 0};
     size_t at = from;
+    unsigned means;
 
-    while (at < url.len && url.data[at] != '=' && !ends_parameter(url.data[at]))
-        found.is_escaped |= url.data[at++] == '%';
-    const int has_value = at > from && at < url.len && url.data[at] == '=';
+    while ((means = meaning(url, at)) == MEANS_NOTHING || means == MEANS_PERCENT) {
+        found.is_escaped |= means == MEANS_PERCENT;
+        at++;
+    }
+    const int has_value = at > from && means == MEANS_EQUALS;
     found.value = at + 1;
-    while (at < url.len && !ends_parameter(url.data[at]))
+    while (meaning(url, at) != MEANS_END)
         at++;
     found.end = at;
     if (!has_value)
@@ -235,9 +246,9 @@ char *cmw__log_query(char *to, cmw_str query, enum cmw__log_escape escape,
 char *cmw__log_url(char *to, cmw_str url, enum cmw__log_escape escape,
                    const struct cmw__log_keys *keys)
 {
-    size_t from = 0;
+    const char *mark = url.len > 0 ? memchr(url.data, '?', url.len) : NULL;
 
-    while (from < url.len && url.data[from] != '?' && url.data[from] != '#')
-        from++;
-    return put_url(to, url, from + 1, escape, keys);
+    if (!mark && url.len > 0)
+        mark = memchr(url.data, '#', url.len);
+    return put_url(to, url, mark ? (size_t)(mark - url.data) + 1 : url.len, escape, keys);
 }

@@ -203,9 +203,12 @@ static char *put_time(char *to, const struct cmw__log_piece *piece,
                       const struct cmw__log_line *line)
 {
     unsigned ns;
+    const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
     const struct cmw__log_clock *clock = clock_of(line, &ns);
 
-    return put_token(to, cmw_str_make(clock->common, sizeof clock->common), piece);
+    to = put_quote_if(to, is_quoted);
+    memcpy(to, clock->common, sizeof clock->common);
+    return put_quote_if(to + sizeof clock->common, is_quoted);
 }
 
 static char *put_time_iso(char *to, const struct cmw__log_piece *piece,
@@ -306,26 +309,29 @@ static char *put_query(char *to, const struct cmw__log_piece *piece,
                          : put_missing(to, piece);
 }
 
-static cmw_str protocol_of(const cmw_request *request)
+/* "HTTP/1.1" */
+static inline char *put_version(char *to, const cmw_request *request)
 {
-    switch (cmw_request_http_version(request)) {
-    case 0x0100:
-        return CMW_STR("HTTP/1.0");
-    case 0x0101:
-        return CMW_STR("HTTP/1.1");
-    case 0x0200:
-        return CMW_STR("HTTP/2.0");
-    case 0x0300:
-        return CMW_STR("HTTP/3.0");
-    default:
-        return CMW_STR("HTTP");
-    }
+    const unsigned version = cmw_request_http_version(request);
+
+    memcpy(to, "HTTP/1.1", 8);
+    if (version == 0x0101)
+        return to + 8;
+    if (version == 0 || (version & 0xff) > 9 || version > 0x9ff)
+        return to + 4; /* nobody knows which */
+    to[5] = (char)('0' + (version >> 8));
+    to[7] = (char)('0' + (version & 0xff));
+    return to + 8;
 }
 
 static char *put_protocol(char *to, const struct cmw__log_piece *piece,
                           const struct cmw__log_line *line)
 {
-    return put_token(to, protocol_of(line->request), piece);
+    const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
+
+    to = put_quote_if(to, is_quoted);
+    to = put_version(to, line->request);
+    return put_quote_if(to, is_quoted);
 }
 
 /* "GET /a?b HTTP/1.1" */
@@ -339,7 +345,7 @@ static char *put_first_line(char *to, const struct cmw__log_piece *piece,
     *to++ = ' ';
     to = put_cut(to, cmw_request_raw_target(line->request), 1, piece, line);
     *to++ = ' ';
-    to = put_literal(to, protocol_of(line->request));
+    to = put_version(to, line->request);
     return put_quote_if(to, is_quoted);
 }
 

@@ -74,10 +74,17 @@ static uint64_t next_tick(struct ticker *ticker, uint64_t now_ms, uint64_t rando
     return ticker->last;
 }
 
+/* Written out, so that compilers make one store of it. */
 static inline void store_big(uint8_t *to, uint64_t number)
 {
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(number >> (56 - 8 * i));
+    to[0] = (uint8_t)(number >> 56);
+    to[1] = (uint8_t)(number >> 48);
+    to[2] = (uint8_t)(number >> 40);
+    to[3] = (uint8_t)(number >> 32);
+    to[4] = (uint8_t)(number >> 24);
+    to[5] = (uint8_t)(number >> 16);
+    to[6] = (uint8_t)(number >> 8);
+    to[7] = (uint8_t)number;
 }
 
 /* 8-4-4-4-12 digits. */
