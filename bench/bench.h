@@ -75,6 +75,7 @@ struct result {
 extern const struct row bench_auth_rows[];
 extern const struct row bench_dispatch_rows[];
 extern const struct row bench_header_rows[];
+extern const struct row bench_log_rows[];
 extern const struct row bench_lookup_rows[];
 extern const struct row bench_memory_rows[];
 extern const struct row bench_network_rows[];

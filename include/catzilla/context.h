@@ -170,8 +170,9 @@ CMW_API uint64_t cmw_ctx_now_ns(cmw_ctx *ctx);
 /**
  * The wall clock at cmw_ctx_begin_ns, as nanoseconds since 1970-01-01 UTC.
  *
- * The worker reads the system's wall clock at most every 100 ms and adds the monotonic time that
- * has passed since, so a step of the wall clock is seen that much later.
+ * The worker reads the system's wall clock at most every 100 ms and adds or subtracts the monotonic
+ * time between that and the request's beginning, so a step of the wall clock is seen that much
+ * later. A host that gives `now_ns` gives the engine's clock.
  *
  * Cost:  O(1); a clock every 100 ms
  * Since: 0.1
@@ -191,6 +192,22 @@ CMW_API CMW_NODISCARD int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes);
 
 /** The route that was entered, as given to cmw_ctx_enter_route; CMW_NONE: none. Cost: O(1). */
 CMW_API uint32_t cmw_ctx_route(const cmw_ctx *ctx);
+
+/**
+ * How many bytes of the response's body went to the client, for `complete` and its logs.
+ *
+ * What the host said (cmw_ctx_set_body_sent); else the length of the body if the response was sent,
+ * 0 where a response has none (HEAD, 204, 304), and CMW_LENGTH_UNKNOWN if it was not sent whole.
+ * 0 before `complete`.
+ *
+ * Threads: the context's worker
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API uint64_t cmw_ctx_body_sent(const cmw_ctx *ctx);
+
+/** For a host that streams, or knows how far it came: the bytes so far, before cmw_ctx_end. */
+CMW_API void cmw_ctx_set_body_sent(cmw_ctx *ctx, uint64_t bytes);
 
 /**
  * Random bytes that nobody can foretell: for nonces, ids that guard, tokens.

@@ -8,6 +8,7 @@
 /* X(name): every built-in, in the order in which `catzilla-mw list` shows them. Each has a
  * `const cmw_kind cmw__kind_<name>` in <name>.c. */
 #define CMW__BUILTIN_LIST(X)                                                                       \
+    X(access_log)                                                                                  \
     X(api_key)                                                                                     \
     X(basic_auth)                                                                                  \
     X(bearer)                                                                                      \

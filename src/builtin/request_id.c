@@ -1,149 +1,398 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Request ids: the upper half is drawn once from the system; the lower half is a counter put
- * through a keyed permutation of 64 bits, so that no two are equal and neighbours do not look
- * alike.
+ * Request ids: kept where a trusted peer sent a good one, else made from the worker's random bytes,
+ * which no forked child shares with its parent.
+ *
+ * A UUID of version 7 has 60 ascending bits, the time in ms and a counter within it, and 62 random
+ * ones. The counter is a worker's own and outlives reloads, so that its ids ascend.
  */
 #include <catzilla/builtin/request_id.h>
-
-#include <stdatomic.h>
 
 #include <catzilla/mw.h>
 
 #include "builtins.h"
+#include "hex.h"
+
+/* Time in ms << 12 | counter, of the last id: a cache line for each worker. */
+struct ticker {
+    uint64_t last;
+};
+
+enum { TICKER_BYTES = 64 };
+
+/* Kept across reloads. A place is written by its worker only. */
+struct tickers {
+    cmw_pool *pool;
+    uint32_t limit;
+    struct ticker *at[];
+};
 
 struct request_id {
-    cmw_pool *pool;
-    _Atomic uint64_t counter;
-    uint64_t instance;
-    uint64_t key[2];
+    cmw_arena *arena;
+    cmw_engine *engine;
+    struct tickers *tickers;
+    const cmw_network_set *trusted;
+    cmw_str header;
+    cmw_header_id header_id;
+    size_t max_length;
     cmw_slot slot;
-    int trust_incoming;
+    int format;
+    uint8_t trusts_all;
+    uint8_t trusts_some;
 };
 
 static cmw_phase_fn on_pre_route, on_post_route;
 
-/* A bijection: xor with a key, multiplications by odd numbers, shifts folded in. */
-static uint64_t permute(uint64_t number, const uint64_t key[2])
+/* ---- Making ids ------------------------------------------------------------------------- */
+
+/* The worker's own; NULL without memory. */
+static struct ticker *take_ticker(struct tickers *tickers, cmw_ctx *ctx)
 {
-    number ^= key[0];
-    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
-    number ^= number >> 31;
-    number ^= key[1];
-    number = (number ^ number >> 32) * UINT64_C(0xd6e8feb86659fd93);
-    return number ^ number >> 32;
+    const uint32_t index = cmw_worker_index(cmw_ctx_worker(ctx));
+    struct ticker *ticker = tickers->at[index];
+
+    if (ticker)
+        return ticker;
+    ticker = cmw_pool_alloc(tickers->pool, TICKER_BYTES, TICKER_BYTES);
+    if (!ticker)
+        return NULL;
+    ticker->last = 0;
+    tickers->at[index] = ticker;
+    return ticker;
 }
 
-static void write_hex(char *to, uint64_t number)
+/*
+ * The next of the ascending numbers. In a new ms the counter begins at a random number with room
+ * above it. Where it runs over, or the clock goes back, the ms runs ahead of the clock: the ids
+ * still ascend.
+ */
+static uint64_t next_tick(struct ticker *ticker, uint64_t now_ms, uint64_t random)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 15; i >= 0; i--, number >>= 4)
-        to[i] = digits[number & 15];
+    const uint64_t fresh = now_ms << 12 | (random & 0x7ff);
+
+    ticker->last = fresh >> 12 > ticker->last >> 12 ? fresh : ticker->last + 1;
+    return ticker->last;
 }
 
-static int is_acceptable(cmw_str text)
+/* Written out, so that compilers make one store of it. */
+static inline void store_big(uint8_t *to, uint64_t number)
 {
-    if (text.len == 0 || text.len > CMW_REQUEST_ID_CAP)
+    to[0] = (uint8_t)(number >> 56);
+    to[1] = (uint8_t)(number >> 48);
+    to[2] = (uint8_t)(number >> 40);
+    to[3] = (uint8_t)(number >> 32);
+    to[4] = (uint8_t)(number >> 24);
+    to[5] = (uint8_t)(number >> 16);
+    to[6] = (uint8_t)(number >> 8);
+    to[7] = (uint8_t)number;
+}
+
+/* 8-4-4-4-12 digits. */
+static inline void write_uuid(char *to, const uint8_t *bytes)
+{
+    char digits[32];
+
+    cmw__hex16(digits, bytes);
+    memcpy(to, digits, 8);
+    to[8] = '-';
+    memcpy(to + 9, digits + 8, 4);
+    to[13] = '-';
+    memcpy(to + 14, digits + 12, 4);
+    to[18] = '-';
+    memcpy(to + 19, digits + 16, 4);
+    to[23] = '-';
+    memcpy(to + 24, digits + 20, 8);
+    memcpy(to + 32, digits + 28, 4);
+}
+
+static int make_uuid(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id *id)
+{
+    struct ticker *const ticker = take_ticker(ids->tickers, ctx);
+    uint64_t random;
+    uint8_t bytes[16];
+
+    if (!ticker || cmw_ctx_random(ctx, &random, sizeof random) != 0)
+        return -1;
+    const uint64_t tick = next_tick(ticker, cmw_ctx_wall_ns(ctx) / 1000000, random);
+    store_big(bytes, (tick & ~UINT64_C(0xfff)) << 4 | 0x7000 | (tick & 0xfff));
+    store_big(bytes + 8, UINT64_C(1) << 63 | random >> 2);
+    write_uuid(id->room, bytes);
+    id->len = 36;
+    return 0;
+}
+
+static int make_hex(cmw_ctx *ctx, cmw_request_id *id)
+{
+    uint8_t bytes[16];
+
+    if (cmw_ctx_random(ctx, bytes, sizeof bytes) != 0)
+        return -1;
+    cmw__hex16(id->room, bytes);
+    id->len = 32;
+    return 0;
+}
+
+/* ---- Ids that come in ------------------------------------------------------------------- */
+
+static int is_allowed(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
+           c == '_' || c == '-' || c == '=';
+}
+
+static int is_acceptable(const struct request_id *ids, cmw_str text)
+{
+    if (text.len == 0 || text.len > ids->max_length)
         return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.data[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-              c == '.' || c == '_' || c == '-'))
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_allowed(text.data[i]))
             return 0;
-    }
     return 1;
 }
 
-/* The incoming id, if it may be kept; else NULL. */
-static const cmw_header *find_incoming(const struct request_id *ids, cmw_request *request)
+static inline const cmw_header *find_incoming(const struct request_id *ids, cmw_request *request)
 {
-    if (!ids->trust_incoming)
-        return NULL;
-    const cmw_header *header = cmw_request_header(request, CMW_HDR_X_REQUEST_ID);
-    if (!header || !is_acceptable(header->value) ||
-        cmw_request_next_header(request, CMW_HDR_X_REQUEST_ID, header))
-        return NULL;
-    return header;
+    return ids->header_id != CMW_HDR_OTHER ? cmw_request_header(request, ids->header_id)
+                                           : cmw_request_header_named(request, ids->header);
 }
 
-static void make_id(struct request_id *ids, cmw_request_id *id)
+static size_t count_named(const struct request_id *ids, const cmw_request *request)
 {
-    const uint64_t count = atomic_fetch_add_explicit(&ids->counter, 1, memory_order_relaxed);
-    write_hex(id->text, ids->instance);
-    write_hex(id->text + 16, permute(count, ids->key));
-    id->len = 32;
+    size_t count;
+    size_t found = 0;
+    const cmw_header *headers = cmw_request_headers(request, &count);
+
+    for (size_t i = 0; i < count; i++)
+        found += (size_t)cmw_str_equals_fold(headers[i].name, ids->header);
+    return found;
 }
 
-/* The request's id, made on the first ask; NULL without memory. */
-static const cmw_request_id *id_of(struct request_id *ids, cmw_ctx *ctx)
+/* The peer is asked, not the client: it is the peer who wrote the field. */
+static int is_trusted(const struct request_id *ids, const cmw_request *request)
 {
-    cmw_request_id *id = cmw_ctx_slot(ctx, ids->slot);
-    if (id)
-        return id;
-    id = cmw_ctx_set_slot(ctx, ids->slot);
+    return ids->trusts_all ||
+           (ids->trusts_some && cmw_network_set_contains(ids->trusted, cmw_request_peer(request)));
+}
+
+static int keeps(const struct request_id *ids, const cmw_request *request,
+                 const cmw_header *incoming)
+{
+    return is_trusted(ids, request) && is_acceptable(ids, incoming->value) &&
+           count_named(ids, request) == 1;
+}
+
+/* ---- Requests --------------------------------------------------------------------------- */
+
+/* Choose the request's id, into its slot; NULL without memory or random bytes. */
+static const cmw_request_id *choose(const struct request_id *ids, cmw_ctx *ctx,
+                                    const cmw_header *incoming)
+{
+    cmw_request_id *id = cmw_ctx_set_slot(ctx, ids->slot);
+
     if (!id)
         return NULL;
-    const cmw_header *incoming = find_incoming(ids, cmw_ctx_request(ctx));
-    if (incoming) {
-        memcpy(id->text, incoming->value.data, incoming->value.len);
+    if (incoming && keeps(ids, cmw_ctx_request(ctx), incoming)) {
+        id->text = incoming->value.data;
         id->len = (uint32_t)incoming->value.len;
-    } else {
-        make_id(ids, id);
+        return id;
     }
-    return id;
+    id->text = id->room;
+    const int rc = ids->format == CMW_REQUEST_ID_HEX ? make_hex(ctx, id) : make_uuid(ids, ctx, id);
+    return rc == 0 ? id : NULL;
 }
 
+/* A second instance, with another field, takes over the id of the first. */
 static int on_pre_route(void *self, cmw_ctx *ctx)
 {
-    return id_of(self, ctx) ? CMW_CONTINUE : CMW_ERROR;
-}
+    const struct request_id *ids = self;
+    cmw_request *request = cmw_ctx_request(ctx);
+    const cmw_header *incoming = find_incoming(ids, request);
+    const cmw_request_id *id = cmw_ctx_slot(ctx, ids->slot);
 
-/* Here and not in pre_route, which a request over its limits never sees. */
-static int on_post_route(void *self, cmw_ctx *ctx)
-{
-    const cmw_request_id *id = id_of(self, ctx);
-
-    return id && cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_X_REQUEST_ID,
-                                  cmw_str_make(id->text, id->len)) == 0
+    if (!id)
+        id = choose(ids, ctx, incoming);
+    if (!id)
+        return CMW_ERROR;
+    if (!incoming || id->text == incoming->value.data)
+        return CMW_CONTINUE;
+    return cmw_request_set_header(request, ids->header, cmw_str_make(id->text, id->len)) == 0
                ? CMW_CONTINUE
                : CMW_ERROR;
 }
 
+/* Here and not in pre_route: what the handler sets is replaced, and a request over its limits never
+ * sees pre_route. */
+static int on_post_route(void *self, cmw_ctx *ctx)
+{
+    const struct request_id *ids = self;
+    cmw_response *response = cmw_ctx_response(ctx);
+    const cmw_request_id *id = cmw_ctx_slot(ctx, ids->slot);
+
+    if (!id)
+        id = choose(ids, ctx, find_incoming(ids, cmw_ctx_request(ctx)));
+    if (!id)
+        return CMW_ERROR;
+    const cmw_str text = cmw_str_make(id->text, id->len);
+    const int rc = ids->header_id != CMW_HDR_OTHER
+                       ? cmw_response_set(response, ids->header_id, text)
+                       : cmw_response_set_named(response, ids->header, text);
+    return rc == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
+/* ---- Configuration ---------------------------------------------------------------------- */
+
+static size_t tickers_bytes(uint32_t limit)
+{
+    return sizeof(struct tickers) + limit * sizeof(struct ticker *);
+}
+
+static int create_tickers(void *self, void **object)
+{
+    cmw_engine *engine = self;
+    cmw_pool *pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
+    const uint32_t limit = cmw_engine_worker_limit(engine);
+    struct tickers *tickers = cmw_pool_alloc(pool, tickers_bytes(limit), 0);
+
+    if (!tickers)
+        return CMW_ERR_NOMEM;
+    memset(tickers, 0, tickers_bytes(limit));
+    tickers->pool = pool;
+    tickers->limit = limit;
+    *object = tickers;
+    return 0;
+}
+
+static void destroy_tickers(void *self, void *object)
+{
+    struct tickers *tickers = object;
+
+    (void)self;
+    for (uint32_t i = 0; i < tickers->limit; i++)
+        if (tickers->at[i])
+            cmw_pool_free(tickers->pool, tickers->at[i], TICKER_BYTES, TICKER_BYTES);
+    cmw_pool_free(tickers->pool, tickers, tickers_bytes(tickers->limit), 0);
+}
+
+static int retain_tickers(struct request_id *ids, const char *name)
+{
+    cmw_state_config state;
+    void *object;
+
+    cmw_state_config_init(&state);
+    state.kind = "request_id";
+    state.name = name;
+    state.create = create_tickers;
+    state.destroy = destroy_tickers;
+    state.self = ids->engine;
+    const int rc = cmw_state_retain(ids->engine, &object, &state);
+    if (rc == 0)
+        ids->tickers = object;
+    return rc;
+}
+
 static void destroy(void *self)
 {
-    struct request_id *ids = self;
-    cmw_pool_free(ids->pool, ids, sizeof *ids, 64);
+    const struct request_id *ids = self;
+    cmw_state_release(ids->engine, ids->tickers);
+    cmw_arena_destroy(ids->arena);
+}
+
+static int no_memory(cmw_diag *diag)
+{
+    return cmw_diag_set(diag, CMW_ERR_NOMEM, "request_id: no memory");
+}
+
+static int take_header(struct request_id *ids, const char *header, cmw_diag *diag)
+{
+    const cmw_str name = header ? cmw_str_cstr(header) : CMW_STR("X-Request-ID");
+    const int rc = cmw_response_check_field(name, CMW_STR("x"));
+
+    if (rc == CMW_ERR_ARG)
+        return cmw_diag_set(diag, rc, "request_id: header: '%s' is the library's own field",
+                            header);
+    if (rc != 0)
+        return cmw_diag_set(diag, rc, "request_id: header: '%s' is not the name of a field",
+                            header ? header : "");
+    if (cmw_arena_dup(ids->arena, &ids->header, name) != 0)
+        return no_memory(diag);
+    ids->header_id = cmw_header_id_find(name);
+    return 0;
+}
+
+static int take_networks(struct request_id *ids, const cmw_request_id_config *config,
+                         cmw_diag *diag)
+{
+    cmw_network_set *set;
+    cmw_diag why = {0};
+    const int rc = cmw_network_set_create(&set, ids->arena, config->trust_networks,
+                                          config->trust_network_count, &why);
+
+    if (rc == CMW_ERR_NOMEM)
+        return no_memory(diag);
+    if (rc != 0)
+        return cmw_diag_set(diag, rc, "request_id: trust_incoming: %s", why.message);
+    ids->trusted = set;
+    ids->trusts_some = config->trust_network_count > 0;
+    ids->trusts_all = config->trust_incoming != 0;
+    return 0;
+}
+
+static int check_config(const cmw_request_id_config *config, cmw_diag *diag)
+{
+    if (config->max_length < 1 || config->max_length > 4096)
+        return cmw_diag_set(diag, CMW_ERR_ARG, "request_id: max_length: %lld is not in 1 to 4096",
+                            (long long)config->max_length);
+    if (config->format != CMW_REQUEST_ID_UUID && config->format != CMW_REQUEST_ID_HEX)
+        return cmw_diag_set(diag, CMW_ERR_ARG, "request_id: format: there is none with number %d",
+                            config->format);
+    if (config->trust_incoming && config->trust_network_count > 0)
+        return cmw_diag_set(diag, CMW_ERR_ARG,
+                            "request_id: trust_incoming: either everyone or a list of networks");
+    return 0;
+}
+
+static int fill(struct request_id *ids, const cmw_request_id_config *config, const char *name,
+                cmw_diag *diag)
+{
+    int rc = take_header(ids, config->header, diag);
+    if (rc == 0)
+        rc = take_networks(ids, config, diag);
+    if (rc != 0)
+        return rc;
+    ids->max_length = (size_t)config->max_length;
+    ids->format = config->format;
+    rc = cmw_slot_declare(ids->engine, &ids->slot, "request_id", sizeof(cmw_request_id), NULL);
+    if (rc == CMW_ERR_CONFLICT)
+        return cmw_diag_set(diag, rc, "request_id: slot 'request_id' has another shape");
+    if (rc == 0)
+        rc = retain_tickers(ids, name ? name : "request_id");
+    return rc == 0 ? 0 : cmw_diag_set(diag, rc, "request_id: %s", cmw_error_text(rc));
 }
 
 int cmw_request_id_create(cmw_engine *engine, cmw_middleware *middleware,
                           const cmw_request_id_config *config, cmw_diag *diag)
 {
-    cmw_slot slot;
-    uint64_t random[3];
+    cmw_request_id_config ours;
+    cmw_arena *arena;
 
     if (!engine || !middleware)
         return CMW_ERR_ARG;
-    if (config && config->size != sizeof *config)
-        return cmw_diag_set(diag, CMW_ERR_VERSION, "request_id: call cmw_request_id_config_init");
-    if (cmw_random_bytes(random, sizeof random) != 0)
-        return cmw_diag_set(diag, CMW_ERR_IO, "request_id: the system gives no random bytes");
-    const int rc = cmw_slot_declare(engine, &slot, "request_id", sizeof(cmw_request_id), NULL);
+    cmw_request_id_config_init(&ours);
+    if (cmw_config_adopt(&ours, config) != 0)
+        return cmw_diag_set(diag, CMW_ERR_VERSION, "request_id: the config is of a newer version");
+    int rc = check_config(&ours, diag);
     if (rc != 0)
-        return cmw_diag_set(diag, rc, "request_id: slot 'request_id' has another shape");
-
-    cmw_pool *pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
-    struct request_id *ids = cmw_pool_alloc(pool, sizeof *ids, 64);
+        return rc;
+    struct request_id *ids = cmw__builtin_alloc(engine, &arena, sizeof *ids, "request_id", diag);
     if (!ids)
-        return cmw_diag_set(diag, CMW_ERR_NOMEM, "request_id: no memory");
-    memset(ids, 0, sizeof *ids);
-    atomic_init(&ids->counter, 0);
-    ids->pool = pool;
-    ids->instance = random[0];
-    ids->key[0] = random[1];
-    ids->key[1] = random[2];
-    ids->slot = slot;
-    ids->trust_incoming = config ? config->trust_incoming : 0;
+        return CMW_ERR_NOMEM;
+    ids->arena = arena;
+    ids->engine = engine;
+    rc = fill(ids, &ours, middleware->name, diag);
+    if (rc != 0) {
+        destroy(ids);
+        return rc;
+    }
 
     middleware->kind = "request_id";
     middleware->priority = 100;
@@ -151,9 +400,11 @@ int cmw_request_id_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
     middleware->post_route = on_post_route;
-    cmw_middleware_provides(middleware, slot);
+    cmw_middleware_provides(middleware, ids->slot);
     return 0;
 }
+
+/* ---- The kind --------------------------------------------------------------------------- */
 
 static int create(cmw_engine *engine, cmw_middleware *middleware, const void *config,
                   cmw_diag *diag)
@@ -167,16 +418,35 @@ static void config_init(void *config)
 }
 
 static const cmw_option options[] = {
+    {.name = "header",
+     .type = CMW_OPTION_TEXT,
+     .offset = offsetof(cmw_request_id_config, header),
+     .help = "Name of the field, in requests and responses"},
     {.name = "trust_incoming",
      .type = CMW_OPTION_BOOL,
      .offset = offsetof(cmw_request_id_config, trust_incoming),
-     .help = "Keep a valid X-Request-ID of the request; only behind a proxy of one's own"},
+     .help = "Keep a good id of the request, whoever sends it: behind a proxy of one's own only"},
+    {.name = "trust_incoming",
+     .type = CMW_OPTION_TEXT_LIST,
+     .offset = offsetof(cmw_request_id_config, trust_networks),
+     .help = "Networks whose peers' good ids are kept"},
+    {.name = "max_length",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(cmw_request_id_config, max_length),
+     .min = 1,
+     .max = 4096,
+     .help = "Longest id that is kept"},
+    {.name = "format",
+     .type = CMW_OPTION_CHOICE,
+     .offset = offsetof(cmw_request_id_config, format),
+     .choices = "uuid|hex",
+     .help = "How ids look that are made here"},
 };
 
 const cmw_kind cmw__kind_request_id = {
     .size = sizeof(cmw_kind),
     .name = "request_id",
-    .summary = "An id for each request, in a slot and in X-Request-ID",
+    .summary = "An id for each request, in a slot, the request and the response",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .config_size = sizeof(cmw_request_id_config),

@@ -373,18 +373,21 @@ uint64_t cmw_ctx_now_ns(cmw_ctx *ctx)
     return cmw__engine_clock(ctx->worker->engine);
 }
 
-/* How long a reading of the wall clock is good for. */
-#define WALL_FRESH_NS UINT64_C(100000000)
+/* For which requests a reading of the wall clock is good: those that began up to 100 ms after it,
+ * or up to an hour before. */
+#define WALL_AFTER_NS UINT64_C(100000000)
+#define WALL_BEFORE_NS UINT64_C(3600000000000)
 
 uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx)
 {
     cmw_worker *worker = ctx->worker;
     const uint64_t begin = cmw_ctx_begin_ns(ctx);
 
-    /* A host's time that goes back wraps around and is as good as old. */
-    if (worker->wall_ns == 0 || begin - worker->wall_read_ns > WALL_FRESH_NS) {
+    /* Modulo 2^64, so that what is before the reading needs no case of its own. */
+    if (worker->wall_ns == 0 ||
+        begin - worker->wall_read_ns + WALL_BEFORE_NS > WALL_AFTER_NS + WALL_BEFORE_NS) {
         worker->wall_ns = worker->engine->wall_clock_ns(worker->engine->clock_self);
-        worker->wall_read_ns = begin;
+        worker->wall_read_ns = cmw__engine_clock(worker->engine);
     }
     return worker->wall_ns + (begin - worker->wall_read_ns);
 }
@@ -392,6 +395,21 @@ uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx)
 uint32_t cmw_ctx_route(const cmw_ctx *ctx)
 {
     return ctx->route == CMW_NONE ? CMW_NONE : ctx->plan->routes[ctx->route].id;
+}
+
+void cmw_ctx_set_body_sent(cmw_ctx *ctx, uint64_t bytes)
+{
+    ctx->body_sent = bytes;
+    ctx->traces |= CMW__CTX_BODY_COUNTED;
+}
+
+uint64_t cmw_ctx_body_sent(const cmw_ctx *ctx)
+{
+    if (ctx->traces & CMW__CTX_BODY_COUNTED)
+        return ctx->body_sent;
+    if (ctx->state != CMW__CTX_ENDING)
+        return 0;
+    return ctx->reason == CMW_END_SENT ? cmw_response_body(&ctx->response).len : CMW_LENGTH_UNKNOWN;
 }
 
 const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx)

@@ -54,7 +54,8 @@ enum {
     CMW__CTX_ARMED = 1 << 3,        /* its cell waits for a resume */
     CMW__CTX_PARKED = 1 << 4,       /* it is suspended, at `parked` */
     CMW__CTX_TIMED = 1 << 5,        /* it is in the worker's heap of deadlines */
-    CMW__CTX_CANCELLED = 1 << 6     /* for `cancel_reason` */
+    CMW__CTX_CANCELLED = 1 << 6,    /* for `cancel_reason` */
+    CMW__CTX_BODY_COUNTED = 1 << 7  /* the host said how much of the body it sent */
 };
 
 /* A worker's shard of a plan's statistics, and how many of its contexts run on the plan. */
@@ -104,6 +105,7 @@ struct cmw_ctx {
     uint64_t early;           /* classes decided before the match point: asked, */
     uint64_t early_holds;     /* and what was found */
     uint64_t body_limit;      /* if BODY_LIMITED */
+    uint64_t body_sent;       /* if BODY_COUNTED */
     struct cmw__parked parked;
     uint32_t timer;         /* if TIMED: index in the heap */
     uint32_t cancel_reason; /* if CANCELLED */

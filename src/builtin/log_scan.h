@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copying text while looking for bytes that a log line cannot hold as they are: what is below
+ * `floor` (0x20 or 0x21), above 0x7E, a quote or a backslash.
+ *
+ * SSE2 is part of every x86-64; elsewhere plain loops do it.
+ */
+#ifndef CMW_BUILTIN_LOG_SCAN_H
+#define CMW_BUILTIN_LOG_SCAN_H
+
+#include <stddef.h>
+#include <string.h>
+
+static inline int cmw__log_is_odd(char c, char floor)
+{
+    return (signed char)c < (signed char)floor || c == 0x7f || c == '"' || c == '\\';
+}
+
+/* For short text: byte after byte. */
+static inline int cmw__log_copy_bytes(char *to, const char *text, size_t len, char floor)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (cmw__log_is_odd(text[i], floor))
+            return 1;
+        to[i] = text[i];
+    }
+    return 0;
+}
+
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+
+/* What was seen so far: of the bytes minus the floor the largest, and quotes and backslashes. */
+struct cmw__log_seen {
+    __m128i largest, marks;
+};
+
+static inline void cmw__log_look(struct cmw__log_seen *seen, __m128i block, __m128i floor)
+{
+    const __m128i quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    const __m128i backslashes = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    seen->largest = _mm_max_epu8(seen->largest, _mm_sub_epi8(block, floor));
+    seen->marks = _mm_or_si128(seen->marks, _mm_or_si128(quotes, backslashes));
+}
+
+static inline void cmw__log_copy16(struct cmw__log_seen *seen, char *to, const char *text,
+                                   __m128i floor)
+{
+    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+    _mm_storeu_si128((__m128i *)(void *)to, block);
+    cmw__log_look(seen, block, floor);
+}
+
+/* 8 to 15 bytes: two halves that may overlap. */
+static inline void cmw__log_copy8(struct cmw__log_seen *seen, char *to, const char *text,
+                                  size_t len, __m128i floor)
+{
+    const __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)text);
+    const __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(text + len - 8));
+    _mm_storel_epi64((__m128i *)(void *)to, first);
+    _mm_storel_epi64((__m128i *)(void *)(to + len - 8), last);
+    cmw__log_look(seen, _mm_unpacklo_epi64(first, last), floor);
+}
+
+/* Copy; 1 if there is an odd byte, and then the copy is of no use. The last block of a long text
+ * overlaps the one before. */
+static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
+{
+    struct cmw__log_seen seen = {_mm_setzero_si128(), _mm_setzero_si128()};
+    const __m128i floors = _mm_set1_epi8(floor);
+
+    if (len < 8)
+        return cmw__log_copy_bytes(to, text, len, floor);
+    if (len < 16) {
+        cmw__log_copy8(&seen, to, text, len, floors);
+    } else {
+        const size_t last = len - 16;
+        cmw__log_copy16(&seen, to + last, text + last, floors);
+        for (size_t i = 0; i < last; i += 16)
+            cmw__log_copy16(&seen, to + i, text + i, floors);
+    }
+    const __m128i excess = _mm_subs_epu8(seen.largest, _mm_set1_epi8((char)(0x7e - floor)));
+    const __m128i fine = _mm_cmpeq_epi8(_mm_or_si128(excess, seen.marks), _mm_setzero_si128());
+    return _mm_movemask_epi8(fine) != 0xffff;
+}
+#else
+static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
+{
+    return cmw__log_copy_bytes(to, text, len, floor);
+}
+#endif
+
+#endif /* CMW_BUILTIN_LOG_SCAN_H */

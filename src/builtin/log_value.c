@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+/* The values of log lines: one function for each directive. */
+#include "log_format.h"
+
+#include <catzilla/builtin/request_id.h>
+
+#include "log_number.h"
+
+/* ---- How values are written ------------------------------------------------------------- */
+
+static char *put_literal(char *to, cmw_str text)
+{
+    memcpy(to, text.data, text.len);
+    return to + text.len;
+}
+
+static char *put_missing(char *to, const struct cmw__log_piece *piece)
+{
+    if (piece->mode == CMW__LOG_MODE_JSON)
+        return put_literal(to, CMW_STR("null"));
+    *to = '-';
+    return to + 1;
+}
+
+static enum cmw__log_escape escape_of(const struct cmw__log_piece *piece)
+{
+    static const enum cmw__log_escape escapes[] = {
+        [CMW__LOG_MODE_BARE] = CMW__LOG_BARE,
+        [CMW__LOG_MODE_QUOTED] = CMW__LOG_QUOTED,
+        [CMW__LOG_MODE_JSON] = CMW__LOG_JSON,
+        [CMW__LOG_MODE_LOGFMT] = CMW__LOG_QUOTED,
+    };
+    return escapes[piece->mode];
+}
+
+static char *put_quote_if(char *to, int is_quoted)
+{
+    *to = '"';
+    return to + is_quoted;
+}
+
+/* What the library makes itself: it needs no escaping. */
+static char *put_token(char *to, cmw_str text, const struct cmw__log_piece *piece)
+{
+    const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
+
+    to = put_quote_if(to, is_quoted);
+    to = put_literal(to, text);
+    return put_quote_if(to, is_quoted);
+}
+
+/* Foreign text, cut at the format's limit. */
+static char *put_cut(char *to, cmw_str text, int is_url, const struct cmw__log_piece *piece,
+                     const struct cmw__log_line *line)
+{
+    const size_t cap = line->format->max_text;
+    const cmw_str shown = cmw_str_make(text.data, text.len < cap ? text.len : cap);
+
+    to = is_url ? cmw__log_url(to, shown, escape_of(piece), &line->format->keys)
+                : cmw__log_text(to, shown, escape_of(piece));
+    return text.len > cap ? put_literal(to, CMW_STR("...")) : to;
+}
+
+static char *put_text(char *to, cmw_str text, const struct cmw__log_piece *piece,
+                      const struct cmw__log_line *line)
+{
+    const int is_quoted = piece->mode >= CMW__LOG_MODE_JSON;
+
+    if (!text.data || (text.len == 0 && piece->mode == CMW__LOG_MODE_BARE))
+        return put_missing(to, piece);
+    to = put_quote_if(to, is_quoted);
+    to = put_cut(to, text, piece->is_url, piece, line);
+    return put_quote_if(to, is_quoted);
+}
+
+/* ---- Who -------------------------------------------------------------------------------- */
+
+static char *put_address(char *to, const cmw_address *address, const struct cmw__log_piece *piece)
+{
+    const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
+
+    if (address->family == CMW_ADDRESS_NONE)
+        return put_missing(to, piece);
+    to = put_quote_if(to, is_quoted);
+    to = address->family == CMW_ADDRESS_V4 ? cmw__put_ipv4(to, address->bytes)
+                                           : to + cmw_address_format(address, to);
+    return put_quote_if(to, is_quoted);
+}
+
+static char *put_client(char *to, const struct cmw__log_piece *piece,
+                        const struct cmw__log_line *line)
+{
+    return put_address(to, cmw_request_client_address(line->request), piece);
+}
+
+static char *put_peer(char *to, const struct cmw__log_piece *piece,
+                      const struct cmw__log_line *line)
+{
+    return put_address(to, cmw_request_peer(line->request), piece);
+}
+
+static char *put_nothing(char *to, const struct cmw__log_piece *piece,
+                         const struct cmw__log_line *line)
+{
+    (void)line;
+    return put_missing(to, piece);
+}
+
+static char *put_user(char *to, const struct cmw__log_piece *piece,
+                      const struct cmw__log_line *line)
+{
+    const cmw_principal *principal = cmw_ctx_slot(line->ctx, line->format->principal);
+
+    return principal && principal->id.len > 0 ? put_text(to, principal->id, piece, line)
+                                              : put_missing(to, piece);
+}
+
+static char *put_request_id(char *to, const struct cmw__log_piece *piece,
+                            const struct cmw__log_line *line)
+{
+    const cmw_request_id *id = cmw_ctx_slot(line->ctx, line->format->request_id);
+
+    return id ? put_text(to, cmw_str_make(id->text, id->len), piece, line) : put_missing(to, piece);
+}
+
+/* ---- When ------------------------------------------------------------------------------- */
+
+enum { NS = 1000000000 };
+
+/* Year, month (1..12) and day of a number of days since 1970-01-01, by eras of 400 years that begin
+ * on a 1st of March. */
+static void civil_of(uint64_t days, unsigned *year, unsigned *month, unsigned *day)
+{
+    const uint64_t shifted = days + 719468;
+    const unsigned era = (unsigned)(shifted / 146097);
+    const unsigned of_era = (unsigned)(shifted % 146097);
+    const unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    const unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const unsigned month_from_march = (5 * of_year + 2) / 153;
+
+    *day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    *month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+    *year = era * 400 + year_of_era + (*month <= 2);
+}
+
+static char *put_year(char *to, unsigned year)
+{
+    to = cmw__put_digits2(to, year / 100 % 100);
+    return cmw__put_digits2(to, year % 100);
+}
+
+/* hh:mm:ss */
+static char *put_time_of_day(char *to, unsigned second)
+{
+    to = cmw__put_digits2(to, second / 3600);
+    *to++ = ':';
+    to = cmw__put_digits2(to, second / 60 % 60);
+    *to++ = ':';
+    return cmw__put_digits2(to, second % 60);
+}
+
+static void set_clock(struct cmw__log_clock *clock, uint64_t second)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    unsigned year, month, day;
+    char *to = clock->common;
+
+    civil_of(second / 86400, &year, &month, &day);
+    *to++ = '[';
+    to = cmw__put_digits2(to, day);
+    *to++ = '/';
+    to = put_literal(to, cmw_str_make(months + (size_t)3 * (month - 1), 3));
+    *to++ = '/';
+    to = put_year(to, year);
+    *to++ = ':';
+    to = put_time_of_day(to, (unsigned)(second % 86400));
+    (void)put_literal(to, CMW_STR(" +0000]"));
+
+    to = put_year(clock->iso, year);
+    *to++ = '-';
+    to = cmw__put_digits2(to, month);
+    *to++ = '-';
+    to = cmw__put_digits2(to, day);
+    *to++ = 'T';
+    to = put_time_of_day(to, (unsigned)(second % 86400));
+    *to = '.';
+    clock->second = second;
+}
+
+/* The clock, set to the second in which the request began, and the ns within it. */
+static inline struct cmw__log_clock *clock_of(const struct cmw__log_line *line, unsigned *ns)
+{
+    const uint64_t wall_ns = cmw_ctx_wall_ns(line->ctx);
+    const uint64_t second = wall_ns / NS;
+
+    *ns = (unsigned)(wall_ns % NS);
+    if (line->clock->second != second)
+        set_clock(line->clock, second);
+    return line->clock;
+}
+
+static char *put_time(char *to, const struct cmw__log_piece *piece,
+                      const struct cmw__log_line *line)
+{
+    unsigned ns;
+    const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
+    const struct cmw__log_clock *clock = clock_of(line, &ns);
+
+    to = put_quote_if(to, is_quoted);
+    memcpy(to, clock->common, sizeof clock->common);
+    return put_quote_if(to + sizeof clock->common, is_quoted);
+}
+
+static char *put_time_iso(char *to, const struct cmw__log_piece *piece,
+                          const struct cmw__log_line *line)
+{
+    const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
+    unsigned ns;
+    const struct cmw__log_clock *clock = clock_of(line, &ns);
+
+    to = put_quote_if(to, is_quoted);
+    memcpy(to, clock->iso, sizeof clock->iso);
+    to = cmw__put_digits3(to + sizeof clock->iso, ns / 1000000);
+    *to++ = 'Z';
+    return put_quote_if(to, is_quoted);
+}
+
+static char *put_wall(char *to, const struct cmw__log_line *line, uint64_t unit_ns)
+{
+    return cmw__put_number(to, cmw_ctx_wall_ns(line->ctx) / unit_ns);
+}
+
+static char *put_time_s(char *to, const struct cmw__log_piece *piece,
+                        const struct cmw__log_line *line)
+{
+    (void)piece;
+    return put_wall(to, line, NS);
+}
+
+static char *put_time_ms(char *to, const struct cmw__log_piece *piece,
+                         const struct cmw__log_line *line)
+{
+    (void)piece;
+    return put_wall(to, line, 1000000);
+}
+
+static char *put_time_us(char *to, const struct cmw__log_piece *piece,
+                         const struct cmw__log_line *line)
+{
+    (void)piece;
+    return put_wall(to, line, 1000);
+}
+
+static char *put_elapsed(char *to, const struct cmw__log_line *line, uint64_t unit_ns)
+{
+    const uint64_t begin = cmw_ctx_begin_ns(line->ctx);
+    const uint64_t now = cmw_ctx_now_ns(line->ctx);
+    return cmw__put_number(to, now > begin ? (now - begin) / unit_ns : 0);
+}
+
+static char *put_elapsed_s(char *to, const struct cmw__log_piece *piece,
+                           const struct cmw__log_line *line)
+{
+    (void)piece;
+    return put_elapsed(to, line, NS);
+}
+
+static char *put_elapsed_ms(char *to, const struct cmw__log_piece *piece,
+                            const struct cmw__log_line *line)
+{
+    (void)piece;
+    return put_elapsed(to, line, 1000000);
+}
+
+static char *put_elapsed_us(char *to, const struct cmw__log_piece *piece,
+                            const struct cmw__log_line *line)
+{
+    (void)piece;
+    return put_elapsed(to, line, 1000);
+}
+
+/* ---- What was asked --------------------------------------------------------------------- */
+
+static char *put_method(char *to, const struct cmw__log_piece *piece,
+                        const struct cmw__log_line *line)
+{
+    return put_text(to, cmw_request_method(line->request), piece, line);
+}
+
+static char *put_target(char *to, const struct cmw__log_piece *piece,
+                        const struct cmw__log_line *line)
+{
+    return put_text(to, cmw_request_raw_target(line->request), piece, line);
+}
+
+static char *put_path(char *to, const struct cmw__log_piece *piece,
+                      const struct cmw__log_line *line)
+{
+    return put_text(to, cmw_request_raw_path(line->request), piece, line);
+}
+
+static char *put_query(char *to, const struct cmw__log_piece *piece,
+                       const struct cmw__log_line *line)
+{
+    const cmw_str query = cmw_request_query(line->request);
+
+    /* With the "?" before it, of which the target has the byte. */
+    return query.len > 0 ? put_text(to, cmw_str_make(query.data - 1, query.len + 1), piece, line)
+                         : put_missing(to, piece);
+}
+
+/* "HTTP/1.1" */
+static inline char *put_version(char *to, const cmw_request *request)
+{
+    const unsigned version = cmw_request_http_version(request);
+
+    memcpy(to, "HTTP/1.1", 8);
+    if (version == 0x0101)
+        return to + 8;
+    if (version == 0 || (version & 0xff) > 9 || version > 0x9ff)
+        return to + 4; /* nobody knows which */
+    to[5] = (char)('0' + (version >> 8));
+    to[7] = (char)('0' + (version & 0xff));
+    return to + 8;
+}
+
+static char *put_protocol(char *to, const struct cmw__log_piece *piece,
+                          const struct cmw__log_line *line)
+{
+    const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
+
+    to = put_quote_if(to, is_quoted);
+    to = put_version(to, line->request);
+    return put_quote_if(to, is_quoted);
+}
+
+/* "GET /a?b HTTP/1.1" */
+static char *put_first_line(char *to, const struct cmw__log_piece *piece,
+                            const struct cmw__log_line *line)
+{
+    const int is_quoted = piece->mode >= CMW__LOG_MODE_JSON;
+
+    to = put_quote_if(to, is_quoted);
+    to = put_cut(to, cmw_request_method(line->request), 0, piece, line);
+    *to++ = ' ';
+    to = put_cut(to, cmw_request_raw_target(line->request), 1, piece, line);
+    *to++ = ' ';
+    to = put_version(to, line->request);
+    return put_quote_if(to, is_quoted);
+}
+
+static char *put_host(char *to, const struct cmw__log_piece *piece,
+                      const struct cmw__log_line *line)
+{
+    const cmw_str host = cmw_request_host(line->request);
+    return host.len > 0 ? put_text(to, host, piece, line) : put_missing(to, piece);
+}
+
+static char *put_value(char *to, cmw_str value, const struct cmw__log_piece *piece,
+                       const struct cmw__log_line *line)
+{
+    if (value.data && piece->is_secret)
+        return put_token(to, CMW_STR(CMW__LOG_REDACTED), piece);
+    return put_text(to, value, piece, line);
+}
+
+static char *put_request_field(char *to, const struct cmw__log_piece *piece,
+                               const struct cmw__log_line *line)
+{
+    const cmw_header *header = piece->id != CMW_HDR_OTHER
+                                   ? cmw_request_header(line->request, piece->id)
+                                   : cmw_request_header_named(line->request, piece->name);
+
+    if (!header)
+        return put_missing(to, piece);
+    return put_value(to, header->value.data ? header->value : CMW_STR(""), piece, line);
+}
+
+static char *put_response_field(char *to, const struct cmw__log_piece *piece,
+                                const struct cmw__log_line *line)
+{
+    const cmw_str value = piece->id != CMW_HDR_OTHER
+                              ? cmw_response_get(line->response, piece->id)
+                              : cmw_response_get_named(line->response, piece->name);
+    return put_value(to, value, piece, line);
+}
+
+/* ---- What came of it -------------------------------------------------------------------- */
+
+static char *put_number_or_missing(char *to, unsigned number, const struct cmw__log_piece *piece)
+{
+    return number > 0 ? cmw__put_small(to, number) : put_missing(to, piece);
+}
+
+static char *put_status(char *to, const struct cmw__log_piece *piece,
+                        const struct cmw__log_line *line)
+{
+    return put_number_or_missing(to, (unsigned)line->status, piece);
+}
+
+static char *put_response_status(char *to, const struct cmw__log_piece *piece,
+                                 const struct cmw__log_line *line)
+{
+    return put_number_or_missing(to, (unsigned)cmw_response_status(line->response), piece);
+}
+
+/* As %B, but "-" for none. */
+static char *put_bytes_or_dash(char *to, const struct cmw__log_piece *piece,
+                               const struct cmw__log_line *line)
+{
+    const uint64_t bytes = cmw_ctx_body_sent(line->ctx);
+    return bytes == 0 || bytes == CMW_LENGTH_UNKNOWN ? put_missing(to, piece)
+                                                     : cmw__put_number(to, bytes);
+}
+
+static char *put_bytes(char *to, const struct cmw__log_piece *piece,
+                       const struct cmw__log_line *line)
+{
+    const uint64_t bytes = cmw_ctx_body_sent(line->ctx);
+    return bytes == CMW_LENGTH_UNKNOWN ? put_missing(to, piece) : cmw__put_number(to, bytes);
+}
+
+static char *put_reason(char *to, const struct cmw__log_piece *piece,
+                        const struct cmw__log_line *line)
+{
+    return put_token(to, cmw_str_cstr(cmw_end_reason_name(line->reason)), piece);
+}
+
+static char *put_route(char *to, const struct cmw__log_piece *piece,
+                       const struct cmw__log_line *line)
+{
+    const uint32_t route = cmw_ctx_route(line->ctx);
+    return route == CMW_NONE ? put_missing(to, piece) : cmw__put_number(to, route);
+}
+
+/* ---- The table -------------------------------------------------------------------------- */
+
+static const struct cmw__log_directive directives[] = {
+    {'a', NULL, put_client, 0},
+    {'a', "c", put_peer, 0},
+    {'h', NULL, put_client, 0},
+    {'l', NULL, put_nothing, 0},
+    {'u', NULL, put_user, 1},
+    {'t', NULL, put_time, 0},
+    {'t', "iso", put_time_iso, 0},
+    {'t', "sec", put_time_s, 0},
+    {'t', "msec", put_time_ms, 0},
+    {'t', "usec", put_time_us, 0},
+    {'r', NULL, put_first_line, 2},
+    {'r', "target", put_target, 1},
+    {'m', NULL, put_method, 1},
+    {'U', NULL, put_path, 1},
+    {'q', NULL, put_query, 1},
+    {'H', NULL, put_protocol, 0},
+    {'V', NULL, put_host, 1},
+    {'s', NULL, put_status, 0},
+    {'s', "response", put_response_status, 0},
+    {'b', NULL, put_bytes_or_dash, 0},
+    {'B', NULL, put_bytes, 0},
+    {'D', NULL, put_elapsed_us, 0},
+    {'T', NULL, put_elapsed_s, 0},
+    {'T', "s", put_elapsed_s, 0},
+    {'T', "ms", put_elapsed_ms, 0},
+    {'T', "us", put_elapsed_us, 0},
+    {'i', "*", put_request_field, 1},
+    {'o', "*", put_response_field, 1},
+    {'X', NULL, put_reason, 0},
+    {'L', NULL, put_request_id, 1},
+    {'R', NULL, put_route, 0},
+};
+
+static int takes(const struct cmw__log_directive *directive, cmw_str argument)
+{
+    if (!directive->argument || !argument.data)
+        return !directive->argument && !argument.data;
+    return strcmp(directive->argument, "*") == 0 ||
+           cmw_str_equals(cmw_str_cstr(directive->argument), argument);
+}
+
+const struct cmw__log_directive *cmw__log_directive_find(char letter, cmw_str argument)
+{
+    for (size_t i = 0; i < sizeof directives / sizeof *directives; i++)
+        if (directives[i].letter == letter && takes(&directives[i], argument))
+            return &directives[i];
+    return NULL;
+}
