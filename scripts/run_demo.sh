@@ -62,7 +62,7 @@ show() {
 editor='Authorization: Bearer editor'
 viewer='Authorization: Bearer viewer'
 origin='Origin: https://app.example'
-show 'a health check needs no token' "$url/health"
+show 'a health check needs no token' "$url/livez"
 show 'no token: 401, with security headers, CORS and an id all the same' -H "$origin" "$url/todos"
 show 'a preflight is answered before anybody is asked for a token' -X OPTIONS -H "$origin" \
     -H 'Access-Control-Request-Method: PUT' "$url/todos"
@@ -75,8 +75,9 @@ show 'a handler that fails: 500, as problem+json' -H "$editor" "$url/_fail"
 
 printf '\n--- sixty requests at once: the limiter lets some through\n'
 for _ in $(seq 60); do
-    curl -sS -o /dev/null -w '%{http_code}\n' "$url/health"
+    curl -sS -o /dev/null -w '%{http_code}\n' -H "$viewer" "$url/todos"
 done | sort | uniq -c
+show 'what a limited client is told' -H "$viewer" "$url/todos"
 sleep 2 # until the limiter lets this client through again
 
 show 'the plan, explained' -H "$editor" "$url/_plan"
