@@ -15,7 +15,8 @@ struct command {
 static const struct command commands[] = {
     {"serve", "FILE [--threads N] [--server NAME]", "serve the file's chain over HTTP",
      "Prints the address when it listens. SIGTERM and SIGINT let requests in flight finish, then\n"
-     "end it. SIGHUP reads the file again; a file with mistakes changes nothing.\n\n"
+     "end it. SIGHUP reads the file again; a file with mistakes changes nothing. SIGUSR1 opens\n"
+     "the files of access logs anew.\n\n"
      "  --threads N    threads that serve, 1..256; default 1\n"
      "  --server NAME  the server; there is: microhttpd\n",
      command_serve},

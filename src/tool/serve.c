@@ -3,13 +3,16 @@
  * catzilla-mw serve: a chain from a file, on a server, until a signal says stop.
  *
  * Signals are blocked before there are threads and taken by the main thread, which polls the engine
- * in between: SIGTERM and SIGINT drain, SIGHUP reads the file again.
+ * in between: SIGTERM and SIGINT drain, SIGHUP reads the file again, and it and SIGUSR1 open access
+ * logs anew.
  */
 #include "tool.h"
 
 #include "address.h"
 #include "backend.h"
 #include "server.h"
+
+#include <catzilla/builtin/access_log.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -158,8 +161,21 @@ static void block_signals(sigset_t *taken)
     (void)sigaddset(taken, SIGINT);
     (void)sigaddset(taken, SIGTERM);
     (void)sigaddset(taken, SIGHUP);
+    (void)sigaddset(taken, SIGUSR1);
     (void)pthread_sigmask(SIG_BLOCK, taken, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* A log that was moved away is opened anew by the poll that follows. */
+static void reopen_logs(struct service *service)
+{
+    const int rc = cmw_access_log_reopen(service->loaded.engine);
+
+    (void)cmw_engine_poll(service->loaded.engine);
+    if (rc != 0)
+        fprintf(stderr, "%s: access logs: %s\n", service->file, cmw_error_text(rc));
+    else
+        fprintf(stderr, "%s: access logs opened anew\n", service->file);
 }
 
 static void run(struct service *service, const sigset_t *taken)
@@ -170,6 +186,8 @@ static void run(struct service *service, const sigset_t *taken)
         const int received = sigtimedwait(taken, NULL, &step);
         if (received == SIGHUP)
             reload(service);
+        if (received == SIGHUP || received == SIGUSR1)
+            reopen_logs(service);
         else if (received > 0 || (errno != EAGAIN && errno != EINTR))
             return;
         (void)cmw_engine_poll(service->loaded.engine);

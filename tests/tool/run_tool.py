@@ -149,6 +149,27 @@ def check_reload():
             expect("after another address", server.ask()[0], 204)
 
 
+def check_rotate():
+    """A log that was moved away is opened anew, by SIGUSR1 and with each reload."""
+    with Folder() as folder:
+        log = folder.file.with_name("access.log")
+        folder.write({"use": "access_log", "options": {"file": str(log)}}, backend="static:ok")
+        with Server(folder.file) as server:
+            for number, path in ((signal.SIGUSR1, "/one"), (signal.SIGHUP, "/two"), (None, "/three")):
+                server.ask("GET", path)
+                if number is None:
+                    server.end()
+                else:
+                    log.rename(log.with_name(f"old{path[1:]}.log"))
+                    server.send(number)
+                    server.lines_until("chain.json: access logs opened anew")
+            old = [log.with_name(name).read_text() for name in ("oldone.log", "oldtwo.log")]
+            new = log.read_text()
+            expect_in("the new file", "GET /three ", new)
+            found = re.findall(r"GET (/\S*) ", "".join(old) + new)
+            expect("every line once", found, ["/one", "/two", "/three"])
+
+
 class Slow:
     """A request whose head the server has, and whose body it waits for."""
 
