@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <catzilla/builtin/access_log.h>
+
 /* How long requests in flight may take to finish once no new connection is taken. */
 enum { GRACE_STEPS = 1000, GRACE_STEP_NS = 10000000 };
 
@@ -162,6 +164,14 @@ static void block_signals(sigset_t *taken)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* The plan is read anew and the log files are, too, whatever is in the plan's file. */
+static void reload_and_reopen(struct service *service)
+{
+    reload(service);
+    if (cmw_access_log_reopen(service->loaded.engine) != 0)
+        fprintf(stderr, "%s: no memory to open the log files anew\n", service->file);
+}
+
 static void run(struct service *service, const sigset_t *taken)
 {
     const struct timespec step = {0, POLL_NS};
@@ -169,7 +179,7 @@ static void run(struct service *service, const sigset_t *taken)
     for (;;) {
         const int received = sigtimedwait(taken, NULL, &step);
         if (received == SIGHUP)
-            reload(service);
+            reload_and_reopen(service);
         else if (received > 0 || (errno != EAGAIN && errno != EINTR))
             return;
         (void)cmw_engine_poll(service->loaded.engine);
