@@ -49,13 +49,32 @@ static inline char *cmw__put_number(char *to, uint64_t number)
     return to + rest;
 }
 
+#define CMW__TEN_OCTETS(tens)                                                                      \
+    tens "0.", tens "1.", tens "2.", tens "3.", tens "4.", tens "5.", tens "6.", tens "7.",        \
+        tens "8.", tens "9."
+#define CMW__HUNDRED_OCTETS(h)                                                                     \
+    CMW__TEN_OCTETS(h "0"), CMW__TEN_OCTETS(h "1"), CMW__TEN_OCTETS(h "2"),                        \
+        CMW__TEN_OCTETS(h "3"), CMW__TEN_OCTETS(h "4"), CMW__TEN_OCTETS(h "5"),                    \
+        CMW__TEN_OCTETS(h "6"), CMW__TEN_OCTETS(h "7"), CMW__TEN_OCTETS(h "8"),                    \
+        CMW__TEN_OCTETS(h "9")
+
+/* "0." to "255.", each in four bytes, so that an octet is one store; may write 3 bytes more. */
 static inline char *cmw__put_ipv4(char *to, const uint8_t *bytes)
 {
-    for (int i = 0; i < 3; i++) {
-        to = cmw__put_small(to, bytes[i]);
-        *to++ = '.';
+    static const char octets[260][4] = {
+        CMW__TEN_OCTETS(""),   CMW__TEN_OCTETS("1"),     CMW__TEN_OCTETS("2"),
+        CMW__TEN_OCTETS("3"),  CMW__TEN_OCTETS("4"),     CMW__TEN_OCTETS("5"),
+        CMW__TEN_OCTETS("6"),  CMW__TEN_OCTETS("7"),     CMW__TEN_OCTETS("8"),
+        CMW__TEN_OCTETS("9"),  CMW__HUNDRED_OCTETS("1"), CMW__TEN_OCTETS("20"),
+        CMW__TEN_OCTETS("21"), CMW__TEN_OCTETS("22"),    CMW__TEN_OCTETS("23"),
+        CMW__TEN_OCTETS("24"), CMW__TEN_OCTETS("25"),
+    };
+
+    for (int i = 0; i < 4; i++) {
+        memcpy(to, octets[bytes[i]], 4);
+        to += 2 + (bytes[i] > 9) + (bytes[i] > 99);
     }
-    return cmw__put_small(to, bytes[3]);
+    return to - 1;
 }
 
 #endif /* CMW_BUILTIN_LOG_NUMBER_H */

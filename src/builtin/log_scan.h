@@ -62,6 +62,20 @@ static inline void cmw__log_copy8(struct cmw__log_seen *seen, char *to, const ch
     cmw__log_look(seen, _mm_unpacklo_epi64(first, last), floor);
 }
 
+/* 4 to 7 bytes, likewise. */
+static inline void cmw__log_copy4(struct cmw__log_seen *seen, char *to, const char *text,
+                                  size_t len, __m128i floor)
+{
+    int first, last;
+
+    memcpy(&first, text, 4);
+    memcpy(&last, text + len - 4, 4);
+    memcpy(to, &first, 4);
+    memcpy(to + len - 4, &last, 4);
+    const __m128i both = _mm_unpacklo_epi32(_mm_cvtsi32_si128(first), _mm_cvtsi32_si128(last));
+    cmw__log_look(seen, _mm_unpacklo_epi64(both, both), floor);
+}
+
 /* Copy; 1 if there is an odd byte, and then the copy is of no use. The last block of a long text
  * overlaps the one before. */
 static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
@@ -69,9 +83,11 @@ static inline int cmw__log_copy(char *to, const char *text, size_t len, char flo
     struct cmw__log_seen seen = {_mm_setzero_si128(), _mm_setzero_si128()};
     const __m128i floors = _mm_set1_epi8(floor);
 
-    if (len < 8)
+    if (len < 4)
         return cmw__log_copy_bytes(to, text, len, floor);
-    if (len < 16) {
+    if (len < 8) {
+        cmw__log_copy4(&seen, to, text, len, floors);
+    } else if (len < 16) {
         cmw__log_copy8(&seen, to, text, len, floors);
     } else {
         const size_t last = len - 16;

@@ -177,13 +177,6 @@ static int is_secret(const struct cmw__log_keys *keys, cmw_str text, int has_per
     return 0;
 }
 
-/* A parameter of a query: where its value begins and ends. */
-struct parameter {
-    size_t value; /* `end`: it has none, or no name */
-    size_t end;
-    int is_escaped; /* there is a '%' in its name */
-};
-
 /* What a byte means between parameters. */
 enum { MEANS_NOTHING, MEANS_EQUALS, MEANS_PERCENT, MEANS_END };
 
@@ -192,49 +185,71 @@ static const unsigned char meanings[256] = {
     [';'] = MEANS_END,    ['#'] = MEANS_END,     ['?'] = MEANS_END,
 };
 
-static inline unsigned meaning(cmw_str url, size_t at)
+/* A parameter as far as it is read: where it and its value begin. */
+struct parameter {
+    size_t begin;
+    size_t value;     /* 0: it has none yet */
+    unsigned escaped; /* there is a '%' in its name */
+};
+
+/* 1 if it ends at `end` and its value is one to leave out. */
+static int hides(const struct parameter *found, cmw_str url, size_t end,
+                 const struct cmw__log_keys *keys)
 {
-    return at < url.len ? meanings[(unsigned char)url.data[at]] : MEANS_END;
+    if (found->value == 0 || found->value == end || found->value - 1 == found->begin)
+        return 0;
+    return is_secret(keys, cmw_str_make(url.data + found->begin, found->value - 1 - found->begin),
+                     found->escaped != 0);
 }
 
-static inline struct parameter read_parameter(cmw_str url, size_t from)
-{
-    struct parameter found = {0, from, 0};
-    size_t at = from;
-    unsigned means;
+/* Where a URL is written to, and how. */
+struct writing {
+    char *to;
+    cmw_str url;
+    size_t done; /* bytes of it */
+    enum cmw__log_escape escape;
+};
 
-    while ((means = meaning(url, at)) == MEANS_NOTHING || means == MEANS_PERCENT) {
-        found.is_escaped |= means == MEANS_PERCENT;
-        at++;
-    }
-    const int has_value = at > from && means == MEANS_EQUALS;
-    found.value = at + 1;
-    while (meaning(url, at) != MEANS_END)
-        at++;
-    found.end = at;
-    if (!has_value)
-        found.value = at;
-    return found;
+static void write_until(struct writing *writing, size_t end)
+{
+    writing->to = cmw__log_text(
+        writing->to, cmw_str_make(writing->url.data + writing->done, end - writing->done),
+        writing->escape);
+    writing->done = end;
+}
+
+static void leave_out(struct writing *writing, size_t value, size_t end)
+{
+    write_until(writing, value);
+    memcpy(writing->to, CMW__LOG_REDACTED, sizeof CMW__LOG_REDACTED - 1);
+    writing->to += sizeof CMW__LOG_REDACTED - 1;
+    writing->done = end;
 }
 
 /* Write all of a URL whose parameters begin at `from`. */
 static char *put_url(char *to, cmw_str url, size_t from, enum cmw__log_escape escape,
                      const struct cmw__log_keys *keys)
 {
-    size_t done = 0;
+    struct writing writing = {to, url, 0, escape};
+    struct parameter found = {from, 0, 0};
 
-    while (from < url.len) {
-        const struct parameter found = read_parameter(url, from);
-        const cmw_str name = cmw_str_make(url.data + from, found.value - from - 1);
-        if (found.value < found.end && is_secret(keys, name, found.is_escaped)) {
-            to = cmw__log_text(to, cmw_str_make(url.data + done, found.value - done), escape);
-            memcpy(to, CMW__LOG_REDACTED, sizeof CMW__LOG_REDACTED - 1);
-            to += sizeof CMW__LOG_REDACTED - 1;
-            done = found.end;
+    for (size_t at = from; at < url.len; at++) {
+        const unsigned means = meanings[(unsigned char)url.data[at]];
+        if (means == MEANS_NOTHING)
+            continue;
+        if (means == MEANS_END) {
+            if (hides(&found, url, at, keys))
+                leave_out(&writing, found.value, at);
+            found = (struct parameter){at + 1, 0, 0};
+        } else if (found.value == 0) {
+            found.escaped |= means == MEANS_PERCENT;
+            found.value = means == MEANS_EQUALS ? at + 1 : 0;
         }
-        from = found.end + 1;
     }
-    return cmw__log_text(to, cmw_str_make(url.data + done, url.len - done), escape);
+    if (hides(&found, url, url.len, keys))
+        leave_out(&writing, found.value, url.len);
+    write_until(&writing, url.len);
+    return writing.to;
 }
 
 char *cmw__log_query(char *to, cmw_str query, enum cmw__log_escape escape,

@@ -5,6 +5,7 @@
 #ifndef CATZILLA_DOCS_PRELUDE_H
 #define CATZILLA_DOCS_PRELUDE_H
 
+#include <catzilla/builtin/access_log.h>
 #include <catzilla/builtin/api_key.h>
 #include <catzilla/builtin/basic_auth.h>
 #include <catzilla/builtin/bearer.h>
