@@ -95,8 +95,11 @@ uint64_t cmw_hash_keyed(const cmw_hash_key *key, cmw_str bytes)
 
 static CMW__NOINLINE uint64_t siphash_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)
 {
-    const uint64_t words[2] = {first, second};
-    return siphash_1_3(key, cmw_str_make((const char *)words, sizeof words));
+    char bytes[16];
+
+    memcpy(bytes, &first, sizeof first);
+    memcpy(bytes + 8, &second, sizeof second);
+    return siphash_1_3(key, cmw_str_make(bytes, sizeof bytes));
 }
 
 uint64_t cmw_hash_keyed_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)

@@ -140,7 +140,7 @@ static int make_pattern(struct cmw__rate_policy *policy, cmw_arena *arena, unsig
 
 int cmw__rate_fields_finish(struct cmw__rate_fields *fields, cmw_arena *arena)
 {
-    char text[CMW_RATE_LIMITS_MAX * (sizeof fields->policy[0].item + 2 * 20 + 8)];
+    char text[CMW_RATE_LIMITS_MAX * (sizeof fields->policy[0].item + 48)];
     char *at = text;
 
     if (!(fields->styles & CMW__RATE_STYLE_DRAFTS))

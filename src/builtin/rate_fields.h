@@ -55,7 +55,7 @@ int cmw__rate_fields_add(struct cmw__rate_fields *fields, cmw_str name, uint64_t
 int cmw__rate_fields_finish(struct cmw__rate_fields *fields, cmw_arena *arena);
 
 /* Set the fields of a step of one policy, and RateLimit-Policy. 0 or an error. */
-int cmw__rate_fields_set(const struct cmw__rate_fields *fields, cmw_ctx *ctx, size_t policy,
+int cmw__rate_fields_set(const struct cmw__rate_fields *fields, cmw_ctx *ctx, size_t index,
                          const struct cmw__rate_step *step);
 /* Set Retry-After. 0 or an error. */
 int cmw__rate_fields_set_retry(cmw_response *response, uint64_t retry_ns);

@@ -71,13 +71,13 @@ static inline void cmw_rate_limit_rule_init(cmw_rate_limit_rule *rule)
 /** What a store is asked for one limit of a request. Valid during the call. */
 typedef struct cmw_rate_take {
     const char *policy_name;
+    cmw_str key; /**< each part of the key, after its length in four bytes, lowest first: no two
+                      keys have the same bytes */
+    uint64_t window_ns;
     int algorithm;  /**< cmw_rate_algorithm */
     uint32_t limit; /**< requests a window */
     uint32_t burst; /**< GCRA: capacity; else equal to `limit` */
-    uint64_t window_ns;
-    cmw_str key;   /**< each part of the key, after its length in four bytes, lowest first: no
-                        two keys have the same bytes */
-    uint32_t cost; /**< at least 1 */
+    uint32_t cost;  /**< at least 1 */
 } cmw_rate_take;
 
 /** What a store answers for one limit. */
