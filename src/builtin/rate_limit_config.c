@@ -11,7 +11,8 @@ enum { DEFAULT_LIMIT = 100, DEFAULT_WINDOW_MS = 60000, LARGE_BYTES = 4 * 1024 * 
 
 static int no_memory(cmw_diag *diag)
 {
-    return cmw_diag_set(diag, CMW_ERR_NOMEM, "rate_limit: no memory");
+    (void)cmw_diag_set(diag, CMW_ERR_NOMEM, "rate_limit: no memory");
+    return CMW_ERR_NOMEM;
 }
 
 /* ---- Numbers ---------------------------------------------------------------------------- */

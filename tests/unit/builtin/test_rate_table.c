@@ -357,6 +357,58 @@ static void threads_pass_exactly_the_limit(void **state)
     }
 }
 
+/* All threads bring the same new keys, one after the other: each passes once. */
+enum { NEW_KEYS = 20000 };
+
+struct newcomers {
+    const struct cmw__rate_table *table;
+    _Atomic uint32_t next[THREADS]; /* how far each thread is */
+    _Atomic uint32_t passed;
+};
+
+struct newcomer {
+    struct newcomers *all;
+    size_t index;
+};
+
+/* No thread is ahead of another by more than a key, so that they meet at it. */
+static void *bring(void *self)
+{
+    const struct newcomer *own = self;
+    struct newcomers *all = own->all;
+
+    for (uint32_t i = 0; i < NEW_KEYS; i++) {
+        for (size_t k = 0; k < THREADS; k++)
+            while (atomic_load(&all->next[k]) < i)
+                sched_yield();
+        if (take(all->table, HASH(i, i), S) == CMW__RATE_PASSES)
+            atomic_fetch_add(&all->passed, 1);
+        atomic_fetch_add(&all->next[own->index], 1);
+    }
+    return NULL;
+}
+
+static void a_new_key_that_threads_bring_at_once_passes_once(void **state)
+{
+    static struct newcomers all;
+    struct newcomer each[THREADS];
+    struct fixture fixture;
+    pthread_t threads[THREADS];
+
+    (void)state;
+    open_fixture(&fixture, (uint64_t)4 * NEW_KEYS);
+    memset(&all, 0, sizeof all);
+    all.table = &fixture.table;
+    for (size_t i = 0; i < THREADS; i++) {
+        each[i] = (struct newcomer){&all, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, bring, &each[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(all.passed, NEW_KEYS);
+    close_fixture(&fixture);
+}
+
 /* Keys come and go while their places are fought for: a key that has a place passes its burst and
  * what comes back, not more. Time goes on, so that places expire. */
 struct churn {
@@ -450,6 +502,7 @@ int main(void)
         cmocka_unit_test(sizes_are_powers_of_two_of_buckets),
         cmocka_unit_test(tables_at_two_addresses_are_one),
         cmocka_unit_test(threads_pass_exactly_the_limit),
+        cmocka_unit_test(a_new_key_that_threads_bring_at_once_passes_once),
         cmocka_unit_test(keys_that_fight_for_places_pass_no_more_than_their_rate),
         cmocka_unit_test(forked_processes_pass_exactly_the_limit),
     };
