@@ -9,11 +9,12 @@ import tempfile
 KEYS = {"name", "ns", "instructions", "floor_ns", "floor_instructions", "ratio", "value", "unit",
         "target", "met"}
 NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12_const",
-         "headers_12_beside", "headers_12_iovec", "headers_12_set", "request_id", "request_id_hex", "access_log", "lookup_5_ids",
+         "headers_12_beside", "headers_12_iovec", "headers_12_set", "lookup_5_ids",
          "lookup_5_raw", "arena_26", "conditions_10", "conditions_10000", "bearer", "basic_auth",
          "cors", "cors_pattern", "cors_preflight", "security_headers", "security_https",
-         "trusted_proxy_direct", "trusted_proxy_2", "ip_filter_10000", "host_allow_1000",
-         "rate_limit_hot", "rate_limit_zipf", "allocs", "rss", "context_bytes"]
+         "request_id", "request_id_hex", "access_log", "trusted_proxy_direct", "trusted_proxy_2",
+         "ip_filter_10000", "host_allow_1000", "rate_limit_hot", "rate_limit_zipf", "stack_3",
+         "stack_7", "allocs", "rss", "context_bytes"]
 
 with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "rows.json"

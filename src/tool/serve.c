@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <catzilla/builtin/access_log.h>
-
 /* How long requests in flight may take to finish once no new connection is taken. */
 enum { GRACE_STEPS = 1000, GRACE_STEP_NS = 10000000 };
 
@@ -178,11 +176,6 @@ static void reopen_logs(struct service *service)
         fprintf(stderr, "%s: access logs: %s\n", service->file, cmw_error_text(rc));
     else
         fprintf(stderr, "%s: access logs opened anew\n", service->file);
-/* The plan is read anew and the log files are, too, whatever is in the plan's file. */
-static void reload_and_reopen(struct service *service)
-    reload(service);
-    if (cmw_access_log_reopen(service->loaded.engine) != 0)
-        fprintf(stderr, "%s: no memory to open the log files anew\n", service->file);
 }
 
 static void run(struct service *service, const sigset_t *taken)
@@ -195,7 +188,6 @@ static void run(struct service *service, const sigset_t *taken)
             reload(service);
         if (received == SIGHUP || received == SIGUSR1)
             reopen_logs(service);
-            reload_and_reopen(service);
         else if (received > 0 || (errno != EAGAIN && errno != EINTR))
             return;
         (void)cmw_engine_poll(service->loaded.engine);
