@@ -135,8 +135,10 @@ def check_production_api(program):
         expect("rate limit", len(refused) > 0, True)
         expect("when to come back", refused[0]["Retry-After"], "1")
         expect("security of a 429", refused[0]["X-Frame-Options"], "SAMEORIGIN")
-    expect_in("log", "user=Edda method=POST path=/todos status=201 end=sent", server.log)
-    expect_in("log", "user=- method=GET path=/todos status=401", server.log)
+    expect_in("log", 'user="Edda" method="POST" host="127.0.0.1" target="/todos" protocol=HTTP/1.1 '
+              "status=201 reason=sent", server.log)
+    expect_in("log", 'user=- method="GET" host="127.0.0.1" target="/todos" protocol=HTTP/1.1 '
+              "status=401", server.log)
 
 
 def check_di_integration(program):
