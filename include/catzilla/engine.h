@@ -185,7 +185,9 @@ enum cmw_capability {
     CMW_CAP_NOTICE_CLIENT_GONE = 1 << 5,    /**< learns that a client left */
     CMW_CAP_DECORATE_OWN_ERRORS = 1 << 6,   /**< post_route runs for errors of its own */
     CMW_CAP_REWRITE_TARGET = 1 << 7,        /**< its router routes by the canonical path */
-    CMW_CAP_FORKS = 1 << 8                  /**< serves from several processes */
+    CMW_CAP_FORKS = 1 << 8,                 /**< serves from several processes */
+    CMW_CAP_HEAD_FIRST = 1 << 9,            /**< runs pre_route before it reads the body */
+    CMW_CAP_ANY_METHOD = 1 << 10            /**< hands over methods that it does not know */
 };
 
 /* One request in flight: <catzilla/context.h>. */

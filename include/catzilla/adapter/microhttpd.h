@@ -146,6 +146,9 @@ CMW_API enum MHD_Result cmw_mhd_on_request(void *mhd, struct MHD_Connection *con
 CMW_API CMW_NODISCARD int cmw_mhd_serve(cmw_engine *engine, const char *address,
                                         cmw_mhd_handler_fn *handler, void *self, cmw_diag *diag);
 
+/** What libmicrohttpd can do: the table that the adapter attaches to its engine. Static. */
+CMW_API const cmw_host *cmw_mhd_host(void);
+
 /** The connection of a context, for what libmicrohttpd alone knows (TLS session, socket). */
 CMW_API struct MHD_Connection *cmw_mhd_connection(cmw_ctx *ctx);
 

@@ -37,7 +37,8 @@ static const cmw_host host = {
     .size = sizeof host,
     .name = "libmicrohttpd",
     .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
-                    CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS,
+                    CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
+                    CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD,
     .wake = cmw__wait_wake,
     .arm_timer = cmw__wait_arm,
     .proceed = cmw__wait_proceed,
@@ -570,6 +571,11 @@ void cmw_mhd_destroy(cmw_mhd *mhd)
 void cmw_mhd_give_up_waiting(cmw_mhd *mhd)
 {
     cmw__wait_stop(&mhd->seats);
+}
+
+const cmw_host *cmw_mhd_host(void)
+{
+    return &host;
 }
 
 struct MHD_OptionItem *cmw_mhd_options(cmw_mhd *mhd)

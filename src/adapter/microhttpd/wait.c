@@ -293,7 +293,7 @@ static int can_suspend(struct MHD_Connection *connection)
     const union MHD_DaemonInfo *daemon =
         of ? MHD_get_daemon_info(of->daemon, MHD_DAEMON_INFO_FLAGS) : NULL;
 
-    return daemon && (daemon->flags & MHD_ALLOW_SUSPEND_RESUME) == MHD_ALLOW_SUSPEND_RESUME &&
+    return daemon && (daemon->flags & (MHD_ALLOW_SUSPEND_RESUME & ~MHD_USE_ITC)) != 0 &&
            !(daemon->flags & MHD_USE_THREAD_PER_CONNECTION);
 }
 

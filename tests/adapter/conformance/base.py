@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What the groups of cases share: one server for each of them, and questions to it."""
+import json
+import time
+import unittest
+
+from client import Client, LONG_S, Server
+
+BODY_LIMIT = 1 << 20   # the engine's, as conformance.h has it
+DRAIN_BYTES = 2 << 20  # of a refused body
+HEAD_BYTES = 64 << 10  # of a head, where the server has a limit of its own
+
+
+class AdapterTest(unittest.TestCase):
+    program, mode = "", ""  # set by run.py
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(cls.program, cls.mode)
+
+    @classmethod
+    def tearDownClass(cls):
+        code, counts = cls.server.stop()
+        if code != 0:
+            raise AssertionError(f"the server ended with {code}")
+        if counts["entered"] != counts["left"] or counts["twice"]:
+            raise AssertionError(f"complete did not run once a request: {counts}")
+
+    # ---- What the server says of itself
+
+    def can(self, capability):
+        return capability in self.server.about["capabilities"]
+
+    def has_trait(self, trait):
+        return trait in self.server.about["traits"]
+
+    def assert_refused(self, capability):
+        """The server lacks it, and says so to a plan that needs it."""
+        sentence = self.server.about["needs"][capability]
+        self.assertIn(self.server.about["name"], sentence)
+
+    # ---- Questions
+
+    def connect(self):
+        return Client(self.server.port)
+
+    def ask(self, *arguments, **named):
+        with self.connect() as client:
+            return client.ask(*arguments, **named)
+
+    def view(self, *arguments, **named):
+        return json.loads(self.ask(*arguments, **named).body)
+
+    def counts(self):
+        return json.loads(self.ask("GET", "/_counts").body)
+
+    def poll(self, question, what):
+        """Ask until it is true: how long that takes is not judged."""
+        end = time.monotonic() + LONG_S
+        while True:
+            answer = question()
+            if answer:
+                return answer
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.02)
+
+    def settled_counts(self):
+        """When only the request that asks is open."""
+        def question():
+            counts = self.counts()
+            return counts if counts["entered"] == counts["left"] + 1 else None
+        return self.poll(question, "requests stay open")
+
+    def wait_for_open(self, count):
+        """Until so many requests are open besides the one that asks."""
+        def question():
+            counts = self.counts()
+            return counts["entered"] - counts["left"] == count + 1
+        self.poll(question, "requests do not begin")
+
+    def assert_decorated(self, response):
+        self.assertEqual(response.get("X-Const"), ["yes"])
+        self.assertEqual(response.get("X-Post"), ["ran"])
+
+    def assert_goes_on(self, client):
+        self.assertEqual(client.ask("GET", "/ok").body, b"ok", "the connection goes on")

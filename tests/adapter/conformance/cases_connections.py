@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""Connections: many requests on one, many at once, slow ones, those that end early."""
+import threading
+import time
+
+from base import AdapterTest
+from client import Client, Server, request
+
+
+class Connections(AdapterTest):
+    def test_keep_alive(self):
+        with self.connect() as client:
+            for i in range(200):
+                self.assertEqual(client.ask("POST", "/echo", body=b"%d" % i).body, b"%d" % i)
+
+    def test_close_is_obeyed(self):
+        with self.connect() as client:
+            response = client.ask("GET", "/ok", fields=[("Connection", "close")])
+            self.assertEqual(response.get("Connection"), ["close"])
+            self.assertTrue(client.is_closed())
+
+    def test_pipelining(self):
+        with self.connect() as client:
+            client.send(b"".join(request("POST", "/echo", body=b"%d" % i) +
+                                 request("GET", "/denied") for i in range(20)))
+            for i in range(20):
+                self.assertEqual(client.read().body, b"%d" % i)
+                self.assertEqual(client.read().status, 403)
+
+    def test_slow_sender(self):
+        with self.connect() as client, self.connect() as other:
+            for byte in request("POST", "/echo", body=b"drop by drop"):
+                client.send(bytes([byte]))
+                if byte == ord("o"):
+                    self.assert_goes_on(other)
+            self.assertEqual(client.read().body, b"drop by drop")
+
+    def test_slow_reader(self):
+        with self.connect() as client, self.connect() as other:
+            client.send(request("GET", "/large"))
+            head = client.read_head()
+            for _ in range(10):
+                self.assert_goes_on(other)
+                client.rest += client.socket.recv(1000)
+            length = int(head.get("Content-Length")[0])
+            while len(client.rest) < length:
+                client._more()
+            self.assertEqual(client.rest, b"l" * length)
+            client.rest = b""
+            self.assert_goes_on(client)
+
+    def test_concurrent_connections(self):
+        failures = []
+
+        def talk(number):
+            try:
+                with self.connect() as client:
+                    for i in range(30):
+                        body = b"%d/%d" % (number, i) * 50
+                        if client.ask("POST", "/echo", body=body).body != body:
+                            failures.append((number, i))
+                        if client.ask("GET", "/denied").status != 403:
+                            failures.append((number, i, "denied"))
+            except Exception as error:
+                failures.append((number, repr(error)))
+
+        threads = [threading.Thread(target=talk, args=(n,)) for n in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
+    # ---- Clients that leave
+
+    def leave_after(self, data, read=0):
+        with self.connect() as client:
+            client.send(data)
+            if read:
+                client.socket.recv(read)
+
+    def test_client_that_leaves_before_its_head_is_whole(self):
+        before = self.settled_counts()
+        for data in (b"", b"GE", b"GET /ok HTTP/1.1\r\n", b"GET /ok HTTP/1.1\r\nHost: a\r\n"):
+            self.leave_after(data)
+        after = self.settled_counts()
+        self.assertLessEqual(after["entered"] - before["entered"], 20)  # none but those that ask
+        self.assertEqual(after["client_gone"], before["client_gone"])
+
+    def test_client_that_leaves_in_its_upload_is_counted_once(self):
+        before = self.settled_counts()
+        for _ in range(5):
+            with self.connect() as client:
+                client.send(request("POST", "/echo", body=b"x" * 1000)[:-500])
+                time.sleep(0.02)
+        after = self.settled_counts()
+        late = after["deadline"] - before["deadline"] if self.has_trait("late_client_gone") else 0
+        expected = 5 if self.can("head_first") else 0  # else nothing had begun
+        self.assertEqual(after["client_gone"] - before["client_gone"] + late, expected)
+
+    def test_client_that_leaves_in_its_answer_is_counted_once(self):
+        self.assertTrue(self.can("notice_client_gone"))
+        before = self.settled_counts()
+        self.leave_after(request("GET", "/large"), read=100)
+        after = self.settled_counts()
+        self.assertEqual(after["client_gone"] - before["client_gone"], 1)
+
+    def test_client_that_leaves_after_its_answer(self):
+        before = self.settled_counts()
+        self.assertEqual(self.ask("GET", "/ok").status, 200)
+        after = self.settled_counts()
+        self.assertEqual(after["client_gone"], before["client_gone"])
+
+    # ---- Memory
+
+    def test_warm_requests_allocate_nothing(self):
+        def exercise(client):
+            for _ in range(20):
+                client.ask("POST", "/echo", body=b"x" * 3000)
+                client.ask("GET", "/denied")
+                client.ask("GET", "/ok", fields=[("X-Big", "b" * 2000)])
+                client.ask("HEAD", "/many-fields")
+            return int(client.ask("GET", "/_allocations").body)
+
+        self.settled_counts()
+        with self.connect() as client:  # one connection stays with one thread, hence one worker
+            before = exercise(client)
+            self.assertEqual(exercise(client) - before, 0)
+
+
+class Waiting(AdapterTest):
+    """Requests that wait, on servers that can; the others say so to a plan that needs it."""
+
+    PATHS = {"suspend": "/wait", "suspend_post_route": "/wait-post"}
+
+    def release(self, client, count):
+        """Resume until so many have gone on."""
+        done = 0
+
+        def question():
+            nonlocal done
+            done += int(client.ask("GET", "/_release").body)
+            return done >= count
+        self.poll(question, "those that wait are not found")
+        self.assertEqual(done, count)
+
+    def places(self):
+        """Paths of what can wait."""
+        for capability in self.PATHS:
+            if not self.can(capability):
+                self.assert_refused(capability)
+        return [path for capability, path in self.PATHS.items() if self.can(capability)]
+
+    def test_released_requests_go_on(self):
+        for path in self.places():
+            with self.subTest(path), self.connect() as other:
+                clients = [self.connect() for _ in range(8)]
+                for client in clients:
+                    client.send(request("GET", path))
+                self.release(other, len(clients))
+                for client in clients:
+                    response = client.read()
+                    self.assertEqual((response.status, response.body), (200, b"ok"))
+                    self.assert_decorated(response)
+                    self.assert_goes_on(client)
+                    client.socket.close()
+
+    def test_body_that_comes_meanwhile_is_whole(self):
+        for path in self.places():
+            with self.subTest(path), self.connect() as other, self.connect() as client:
+                client.send(request("POST", path, body=b"x" * 100000))
+                self.release(other, 1)
+                self.assertEqual(client.read().status, 200)
+                self.assert_goes_on(client)
+
+    def test_pipelined_behind_one_that_waits(self):
+        for path in self.places():
+            with self.subTest(path), self.connect() as other, self.connect() as client:
+                client.send(request("GET", path) + request("GET", "/denied"))
+                self.release(other, 1)
+                self.assertEqual([client.read().status for _ in range(2)], [200, 403])
+
+    def test_client_that_leaves_while_it_waits(self):
+        """Where that is noticed only later, it is when the request goes on."""
+        for path in self.places():
+            with self.subTest(path), self.connect() as other:
+                for _ in range(3):
+                    with self.connect() as client:
+                        client.send(request("GET", path))
+                        self.wait_for_open(1)
+                    other.ask("GET", "/_release")
+                self.settled_counts()
+                self.assert_goes_on(other)
+
+
+class Plans(AdapterTest):
+    def test_plans_that_need_what_the_server_lacks_are_refused(self):
+        for capability, sentence in self.server.about["needs"].items():
+            with self.subTest(capability):
+                if self.can(capability):
+                    self.assertEqual(sentence, "")
+                else:
+                    self.assert_refused(capability)
+
+
+class Ends(AdapterTest):
+    """Each case has a server of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
+    def start(self, *arguments):
+        self.server = Server(self.program, self.mode, *arguments)
+
+    def stop(self):
+        code, counts = self.server.stop()
+        self.assertEqual(code, 0, "the engine could not be destroyed")
+        self.assertEqual((counts["entered"], counts["twice"]), (counts["left"], 0), counts)
+        return counts
+
+    def assert_shutdown(self, counts, expected):
+        mistaken = counts["client_gone"] if self.has_trait("unsure_of_shutdown") else 0
+        self.assertEqual(counts["shutdown"] + mistaken, expected, counts)
+
+    def test_idle_connections_do_not_keep_it_from_ending(self):
+        self.start()
+        with self.connect() as client, self.connect():
+            self.assert_goes_on(client)
+            counts = self.stop()
+        self.assertEqual(counts["sent"], 1)
+
+    def test_open_uploads_end_with_shutdown(self):
+        self.start()
+        clients = [self.connect() for _ in range(3)]
+        for client in clients:
+            client.send(request("POST", "/echo", body=b"x" * 1000)[:-500])
+        begun = len(clients) if self.can("head_first") else 0
+        self.wait_for_open(begun)
+        counts = self.stop()
+        self.assert_shutdown(counts, begun)
+        for client in clients:
+            client.socket.close()
+
+    def test_answers_that_are_not_read_end_with_shutdown(self):
+        self.start()
+        with self.connect() as client:
+            client.send(request("GET", "/large"))
+            client.socket.recv(100)
+            self.wait_for_open(1)
+            self.assert_shutdown(self.stop(), 1)
+
+    def test_requests_that_wait_are_given_up(self):
+        self.start()
+        if not self.can("suspend"):
+            self.assert_refused("suspend")
+            self.stop()
+            return
+        with self.connect() as client:
+            client.send(request("GET", "/wait"))
+            self.wait_for_open(1)
+            counts = self.stop()
+        self.assertEqual(counts["shutdown"], 1, counts)
+
+    def test_overload_is_a_503_with_constant_fields(self):
+        self.start("8")  # contexts of a worker; there are 32 workers
+        clients, refused = [], None
+        while not refused:
+            self.assertLess(len(clients), 300, "nothing is refused")
+            clients.append(Client(self.server.port))
+            clients[-1].send(request("GET", "/large"))
+            response = clients[-1].read_head()
+            refused = response if response.status != 200 else None
+        self.assertEqual((refused.status, refused.get("X-Const")), (503, ["yes"]))
+        for client in clients:
+            client.socket.close()
+        self.poll(lambda: self.ask("GET", "/ok").status == 200, "the contexts do not come back")
+        self.settled_counts()
+        self.stop()

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The chain under test, and the plans that a server must refuse.
+ *
+ *     counter  1     counts what began and ended; a constant field
+ *     guard    2     403 for /denied
+ *     waits    3     suspends for /wait and /wait-post, if the server can
+ *     actor   10     does in each phase what the field X-Act says: "pre=stop:418,post=error"
+ *     later   20     shows whether the rest of pre_route ran
+ *     signer         last in post_route: X-Post, and X-Trace with the way that the request took
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+
+/* ---- Trace ------------------------------------------------------------------------------ */
+
+static struct trace *find_trace(struct conformance_app *app, cmw_ctx *ctx)
+{
+    struct trace *trace = cmw_ctx_slot(ctx, app->trace);
+
+    return trace ? trace : cmw_ctx_set_slot(ctx, app->trace);
+}
+
+void conformance_trace(struct conformance_app *app, cmw_ctx *ctx, cmw_str word)
+{
+    struct trace *trace = find_trace(app, ctx);
+
+    if (!trace || word.len + 1 > sizeof trace->text - trace->len)
+        abort();
+    if (trace->len > 0)
+        trace->text[trace->len++] = ',';
+    memcpy(trace->text + trace->len, word.data, word.len);
+    trace->len += word.len;
+}
+
+/* ---- Counter ---------------------------------------------------------------------------- */
+
+static int count_entered(void *self, cmw_ctx *ctx)
+{
+    struct conformance_app *app = self;
+
+    atomic_fetch_add(&app->entered, 1);
+    return find_trace(app, ctx) ? CMW_CONTINUE : CMW_ERROR;
+}
+
+static void count_end(void *self, cmw_ctx *ctx, cmw_end_reason reason)
+{
+    struct conformance_app *app = self;
+    struct trace *trace = find_trace(app, ctx);
+
+    if (!trace)
+        abort();
+    if (trace->is_complete)
+        atomic_fetch_add(&app->twice, 1);
+    trace->is_complete = 1;
+    if (cmw_ctx_was_entered(ctx))
+        atomic_fetch_add(&app->left, 1);
+    atomic_fetch_add(&app->by_reason[reason], 1);
+}
+
+/* ---- Guard ------------------------------------------------------------------------------ */
+
+static int deny(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    return cmw_respond_text(ctx, 403, CMW_STR("denied\n"));
+}
+
+/* ---- Waiting ---------------------------------------------------------------------------- */
+
+static int wait_if(struct conformance_app *app, cmw_ctx *ctx, cmw_str path)
+{
+    cmw_token token;
+
+    if (!cmw_str_equals(cmw_request_path(cmw_ctx_request(ctx)), path))
+        return CMW_CONTINUE;
+    if (cmw_ctx_suspend(ctx, &token) != 0)
+        return CMW_ERROR;
+    pthread_mutex_lock(&app->lock);
+    if (app->token_count == TOKEN_CAP)
+        abort();
+    app->tokens[app->token_count++] = token;
+    pthread_mutex_unlock(&app->lock);
+    return CMW_SUSPEND;
+}
+
+static int wait_in_pre_route(void *self, cmw_ctx *ctx)
+{
+    return wait_if(self, ctx, CMW_STR("/wait"));
+}
+
+static int wait_in_post_route(void *self, cmw_ctx *ctx)
+{
+    return wait_if(self, ctx, CMW_STR("/wait-post"));
+}
+
+unsigned conformance_release(struct conformance_app *app)
+{
+    unsigned count = 0;
+
+    pthread_mutex_lock(&app->lock);
+    for (unsigned i = 0; i < app->token_count; i++)
+        count += cmw_resume(app->engine, app->tokens[i], CMW_CONTINUE, NULL) == 0;
+    app->token_count = 0;
+    pthread_mutex_unlock(&app->lock);
+    return count;
+}
+
+/* ---- Actor ------------------------------------------------------------------------------ */
+
+static const struct verdict {
+    cmw_str name;
+    int value;
+} verdicts[] = {
+    {CMW_STR_INIT("continue"), CMW_CONTINUE}, {CMW_STR_INIT("stop"), CMW_STOP},
+    {CMW_STR_INIT("skip"), CMW_SKIP_ROUTE},   {CMW_STR_INIT("suspend"), CMW_SUSPEND},
+    {CMW_STR_INIT("error"), CMW_ERROR},       {CMW_STR_INIT("unknown"), 77},
+};
+
+/* What `orders` says after "PHASE=", up to a comma; empty if nothing. */
+static cmw_str find_order(cmw_str orders, cmw_str phase)
+{
+    while (orders.len > 0) {
+        const char *comma = memchr(orders.data, ',', orders.len);
+        const size_t len = comma ? (size_t)(comma - orders.data) : orders.len;
+        if (len > phase.len && orders.data[phase.len] == '=' &&
+            memcmp(orders.data, phase.data, phase.len) == 0)
+            return cmw_str_make(orders.data + phase.len + 1, len - phase.len - 1);
+        orders.data += comma ? len + 1 : len;
+        orders.len -= comma ? len + 1 : len;
+    }
+    return orders;
+}
+
+/* "stop:418": answer 418, then stop. */
+static int obey(cmw_ctx *ctx, cmw_str order)
+{
+    const char *colon = memchr(order.data, ':', order.len);
+    const cmw_str name = colon ? cmw_str_make(order.data, (size_t)(colon - order.data)) : order;
+
+    if (colon && cmw_response_text(cmw_ctx_response(ctx), atoi(colon + 1), CMW_STR("acted\n")) != 0)
+        return CMW_ERROR;
+    for (size_t i = 0; i < LEN(verdicts); i++)
+        if (cmw_str_equals(name, verdicts[i].name))
+            return verdicts[i].value;
+    return CMW_ERROR;
+}
+
+static int act(struct conformance_app *app, cmw_ctx *ctx, cmw_str phase)
+{
+    const cmw_header *orders = cmw_request_header_named(cmw_ctx_request(ctx), CMW_STR("X-Act"));
+
+    conformance_trace(app, ctx, phase);
+    const cmw_str order = orders ? find_order(orders->value, phase) : cmw_str_make(NULL, 0);
+    return order.len > 0 ? obey(ctx, order) : CMW_CONTINUE;
+}
+
+static int act_in_pre_route(void *self, cmw_ctx *ctx)
+{
+    return act(self, ctx, CMW_STR("pre"));
+}
+
+static int act_in_post_route(void *self, cmw_ctx *ctx)
+{
+    return act(self, ctx, CMW_STR("post"));
+}
+
+static int act_in_error(void *self, cmw_ctx *ctx)
+{
+    return act(self, ctx, CMW_STR("error"));
+}
+
+static int trace_later(void *self, cmw_ctx *ctx)
+{
+    conformance_trace(self, ctx, CMW_STR("later"));
+    return CMW_CONTINUE;
+}
+
+/* ---- Signer ----------------------------------------------------------------------------- */
+
+static int sign(void *self, cmw_ctx *ctx)
+{
+    const struct trace *trace = find_trace(self, ctx);
+    cmw_response *response = cmw_ctx_response(ctx);
+
+    if (!trace || cmw_response_set_named(response, CMW_STR("X-Post"), CMW_STR("ran")) != 0 ||
+        cmw_response_set_named(response, CMW_STR("X-Trace"),
+                               cmw_str_make(trace->text, trace->len)) != 0)
+        return CMW_ERROR;
+    return CMW_CONTINUE;
+}
+
+/* ---- The chain -------------------------------------------------------------------------- */
+
+static void describe(cmw_middleware *mw, const char *name, int priority, void *self)
+{
+    cmw_middleware_init(mw);
+    mw->name = name;
+    mw->priority = priority;
+    mw->self = self;
+}
+
+static int add_counter(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+{
+    static const cmw_header fields[] = {{CMW_STR_INIT("X-Const"), CMW_STR_INIT("yes")}};
+    cmw_middleware mw;
+
+    describe(&mw, "counter", 1, app);
+    mw.pre_route = count_entered;
+    mw.complete = count_end;
+    mw.fields = fields;
+    mw.field_count = LEN(fields);
+    cmw_middleware_provides(&mw, app->trace);
+    return cmw_chain_add(chain, &mw, diag);
+}
+
+static int add_guard(cmw_chain *chain, cmw_diag *diag)
+{
+    static const char *const paths[] = {"/denied"};
+    cmw_condition condition;
+    cmw_middleware mw;
+
+    cmw_condition_init(&condition);
+    condition.paths = paths;
+    condition.path_count = LEN(paths);
+    describe(&mw, "guard", 2, NULL);
+    mw.flags = CMW_GUARDS_ACCESS;
+    mw.pre_route = deny;
+    mw.condition = &condition;
+    return cmw_chain_add(chain, &mw, diag);
+}
+
+static int add_waits(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+{
+    const uint32_t capabilities = app->server->host->capabilities;
+    cmw_middleware mw;
+
+    describe(&mw, "waits", 3, app);
+    if (capabilities & CMW_CAP_SUSPEND) {
+        mw.pre_route = wait_in_pre_route;
+        mw.suspend_phases |= 1u << CMW_PHASE_PRE_ROUTE;
+    }
+    if (capabilities & CMW_CAP_SUSPEND_POST_ROUTE) {
+        mw.post_route = wait_in_post_route;
+        mw.suspend_phases |= 1u << CMW_PHASE_POST_ROUTE;
+    }
+    return mw.suspend_phases ? cmw_chain_add(chain, &mw, diag) : 0;
+}
+
+static int add_traced(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+{
+    cmw_middleware actor, later, signer;
+
+    describe(&actor, "actor", 10, app);
+    actor.pre_route = act_in_pre_route;
+    actor.post_route = act_in_post_route;
+    actor.error = act_in_error;
+    describe(&later, "later", 20, app);
+    later.pre_route = trace_later;
+    describe(&signer, "signer", 30, app);
+    signer.post_route = sign;
+    signer.post_priority = CMW_PRIORITY_MAX;
+    const int rc = cmw_chain_add(chain, &actor, diag);
+    if (rc != 0 || cmw_chain_add(chain, &later, diag) != 0)
+        return rc ? rc : CMW_ERR_ARG;
+    return cmw_chain_add(chain, &signer, diag);
+}
+
+int conformance_install(struct conformance_app *app, const struct conformance_server *server,
+                        cmw_diag *diag)
+{
+    cmw_chain *chain = NULL;
+
+    app->server = server;
+    int rc = cmw_slot_declare(app->engine, &app->trace, "trace", sizeof(struct trace), NULL);
+    if (rc == 0)
+        rc = cmw_chain_create(app->engine, &chain, 0);
+    if (rc == 0)
+        rc = add_counter(chain, app, diag);
+    if (rc == 0)
+        rc = add_guard(chain, diag);
+    if (rc == 0)
+        rc = add_waits(chain, app, diag);
+    if (rc == 0)
+        rc = add_traced(chain, app, diag);
+    if (rc == 0)
+        rc = cmw_chain_install(chain, diag);
+    cmw_chain_destroy(chain);
+    return rc;
+}
+
+/* ---- What a server lacks ---------------------------------------------------------------- */
+
+static void need_pre_suspend(cmw_middleware *mw)
+{
+    mw->pre_route = act_in_pre_route;
+    mw->suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
+}
+
+static void need_post_suspend(cmw_middleware *mw)
+{
+    mw->post_route = act_in_post_route;
+    mw->suspend_phases = 1u << CMW_PHASE_POST_ROUTE;
+}
+
+static void need_guarded_path(cmw_middleware *mw)
+{
+    static const char *const paths[] = {"/inner/*"};
+    static cmw_condition condition;
+
+    cmw_condition_init(&condition);
+    condition.paths = paths;
+    condition.path_count = LEN(paths);
+    mw->pre_route = deny;
+    mw->flags = CMW_GUARDS_ACCESS;
+    mw->condition = &condition;
+}
+
+static const struct need {
+    const char *capability;
+    uint32_t bit;
+    void (*describe)(cmw_middleware *mw); /* NULL: no plan can need it */
+} needs[] = {
+    {"stream_request_body", CMW_CAP_STREAM_REQUEST_BODY, NULL},
+    {"stream_response_body", CMW_CAP_STREAM_RESPONSE_BODY, NULL},
+    {"suspend", CMW_CAP_SUSPEND, need_pre_suspend},
+    {"suspend_post_route", CMW_CAP_SUSPEND_POST_ROUTE, need_post_suspend},
+    {"resume_across_threads", CMW_CAP_RESUME_ACROSS_THREADS, NULL},
+    {"notice_client_gone", CMW_CAP_NOTICE_CLIENT_GONE, NULL},
+    {"decorate_own_errors", CMW_CAP_DECORATE_OWN_ERRORS, NULL},
+    {"rewrite_target", CMW_CAP_REWRITE_TARGET, need_guarded_path},
+    {"forks", CMW_CAP_FORKS, NULL},
+    {"head_first", CMW_CAP_HEAD_FIRST, NULL},
+    {"any_method", CMW_CAP_ANY_METHOD, NULL},
+};
+
+/* What attaching the server and installing a plan with the need says; "" if it is accepted. */
+static void try_need(const struct need *need, const cmw_host *host, cmw_diag *diag)
+{
+    cmw_engine *engine;
+    cmw_chain *chain;
+    cmw_middleware mw;
+
+    describe(&mw, "needy", 5, NULL);
+    need->describe(&mw);
+    if (cmw_engine_create(&engine, NULL) != 0 || cmw_chain_create(engine, &chain, 0) != 0)
+        abort();
+    int rc = cmw_engine_attach_host(engine, host, diag);
+    if (rc == 0)
+        rc = cmw_chain_add(chain, &mw, diag);
+    if (rc == 0)
+        rc = cmw_chain_install(chain, diag);
+    if ((rc == 0) != (diag->code == 0))
+        abort();
+    cmw_chain_destroy(chain);
+    if (cmw_engine_destroy(engine) != 0)
+        abort();
+}
+
+static void print_needs(const struct conformance_server *server)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < LEN(needs); i++) {
+        cmw_diag diag = {0};
+        if (!needs[i].describe)
+            continue;
+        try_need(&needs[i], server->host, &diag);
+        printf("%s\"%s\": \"%s\"", separator, needs[i].capability, diag.message);
+        separator = ", ";
+    }
+}
+
+void conformance_print_server(const struct conformance_server *server)
+{
+    const char *separator = "";
+
+    printf("{\"name\": \"%s\", \"header_limit\": %u, \"capabilities\": [", server->host->name,
+           (unsigned)server->host->header_limit);
+    for (size_t i = 0; i < LEN(needs); i++) {
+        if (!(server->host->capabilities & needs[i].bit))
+            continue;
+        printf("%s\"%s\"", separator, needs[i].capability);
+        separator = ", ";
+    }
+    printf("], \"traits\": [");
+    separator = "";
+    for (const char *const *trait = server->traits; *trait; trait++) {
+        printf("%s\"%s\"", separator, *trait);
+        separator = ", ";
+    }
+    printf("], \"needs\": {");
+    print_needs(server);
+    printf("}}\n");
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "conformance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+
+void conformance_say_port(unsigned port)
+{
+    printf("port %u\n", port);
+    fflush(stdout);
+}
+
+static int create_engine(cmw_engine **engine, uint32_t context_limit)
+{
+    cmw_engine_config config;
+
+    cmw_engine_config_init(&config);
+    config.limits.body_bytes = CONFORMANCE_BODY_LIMIT;
+    config.limits.memory_bytes = 4 * CONFORMANCE_BODY_LIMIT;
+    config.worker_limit = CONFORMANCE_WORKERS;
+    if (context_limit != 0)
+        config.context_limit = context_limit;
+    return cmw_engine_create(engine, &config);
+}
+
+/* SIGTERM is blocked before there are threads: only who waits for it takes it. */
+static void block_ending(sigset_t *ending)
+{
+    sigemptyset(ending);
+    sigaddset(ending, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, ending, NULL);
+}
+
+static int run(struct conformance_app *app, const struct conformance_server *server,
+               const char *mode)
+{
+    struct conformance_run run = {
+        .engine = app->engine, .handler = conformance_handle, .self = app, .mode = mode};
+    cmw_diag diag = {0};
+
+    block_ending(&run.ending);
+    if (conformance_install(app, server, &diag) != 0) {
+        fprintf(stderr, "%s\n", diag.message);
+        return 1;
+    }
+    const int rc = server->serve(&run);
+    conformance_print_counts(app);
+    return rc;
+}
+
+int conformance_main(int argc, char **argv, const struct conformance_server *server)
+{
+    static struct conformance_app app;
+
+    conformance_print_server(server);
+    app.large = malloc(LARGE_BYTES);
+    if (!app.large || pthread_mutex_init(&app.lock, NULL) != 0 ||
+        create_engine(&app.engine, argc > 2 ? (uint32_t)atoi(argv[2]) : 0) != 0)
+        return 1;
+    memset(app.large, 'l', LARGE_BYTES);
+    int rc = run(&app, server, argc > 1 ? argv[1] : "");
+    if (cmw_engine_destroy(app.engine) != 0) {
+        fprintf(stderr, "the engine is still in use\n");
+        rc = 1;
+    }
+    free(app.large);
+    return rc;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* The handler: one function for each path. */
+#include <stdio.h>
+
+#include "app.h"
+
+/* ---- What the suite asks about ---------------------------------------------------------- */
+
+static size_t format_counts(const struct conformance_app *app, char *text, size_t cap)
+{
+    int len = snprintf(text, cap, "{\"entered\": %llu, \"left\": %llu, \"twice\": %llu",
+                       (unsigned long long)atomic_load(&app->entered),
+                       (unsigned long long)atomic_load(&app->left),
+                       (unsigned long long)atomic_load(&app->twice));
+
+    for (int i = 0; i < CMW_END_REASON_COUNT; i++)
+        len += snprintf(text + len, cap - (size_t)len, ", \"%s\": %llu",
+                        cmw_end_reason_name((cmw_end_reason)i),
+                        (unsigned long long)atomic_load(&app->by_reason[i]));
+    len += snprintf(text + len, cap - (size_t)len, "}");
+    return (size_t)len;
+}
+
+void conformance_print_counts(const struct conformance_app *app)
+{
+    char text[256];
+
+    format_counts(app, text, sizeof text);
+    puts(text);
+}
+
+static int show_counts(struct conformance_app *app, cmw_ctx *ctx)
+{
+    char text[256];
+    const size_t len = format_counts(app, text, sizeof text);
+
+    return cmw_response_json_text(cmw_ctx_response(ctx), 200, cmw_str_make(text, len));
+}
+
+static int answer_number(cmw_ctx *ctx, unsigned long long number)
+{
+    char text[32];
+    const int len = snprintf(text, sizeof text, "%llu", number);
+
+    return cmw_response_text(cmw_ctx_response(ctx), 200, cmw_str_make(text, (size_t)len));
+}
+
+/* Allocator calls of the pool that requests live in. */
+static int show_allocations(struct conformance_app *app, cmw_ctx *ctx)
+{
+    cmw_pool_stats stats = {.size = sizeof stats};
+    const int rc = cmw_pool_get_stats(cmw_engine_pool(app->engine, CMW_POOL_CONTEXT), &stats);
+
+    return rc ? rc : answer_number(ctx, stats.alloc_calls);
+}
+
+static int release(struct conformance_app *app, cmw_ctx *ctx)
+{
+    return answer_number(ctx, conformance_release(app));
+}
+
+static void write_text(cmw_json *json, const char *key, cmw_str value)
+{
+    cmw_json_key(json, cmw_str_cstr(key));
+    cmw_json_string(json, value);
+}
+
+static void write_number(cmw_json *json, const char *key, uint64_t value)
+{
+    cmw_json_key(json, cmw_str_cstr(key));
+    cmw_json_uint(json, value);
+}
+
+/* What the adapter told the engine of the request. */
+static int show_view(struct conformance_app *app, cmw_ctx *ctx)
+{
+    cmw_request *request = cmw_ctx_request(ctx);
+    const cmw_header *big = cmw_request_header_named(request, CMW_STR("X-Big"));
+    char peer[CMW_ADDRESS_TEXT_CAP];
+    size_t count;
+
+    cmw_address_format(cmw_request_peer(request), peer);
+    cmw_request_headers(request, &count);
+    cmw_json *json = cmw_response_json(cmw_ctx_response(ctx), 200);
+    if (!json)
+        return CMW_ERR_NOMEM;
+    cmw_json_object_begin(json);
+    write_text(json, "method", cmw_request_method(request));
+    write_text(json, "target", cmw_request_raw_target(request));
+    write_text(json, "path", cmw_request_path(request));
+    write_text(json, "host", cmw_request_host(request));
+    write_text(json, "peer", cmw_str_cstr(peer));
+    write_number(json, "has_port", cmw_request_peer(request)->port != 0);
+    write_number(json, "https", cmw_request_scheme(request) == CMW_SCHEME_HTTPS);
+    write_number(json, "version", cmw_request_http_version(request));
+    write_number(json, "fields", count);
+    write_number(json, "big", big ? big->value.len : 0);
+    write_number(json, "length", cmw_request_content_length(request));
+    write_number(json, "owned", app->server->owns_context(ctx) != 0);
+    cmw_json_object_end(json);
+    return 0;
+}
+
+/* ---- What the suite asks for ------------------------------------------------------------ */
+
+static int say_ok(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    return cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok"));
+}
+
+static int echo(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    return cmw_response_bytes_ref(cmw_ctx_response(ctx), 200,
+                                  cmw_request_body(cmw_ctx_request(ctx)));
+}
+
+static int send_large(struct conformance_app *app, cmw_ctx *ctx)
+{
+    return cmw_response_bytes_ref(cmw_ctx_response(ctx), 200,
+                                  cmw_str_make(app->large, LARGE_BYTES));
+}
+
+static int send_empty_field(struct conformance_app *app, cmw_ctx *ctx)
+{
+    const int rc = cmw_response_set_named(cmw_ctx_response(ctx), CMW_STR("X-Empty"), CMW_STR(""));
+
+    return rc ? rc : say_ok(app, ctx);
+}
+
+/* Two fields of one name, and many others, some of them long. */
+static int send_many_fields(struct conformance_app *app, cmw_ctx *ctx)
+{
+    cmw_response *response = cmw_ctx_response(ctx);
+    char name[16];
+    int rc = cmw_response_append(response, CMW_HDR_SET_COOKIE, CMW_STR("a=1"));
+
+    if (rc == 0)
+        rc = cmw_response_append(response, CMW_HDR_SET_COOKIE, CMW_STR("b=2"));
+    for (int i = 0; i < 100 && rc == 0; i++) {
+        const int len = snprintf(name, sizeof name, "X-Field-%d", i);
+        rc = cmw_response_set_named(response, cmw_str_make(name, (size_t)len),
+                                    cmw_str_make(app->large, 100));
+    }
+    return rc ? rc : say_ok(app, ctx);
+}
+
+static int send_refused_status(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    return cmw_response_empty(cmw_ctx_response(ctx), 101);
+}
+
+static int send_no_content(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    return cmw_response_empty(cmw_ctx_response(ctx), 204);
+}
+
+static int send_not_modified(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    return cmw_response_empty(cmw_ctx_response(ctx), 304);
+}
+
+static int send_empty(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    return cmw_response_empty(cmw_ctx_response(ctx), 200);
+}
+
+static int fail(struct conformance_app *app, cmw_ctx *ctx)
+{
+    const int rc =
+        cmw_response_set_named(cmw_ctx_response(ctx), CMW_STR("X-Handler"), CMW_STR("left over"));
+
+    (void)app;
+    return rc ? rc : CMW_ERR_IO;
+}
+
+static int make_nothing(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    (void)ctx;
+    return 0;
+}
+
+/* ---- Routing ---------------------------------------------------------------------------- */
+
+static const struct route {
+    cmw_str path;
+    int (*handle)(struct conformance_app *app, cmw_ctx *ctx);
+} routes[] = {
+    {CMW_STR_INIT("/ok"), say_ok},
+    {CMW_STR_INIT("/wait"), say_ok},
+    {CMW_STR_INIT("/wait-post"), say_ok},
+    {CMW_STR_INIT("/echo"), echo},
+    {CMW_STR_INIT("/view"), show_view},
+    {CMW_STR_INIT("/large"), send_large},
+    {CMW_STR_INIT("/empty"), send_empty},
+    {CMW_STR_INIT("/empty-field"), send_empty_field},
+    {CMW_STR_INIT("/many-fields"), send_many_fields},
+    {CMW_STR_INIT("/refused-status"), send_refused_status},
+    {CMW_STR_INIT("/no-content"), send_no_content},
+    {CMW_STR_INIT("/not-modified"), send_not_modified},
+    {CMW_STR_INIT("/fail"), fail},
+    {CMW_STR_INIT("/nothing"), make_nothing},
+    {CMW_STR_INIT("/_counts"), show_counts},
+    {CMW_STR_INIT("/_allocations"), show_allocations},
+    {CMW_STR_INIT("/_release"), release},
+};
+
+int conformance_handle(void *self, cmw_ctx *ctx)
+{
+    const cmw_str path = cmw_request_path(cmw_ctx_request(ctx));
+
+    conformance_trace(self, ctx, CMW_STR("handler"));
+    for (size_t i = 0; i < LEN(routes); i++)
+        if (cmw_str_equals(path, routes[i].path))
+            return routes[i].handle(self, ctx);
+    return cmw_response_problem(cmw_ctx_response(ctx), 404, CMW_STR("there is nothing here"));
+}
