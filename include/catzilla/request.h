@@ -74,6 +74,22 @@ static inline void cmw_request_view_init(cmw_request_view *view)
 }
 
 /**
+ * Fill `content_length` from the header fields of an HTTP/1 request: 0 without a body,
+ * CMW_LENGTH_UNKNOWN for chunks.
+ *
+ * Refuses what two readers could frame differently, so that a request hides in another's body:
+ * more than one of Content-Length and Transfer-Encoding, even equal ones; a length that is not
+ * digits alone; a coding other than "chunked". The host answers 400 and closes the connection.
+ *
+ * @return 0, or CMW_ERR_INVALID: the view is unchanged
+ * Threads: any
+ * Cost:    O(fields), no allocation
+ * Source:  RFC 9112, 6.1 and 6.3; RFC 9110, 8.6
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_request_view_read_length(cmw_request_view *view);
+
+/**
  * The request of a context. Used on the context's worker only; pointers and slices that it gives
  * are valid until the request ends, unless the text says otherwise.
  *

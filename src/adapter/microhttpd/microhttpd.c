@@ -16,7 +16,6 @@
  */
 #include <catzilla/adapter/microhttpd.h>
 
-#include "framing.h"
 #include "seat.h"
 #include "wait.h"
 
@@ -373,8 +372,7 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
     read_peer(req->connection, &view.peer);
     if (collect_headers(req, &view) != 0)
         return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
-    const int framing =
-        cmw__framing_body_length(&view.content_length, view.headers, view.header_count);
+    const int framing = cmw_request_view_read_length(&view);
 
     if (cmw_ctx_begin(worker, &req->ctx, &view) != 0)
         return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);

@@ -40,6 +40,10 @@ class Heads(AdapterTest):
         view = self.view("GET", "/view", fields=[("Host", "other.example")])
         self.assertEqual((view["host"], view["fields"]), ("", 2))
 
+    def test_blanks_around_a_value_are_not_part_of_it(self):
+        for value, length in {" \t abc \t ": 3, "abc": 3, " a b ": 3, " \t ": 0, "": 0}.items():
+            self.assertEqual(self.view("GET", "/view", fields=[("X-Big", value)])["big"], length)
+
     def test_big_headers(self):
         self.assertEqual(self.view("GET", "/view", fields=[("X-Big", "b" * 20000)])["big"], 20000)
         limit = self.server.about["header_limit"] or 100

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "framing.h"
+/* How long the body of an HTTP/1 request is, by its header fields. */
+#include <catzilla/request.h>
 
 static int parse_length(uint64_t *length, cmw_str digits)
 {
@@ -17,12 +18,13 @@ static int parse_length(uint64_t *length, cmw_str digits)
     return 0;
 }
 
-int cmw__framing_body_length(uint64_t *length, const cmw_header *headers, size_t count)
+int cmw_request_view_read_length(cmw_request_view *view)
 {
+    const cmw_header *const headers = view->headers;
     uint64_t found = 0;
     int fields = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < view->header_count; i++) {
         if (cmw_str_equals_fold(headers[i].name, CMW_STR("Content-Length"))) {
             if (parse_length(&found, headers[i].value) != 0)
                 return CMW_ERR_INVALID;
@@ -36,6 +38,6 @@ int cmw__framing_body_length(uint64_t *length, const cmw_header *headers, size_t
     }
     if (fields > 1)
         return CMW_ERR_INVALID;
-    *length = found;
+    view->content_length = found;
     return 0;
 }
