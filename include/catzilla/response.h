@@ -255,6 +255,16 @@ CMW_API CMW_NODISCARD int cmw_response_redirect(cmw_response *response, int stat
 /** The body's bytes; empty if there is none. Valid until the request ends. Cost: O(1). */
 CMW_API cmw_str cmw_response_body(const cmw_response *response);
 
+/**
+ * The value that Content-Length has: for HEAD, that of the answer to GET.
+ *
+ * @return UINT64_MAX where the field must not be (1xx, 204) or cannot be known (304)
+ * Cost:   O(1)
+ * Source: RFC 9110, 8.6
+ * Since:  0.1
+ */
+CMW_API uint64_t cmw_response_content_length(const cmw_response *response);
+
 /* ---- Readers, for adapters: after commit ------------------------------------------------ */
 
 /** What a reader adds to the fields that were set. */

@@ -31,6 +31,11 @@ static size_t content_length(const cmw_response *response)
     return response->status == 205 ? 0 : response->body.len;
 }
 
+uint64_t cmw_response_content_length(const cmw_response *response)
+{
+    return allows_length(response->status) ? content_length(response) : UINT64_MAX;
+}
+
 cmw_str cmw_response_body(const cmw_response *response)
 {
     const int is_silent =

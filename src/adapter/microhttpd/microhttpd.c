@@ -85,26 +85,6 @@ static ssize_t refuse_to_read(void *self, uint64_t position, char *buffer, size_
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-/* The length that GET would have: the digits at the end of the head. 0 if there are none. */
-static uint64_t head_content_length(struct room *scratch, cmw_pool *pool,
-                                    const cmw_response *response)
-{
-    size_t len = 0;
-    uint64_t sum = 0;
-    uint64_t unit = 1;
-
-    int rc = cmw_response_write_head(response, &len, NULL, 0, CMW_READ_LENGTH);
-    if (rc != CMW_ERR_LIMIT || cmw__room_reserve(scratch, pool, len) != 0)
-        return 0;
-    rc = cmw_response_write_head(response, &len, scratch->data, scratch->cap, CMW_READ_LENGTH);
-    if (rc != 0)
-        return 0;
-    const char *head = scratch->data;
-    for (size_t i = len - 2; i > 0 && head[i - 1] >= '0' && head[i - 1] <= '9'; i--, unit *= 10)
-        sum += unit * (uint64_t)(head[i - 1] - '0');
-    return sum;
-}
-
 static struct MHD_Response *create_head(uint64_t content_length)
 {
     return MHD_create_response_from_callback(content_length, 1, refuse_to_read, NULL, NULL);
@@ -174,10 +154,10 @@ static enum MHD_Result queue_overload_by_spare(cmw_mhd *mhd, struct MHD_Connecti
 /* The committed body stays where it is: the context ends when libmicrohttpd is done with it. */
 static struct MHD_Response *create_for(struct request *req, const cmw_response *response)
 {
-    struct seat *seat = req->seat;
+    const uint64_t length = cmw_response_content_length(response);
 
     if (cmw_request_method_id(cmw_ctx_request(req->ctx)) == CMW_METHOD_HEAD)
-        return create_head(head_content_length(&seat->field_room, seat->owner->pool, response));
+        return create_head(length == UINT64_MAX ? 0 : length);
     return create_whole(cmw_response_body(response), MHD_RESPMEM_PERSISTENT);
 }
 
