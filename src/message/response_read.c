@@ -173,8 +173,8 @@ static CMW__NOINLINE int write_any(const cmw_response *response, size_t *len, ch
     struct cmw__segment whole;
     size_t count;
     const struct cmw__segment *const segments = cmw__response_segments(response, &count, &whole);
-    struct sink sink = {buffer, cap, 0};
     char scratch[CMW_HEAD_SCRATCH];
+    struct sink sink = {cap > 0 ? buffer : scratch, cap, 0}; /* nothing is not copied to NULL */
 
     if (flags & CMW_READ_STATUS_LINE)
         put(&sink, scratch, (size_t)(write_status_line(scratch, response->status) - scratch));

@@ -225,14 +225,17 @@ class Ends(AdapterTest):
 
     def assert_shutdown(self, counts, expected):
         mistaken = counts["client_gone"] if self.has_trait("unsure_of_shutdown") else 0
-        self.assertEqual(counts["shutdown"] + mistaken, expected, counts)
+        if self.has_trait("unsure_of_sent"):
+            self.assertGreaterEqual(counts["shutdown"], expected, counts)
+        else:
+            self.assertEqual(counts["shutdown"] + mistaken, expected, counts)
 
     def test_idle_connections_do_not_keep_it_from_ending(self):
         self.start()
         with self.connect() as client, self.connect():
             self.assert_goes_on(client)
             counts = self.stop()
-        self.assertEqual(counts["sent"], 1)
+        self.assertEqual(counts["sent"] + counts["shutdown"], 1)
 
     def test_open_uploads_end_with_shutdown(self):
         self.start()

@@ -42,7 +42,11 @@ class Heads(AdapterTest):
 
     def test_blanks_around_a_value_are_not_part_of_it(self):
         for value, length in {" \t abc \t ": 3, "abc": 3, " a b ": 3, " \t ": 0, "": 0}.items():
-            self.assertEqual(self.view("GET", "/view", fields=[("X-Big", value)])["big"], length)
+            response = self.ask("GET", "/view", fields=[("X-Big", value)])
+            if "\t" in value and self.has_trait("refuses_tabs"):
+                self.assertEqual(response.status, 400)
+                continue
+            self.assertEqual(json.loads(response.body)["big"], length)
 
     def test_big_headers(self):
         self.assertEqual(self.view("GET", "/view", fields=[("X-Big", "b" * 20000)])["big"], 20000)

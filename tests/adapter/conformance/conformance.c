@@ -35,10 +35,13 @@ static void block_ending(sigset_t *ending)
 }
 
 static int run(struct conformance_app *app, const struct conformance_server *server,
-               const char *mode)
+               const char *mode, int is_overload)
 {
-    struct conformance_run run = {
-        .engine = app->engine, .handler = conformance_handle, .self = app, .mode = mode};
+    struct conformance_run run = {.engine = app->engine,
+                                  .handler = conformance_handle,
+                                  .self = app,
+                                  .mode = mode,
+                                  .is_overload = is_overload};
     cmw_diag diag = {0};
 
     block_ending(&run.ending);
@@ -61,7 +64,7 @@ int conformance_main(int argc, char **argv, const struct conformance_server *ser
         create_engine(&app.engine, argc > 2 ? (uint32_t)atoi(argv[2]) : 0) != 0)
         return 1;
     memset(app.large, 'l', LARGE_BYTES);
-    int rc = run(&app, server, argc > 1 ? argv[1] : "");
+    int rc = run(&app, server, argc > 1 ? argv[1] : "", argc > 2);
     if (cmw_engine_destroy(app.engine) != 0) {
         fprintf(stderr, "the engine is still in use\n");
         rc = 1;

@@ -27,6 +27,7 @@ struct conformance_run {
     conformance_handler *handler; /* with `self`, for the adapter */
     void *self;
     const char *mode;
+    int is_overload; /* few contexts, so that the suite can use them up */
     sigset_t ending; /* SIGTERM, blocked: for sigwait and its like */
 };
 
