@@ -21,14 +21,21 @@ uint32_t cmw__head_fields(cmw_header fields[MG_MAX_HEADERS], const struct mg_req
     return (uint32_t)count;
 }
 
-/* The line's end became one NUL or two; then comes the empty line, whose last byte did as well. */
+/*
+ * 1 if the empty line follows: CR LF, of which the last byte became a NUL as well. A line that begins
+ * with a blank is neither, and civetweb has stopped there.
+ */
 static int is_last(const struct mg_header *field)
 {
     const char *end = field->value + strlen(field->value) + 1;
 
-    if (*end == '\0')
-        end++;
-    return *end == '\r' || *end == '\n' || *end == '\0';
+    return *end == '\0' && (end[1] == '\r' || end[1] == '\0');
+}
+
+/* The line ended with LF alone: then one byte became a NUL, not two. */
+static int ends_bare(const struct mg_header *field, const struct mg_header *next)
+{
+    return field->value + strlen(field->value) + 1 == next->name;
 }
 
 /* A blank before the colon became a NUL beside the colon's own. An empty value begins right there.
@@ -45,7 +52,8 @@ int cmw__head_check(const struct mg_request_info *info)
     const int count = info->num_headers;
 
     for (int i = 0; i < count; i++)
-        if (has_blank_name(&info->http_headers[i]))
+        if (has_blank_name(&info->http_headers[i]) ||
+            (i + 1 < count && ends_bare(&info->http_headers[i], &info->http_headers[i + 1])))
             return 400;
     if (count > 0 && !is_last(&info->http_headers[count - 1]))
         return count == MG_MAX_HEADERS ? 431 : 400;
