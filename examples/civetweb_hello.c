@@ -44,7 +44,7 @@ static void poll_until_signal(cmw_engine *engine, const sigset_t *ending)
 
 static int serve(cmw_engine *engine, const char *port, const sigset_t *ending, cmw_diag *diag)
 {
-    const char *const options[] = {"listening_ports", port, "num_threads", "8",
+    const char *const options[] = {"listening_ports",   port,  "num_threads", "8",
                                    "enable_keep_alive", "yes", NULL};
     struct mg_server_port bound;
     cmw_civetweb_config config;

@@ -49,4 +49,6 @@ use catzilla-mw use_cxx11.cc "" c++ -std=c++11
 use catzilla-mw-config use_config.c jansson cc -std=c99
 use catzilla-mw-jemalloc use_jemalloc.c jemalloc cc -std=c99
 use catzilla-mw-microhttpd use_microhttpd.c libmicrohttpd cc -std=c99
+use catzilla-mw-evhttp use_evhttp.c libevent cc -std=c99
+use catzilla-mw-civetweb use_civetweb.c "" cc -std=c99
 use catzilla-mw-testing use_testing.c "" cc -std=c99

@@ -56,6 +56,18 @@ class Server:
         return response.status, response.headers, text
 
 
+def check_bare_hello(program):
+    with Server(program, "0") as server:
+        for _ in range(2):
+            status, fields, text = server.ask("GET", "/")
+            expect("GET /", (status, text), (200, "hello\n"))
+            expect("its security field", fields["X-Content-Type-Options"], "nosniff")
+            expect("its id", len(fields["X-Request-Id"]) > 0, True)
+
+
+check_evhttp_hello = check_civetweb_hello = check_bare_hello
+
+
 def check_hello(program):
     with Server(program, "127.0.0.1:0") as server:
         status, headers, text = server.ask("GET", "/")

@@ -13,8 +13,9 @@
  * reached. A request that waits holds its thread. Nobody polls the engine: call cmw_engine_poll
  * some times a second, for example from the thread that started it.
  *
- * civetweb passes on no more than 64 header fields; a request with more is answered 431. It knows a
- * fixed list of methods (TRACE and those of strangers are answered 400), closes the connection of
+ * civetweb passes on no more than 64 header fields; a request with more is answered 431, one with a
+ * folded line or with lines that end with LF alone 400, since civetweb hides what follows. It knows
+ * a fixed list of methods (TRACE and those of strangers are answered 400), closes the connection of
  * `OPTIONS *` without an answer, and gives no time limit to a whole request. Its own errors carry
  * the plan's fields.
  */

@@ -22,8 +22,8 @@ uint32_t cmw__head_fields(cmw_header fields[MG_MAX_HEADERS], const struct mg_req
 }
 
 /*
- * 1 if the empty line follows: CR LF, of which the last byte became a NUL as well. A line that begins
- * with a blank is neither, and civetweb has stopped there.
+ * 1 if the empty line follows: CR LF, of which the last byte became a NUL as well. A line that
+ * begins with a blank is neither, and civetweb has stopped there.
  */
 static int is_last(const struct mg_header *field)
 {

@@ -48,6 +48,7 @@ int main(void)
         tests[i] = (struct CMUnitTest){.name = rows[i].name,
                                        .test_func = check_row,
                                        .initial_state = (void *)(uintptr_t)&rows[i]};
-    tests[LEN(rows)] = (struct CMUnitTest){.name = "written once a second", .test_func = check_reuse};
+    tests[LEN(rows)] =
+        (struct CMUnitTest){.name = "written once a second", .test_func = check_reuse};
     return cmocka_run_group_tests_name("date", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Heads as civetweb leaves them: its parser is stood in for by one that cuts as it does, so that the
- * bytes behind the last field are those that the check looks at.
+ * Heads as civetweb leaves them: its parser is stood in for by one that cuts as it does, so that
+ * the bytes behind the last field are those that the check looks at.
  */
 #include "civetweb/head.h"
 
@@ -14,7 +14,7 @@ static int cut_fields(char *at, struct mg_header *fields)
 {
     int count = 0;
 
-    while (count < MG_MAX_HEADERS && *at > ' ') {
+    while (count<MG_MAX_HEADERS && * at> ' ') {
         fields[count].name = at;
         while (*at != ':' && *at != ' ')
             at++;
@@ -160,7 +160,7 @@ int main(void)
                                              .initial_state = (void *)(uintptr_t)&keep_rows[i]};
     tests[count++] = (struct CMUnitTest){.name = "more fields than civetweb passes on",
                                          .test_func = check_count};
-    tests[count++] = (struct CMUnitTest){.name = "fields without their blanks",
-                                         .test_func = check_fields};
+    tests[count++] =
+        (struct CMUnitTest){.name = "fields without their blanks", .test_func = check_fields};
     return cmocka_run_group_tests_name("head", tests, NULL, NULL);
 }
