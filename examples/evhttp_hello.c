@@ -42,7 +42,7 @@ static void on_signal(evutil_socket_t signal, short what, void *base)
 
 static int listen_on(struct evhttp *http, int port)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t len = sizeof address;
     struct evhttp_bound_socket *bound =
         evhttp_bind_socket_with_handle(http, "127.0.0.1", (ev_uint16_t)port);
@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 
     int rc = cmw_engine_create(&engine, NULL);
     if (rc == 0 && (rc = install(engine, &diag)) == 0)
-        rc = serve(engine, base, argc > 1 ? atoi(argv[1]) : 8080);
+        rc = serve(engine, base, argc > 1 ? (int)strtol(argv[1], NULL, 10) : 8080);
     if (rc != 0)
         fprintf(stderr, "evhttp_hello: %s\n", diag.code ? diag.message : "cannot serve");
     cmw_engine_destroy(engine);

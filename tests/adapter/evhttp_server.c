@@ -16,7 +16,7 @@ static void on_signal(evutil_socket_t signal, short what, void *base)
 
 static int listen_on(struct evhttp *http, ev_uint16_t *port)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t len = sizeof address;
     struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(http, "127.0.0.1", 0);
 

@@ -16,14 +16,15 @@ enum { PIECE_BYTES = 8192 };
 
 /* ---- The view ----------------------------------------------------------------------------- */
 
-/* civetweb cut the query off with a NUL in the place of "?". */
+/* `target` is the path: civetweb cut the query off with a NUL in the place of "?". */
 static int join_target(struct seat *seat, const struct mg_request_info *info, cmw_str *target)
 {
-    const cmw_str path = cmw_str_cstr(info->request_uri);
+    const cmw_str path = *target;
     const cmw_str query = cmw_str_cstr(info->query_string);
 
-    if (cmw__civetweb_reserve(&seat->target, seat->adapter->pool, path.len + query.len + 1) != 0)
-        return CMW_ERR_NOMEM;
+    if (path.len == 0 ||
+        cmw__civetweb_reserve(&seat->target, seat->adapter->pool, path.len + query.len + 1) != 0)
+        return CMW_ERR_NOMEM; /* a request without a path does not come here */
     char *at = seat->target.data;
     memcpy(at, path.data, path.len);
     at[path.len] = '?';

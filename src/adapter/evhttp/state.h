@@ -59,8 +59,8 @@ struct cmw_evhttp {
 /* Make room for `bytes`; 0 or CMW_ERR_NOMEM. Powers of two, so that growth ends soon. */
 int cmw__evhttp_reserve(struct room *place, cmw_pool *pool, size_t bytes);
 
-/* The callback for evhttp_set_gencb; `site` is a struct site. */
-void cmw__evhttp_on_request(struct evhttp_request *http, void *site);
+/* The callback for evhttp_set_gencb; `self` is a struct site. */
+void cmw__evhttp_on_request(struct evhttp_request *http, void *self);
 
 /* A request that waited goes on, as cmw_host.proceed has it. */
 void cmw__evhttp_proceed(void *self, cmw_ctx *ctx, int next);

@@ -267,7 +267,7 @@ class Ends(AdapterTest):
             client.send(request("GET", "/wait"))
             self.wait_for_open(1)
             counts = self.stop()
-        self.assertEqual(counts["shutdown"], 1, counts)
+        self.assert_shutdown(counts, 1)
 
     def test_overload_is_a_503_with_constant_fields(self):
         self.start("8")  # contexts of a worker; there are 32 workers

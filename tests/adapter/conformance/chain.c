@@ -141,7 +141,8 @@ static int obey(cmw_ctx *ctx, cmw_str order)
     const char *colon = memchr(order.data, ':', order.len);
     const cmw_str name = colon ? cmw_str_make(order.data, (size_t)(colon - order.data)) : order;
 
-    if (colon && cmw_response_text(cmw_ctx_response(ctx), atoi(colon + 1), CMW_STR("acted\n")) != 0)
+    if (colon && cmw_response_text(cmw_ctx_response(ctx), (int)strtol(colon + 1, NULL, 10),
+                                   CMW_STR("acted\n")) != 0)
         return CMW_ERROR;
     for (size_t i = 0; i < LEN(verdicts); i++)
         if (cmw_str_equals(name, verdicts[i].name))

@@ -19,7 +19,7 @@ static int create_engine(cmw_engine **engine, uint32_t context_limit)
 
     cmw_engine_config_init(&config);
     config.limits.body_bytes = CONFORMANCE_BODY_LIMIT;
-    config.limits.memory_bytes = 4 * CONFORMANCE_BODY_LIMIT;
+    config.limits.memory_bytes = (size_t)4 * CONFORMANCE_BODY_LIMIT;
     config.worker_limit = CONFORMANCE_WORKERS;
     if (context_limit != 0)
         config.context_limit = context_limit;
@@ -61,7 +61,7 @@ int conformance_main(int argc, char **argv, const struct conformance_server *ser
     conformance_print_server(server);
     app.large = malloc(LARGE_BYTES);
     if (!app.large || pthread_mutex_init(&app.lock, NULL) != 0 ||
-        create_engine(&app.engine, argc > 2 ? (uint32_t)atoi(argv[2]) : 0) != 0)
+        create_engine(&app.engine, argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0) != 0)
         return 1;
     memset(app.large, 'l', LARGE_BYTES);
     int rc = run(&app, server, argc > 1 ? argv[1] : "", argc > 2);
