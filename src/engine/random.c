@@ -5,6 +5,7 @@
 #include <catzilla/hash.h>
 
 #include "ctx_state.h"
+#include "platform.h"
 
 /* Bytes are used from the end to the front and cleared: none is handed out twice. A child of fork
  * finds `left` 0. */
@@ -30,11 +31,22 @@ static struct cmw__random_batch *fill(cmw_worker *worker)
     return batch;
 }
 
-static void draw(struct cmw__random_batch *batch, void *to, size_t len)
+static CMW__ALWAYS_INLINE void draw(struct cmw__random_batch *batch, void *to, size_t len)
 {
     batch->left -= len;
     memcpy(to, batch->bytes + batch->left, len);
     memset(batch->bytes + batch->left, 0, len);
+}
+
+/* The lengths that ids and nonces have, without a call. */
+static CMW__ALWAYS_INLINE void draw_usual(struct cmw__random_batch *batch, void *to, size_t len)
+{
+    if (len == 8)
+        draw(batch, to, 8);
+    else if (len == 16)
+        draw(batch, to, 16);
+    else
+        draw(batch, to, len);
 }
 
 int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len)
@@ -42,7 +54,7 @@ int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len)
     struct cmw__random_batch *batch = ctx->worker->random;
 
     if (CMW_LIKELY(batch && len <= batch->left)) {
-        draw(batch, to, len);
+        draw_usual(batch, to, len);
         return 0;
     }
     batch = len <= sizeof batch->bytes ? fill(ctx->worker) : NULL;
