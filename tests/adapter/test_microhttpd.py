@@ -281,6 +281,13 @@ class AdapterTest(unittest.TestCase):
             "two lengths": "Content-Length: 3\r\nContent-Length: 4",
             "length and coding": "Content-Length: 3\r\nTransfer-Encoding: chunked",
             "unknown coding": "Transfer-Encoding: gzip",
+            "a blank behind the coding": "Transfer-Encoding: chunked ",
+            "a tab behind the coding": "Transfer-Encoding: chunked\t",
+            "a blank before the colon of a coding": "Transfer-Encoding : chunked",
+            "a blank before the colon of a length": "Content-Length : 3",
+            "a folded coding": "Transfer-Encoding:\r\n chunked",
+            "a folded length": "Content-Length:\r\n\t3",
+            "a control byte in a value": "X: a\vb",
         }.items():
             with self.subTest(name), self.connect() as client:
                 client.send(f"POST /echo HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n".encode())
@@ -288,6 +295,13 @@ class AdapterTest(unittest.TestCase):
                 self.assertEqual(response.status, 400)
                 self.assert_decorated(response)
                 self.assertTrue(client.is_closed())
+
+    def test_coding_in_http_1_0_is_400_and_closes(self):
+        with self.connect() as client:
+            client.send(b"POST /echo HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n"
+                        b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"one"))
+            self.assertEqual(client.read().status, 400)
+            self.assertTrue(client.is_closed())
 
     # ---- Connections
 

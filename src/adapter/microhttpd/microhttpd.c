@@ -247,13 +247,13 @@ static int is_blank(char byte)
 }
 
 /* Blanks around a value are not part of it (RFC 9110, 5.5); libmicrohttpd leaves those behind. */
-static cmw_str trim(const char *value, size_t len)
+static cmw_str trim(cmw_str value)
 {
-    for (; len > 0 && is_blank(value[len - 1]); len--)
+    for (; value.len > 0 && is_blank(value.data[value.len - 1]); value.len--)
         ;
-    for (; len > 0 && is_blank(*value); len--)
-        value++;
-    return cmw_str_make(value, len);
+    for (; value.len > 0 && is_blank(*value.data); value.len--)
+        value.data++;
+    return value;
 }
 
 static enum MHD_Result on_header(void *self, enum MHD_ValueKind kind, const char *name,
@@ -266,15 +266,17 @@ static enum MHD_Result on_header(void *self, enum MHD_ValueKind kind, const char
         return MHD_NO;
     cmw_header *header = &list->headers[list->count++];
     header->name = cmw_str_make(name, name_len);
-    header->value = trim(value, value ? value_len : 0);
+    header->value = cmw_str_make(value, value ? value_len : 0);
     return MHD_YES;
 }
 
-static int collect_headers(struct request *req, cmw_request_view *view)
+/* `*framing` is not 0 if they leave doubt of where the request ends. */
+static int collect_headers(struct request *req, cmw_request_view *view, int *framing)
 {
     struct MHD_Connection *connection = req->connection;
     const int count = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL);
 
+    *framing = 0;
     if (count <= 0)
         return 0;
     struct header_list list = {.cap = (size_t)count};
@@ -283,6 +285,10 @@ static int collect_headers(struct request *req, cmw_request_view *view)
         return CMW_ERR_NOMEM;
     list.headers = req->header_room.data;
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &list);
+    *framing = cmw__framing_body_length(&view->content_length, list.headers, list.count,
+                                        view->http_version);
+    for (size_t i = 0; i < list.count; i++)
+        list.headers[i].value = trim(list.headers[i].value);
     view->headers = list.headers;
     view->header_count = (uint32_t)list.count;
     return 0;
@@ -362,6 +368,7 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
 {
     cmw_worker *const worker = req->seat->worker;
     cmw_request_view view;
+    int framing;
 
     cmw_request_view_init(&view);
     view.method = cmw_str_cstr(method);
@@ -370,11 +377,8 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
     view.scheme = is_https(mhd, req->connection) ? CMW_SCHEME_HTTPS : CMW_SCHEME_HTTP;
     view.host_data = req;
     read_peer(req->connection, &view.peer);
-    if (collect_headers(req, &view) != 0)
+    if (collect_headers(req, &view, &framing) != 0)
         return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
-    const int framing =
-        cmw__framing_body_length(&view.content_length, view.headers, view.header_count);
-
     if (cmw_ctx_begin(worker, &req->ctx, &view) != 0)
         return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
     if (framing != 0) {
