@@ -186,8 +186,10 @@ static int commit(struct request *req, int must_block)
 {
     int next = CMW_TO_RESPOND;
 
-    if (!req->is_final)
+    if (!req->is_final) {
+        cmw__wait_catch_up(req->seat);
         next = (int)cmw_ctx_commit(req->ctx);
+    }
     if (next == CMW_TO_SUSPENDED) {
         if (!cmw__wait_begin(req, must_block))
             return 0;
@@ -414,7 +416,8 @@ static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
 {
     if (!req->is_refused && !req->is_handled) {
         req->is_handled = 1;
-        if (mhd->handler(mhd->handler_self, req->ctx) != 0)
+        cmw__wait_catch_up(req->seat);
+        if (!cmw_ctx_is_cancelled(req->ctx) && mhd->handler(mhd->handler_self, req->ctx) != 0)
             cmw_ctx_fail(req->ctx, MHD_HTTP_INTERNAL_SERVER_ERROR);
     }
     return answer(req, 0);
