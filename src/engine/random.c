@@ -15,15 +15,19 @@ struct cmw__random_batch {
 
 _Static_assert(sizeof(struct cmw__random_batch) <= CMW__RANDOM_PAGE, "a batch outgrew its page");
 
-/* The worker's batch with at least one byte in it; NULL: ask the system each time. */
+/* The worker's batch, full; what was left in it is lost. NULL: ask the system each time. */
 static struct cmw__random_batch *fill(cmw_worker *worker)
 {
     if (!worker->random)
         worker->random = cmw__random_page_create();
     struct cmw__random_batch *batch = worker->random;
-    if (batch && batch->left == 0 && cmw__random_system(batch->bytes, sizeof batch->bytes) == 0)
-        batch->left = sizeof batch->bytes;
-    return batch && batch->left > 0 ? batch : NULL;
+    if (!batch)
+        return NULL;
+    batch->left = 0;
+    if (cmw__random_system(batch->bytes, sizeof batch->bytes) != 0)
+        return NULL;
+    batch->left = sizeof batch->bytes;
+    return batch;
 }
 
 static void draw(struct cmw__random_batch *batch, void *to, size_t len)
@@ -41,8 +45,8 @@ int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len)
         draw(batch, to, len);
         return 0;
     }
-    batch = fill(ctx->worker);
-    if (!batch || len > batch->left)
+    batch = len <= sizeof batch->bytes ? fill(ctx->worker) : NULL;
+    if (!batch)
         return cmw__random_system(to, len);
     draw(batch, to, len);
     return 0;
