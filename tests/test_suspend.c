@@ -136,7 +136,13 @@ struct waiter {
 
 static int wait(struct waiter *waiter, cmw_ctx *ctx)
 {
-    assert_int_equal(cmw_ctx_suspend(ctx, &waiter->token), 0);
+    const int rc = cmw_ctx_suspend(ctx, &waiter->token);
+
+    if (rc == CMW_ERR_CANCELLED) {
+        note(waiter->server, "given-up ");
+        return waiter->suspends == CMW_SUSPEND ? CMW_CONTINUE : waiter->suspends;
+    }
+    assert_int_equal(rc, 0);
     if (waiter->resume_at_once)
         assert_int_equal(cmw_resume(waiter->server->engine, waiter->token, 0, waiter), 0);
     return waiter->suspends;
@@ -360,6 +366,18 @@ static const struct row rows[] = {
      {DEADLINE, RESUME, RUN},
      CMW_CONTINUE,
      "pre error:CMW_ERR_CANCELLED last 503 complete:deadline stale | "},
+    {"a request that was cancelled does not wait again",
+     IN_PRE | IN_POST,
+     {.suspends = CMW_SUSPEND},
+     {CANCEL, RESUME},
+     CMW_CONTINUE,
+     "pre error:CMW_ERR_CANCELLED post given-up last 503 complete:shutdown stale "},
+    {"nor does one that its deadline gave up",
+     IN_PRE | IN_POST,
+     {.suspends = CMW_SUSPEND},
+     {DEADLINE},
+     CMW_CONTINUE,
+     "pre error:CMW_ERR_CANCELLED post given-up last 503 complete:deadline "},
 };
 
 static void resume(struct server *server, struct waiter *waiter, int verdict)
@@ -650,6 +668,30 @@ static void deadlines_pass_in_their_order(void **state)
     server_close(&server);
 }
 
+/* Whoever takes a worker with requests that wait has its timer set. */
+static void a_deadline_follows_the_worker_to_its_next_host(void **state)
+{
+    cmw_token token;
+    struct server server;
+    cmw_worker *worker;
+
+    (void)state;
+    open_hanger(&server, &token, NULL);
+    server.host.proceed = quiet_proceed;
+    cmw_ctx *ctx = begin(&server);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
+    assert_int_equal(cmw_ctx_set_deadline(ctx, 2000), 0);
+    worker = server.worker;
+    cmw_engine_put_worker(server.engine, worker);
+    server.timer_at = 0;
+    assert_int_equal(cmw_engine_take_worker(server.engine, &server.worker, &server.host, &server),
+                     0);
+    assert_ptr_equal(server.worker, worker);
+    assert_int_equal(server.timer_at, 2000);
+    assert_int_equal(cmw_worker_run(server.worker, 2000), 1);
+    server_close(&server);
+}
+
 static int never(void *self, cmw_ctx *ctx)
 {
     (void)self;
@@ -734,6 +776,7 @@ int main(void)
         cmocka_unit_test(an_undeclared_suspend_is_a_fault),
         cmocka_unit_test(a_server_that_cannot_wait_refuses_the_plan),
         cmocka_unit_test(deadlines_pass_in_their_order),
+        cmocka_unit_test(a_deadline_follows_the_worker_to_its_next_host),
         cmocka_unit_test(a_deadline_in_the_handler_is_answered_at_commit),
         cmocka_unit_test(waiting_is_counted),
     };

@@ -71,8 +71,9 @@ struct seats {
     pthread_mutex_t lock;
     struct seat *used;
     struct seat *resting;
-    struct ticker *ticker;  /* NULL until a deadline was set */
-    atomic_int is_stopping; /* who waits is given up */
+    pthread_mutex_t ticker_lock; /* of the next one; taken after `lock` */
+    struct ticker *ticker;       /* NULL until a deadline was set */
+    atomic_int is_stopping;      /* who waits is given up */
 };
 
 /* 0 or CMW_ERR_IO. `host` is borrowed. */

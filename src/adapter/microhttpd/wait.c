@@ -123,11 +123,11 @@ fail:
 /* The ticker of the adapter, started with the first deadline; NULL: the system has no thread. */
 static struct ticker *find_ticker(struct seats *all)
 {
-    pthread_mutex_lock(&all->lock);
+    pthread_mutex_lock(&all->ticker_lock);
     if (!all->ticker)
         all->ticker = create_ticker(all);
     struct ticker *ticker = all->ticker;
-    pthread_mutex_unlock(&all->lock);
+    pthread_mutex_unlock(&all->ticker_lock);
     return ticker;
 }
 
