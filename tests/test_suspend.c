@@ -136,7 +136,13 @@ struct waiter {
 
 static int wait(struct waiter *waiter, cmw_ctx *ctx)
 {
-    assert_int_equal(cmw_ctx_suspend(ctx, &waiter->token), 0);
+    const int rc = cmw_ctx_suspend(ctx, &waiter->token);
+
+    if (rc == CMW_ERR_CANCELLED) {
+        note(waiter->server, "given-up ");
+        return waiter->suspends == CMW_SUSPEND ? CMW_CONTINUE : waiter->suspends;
+    }
+    assert_int_equal(rc, 0);
     if (waiter->resume_at_once)
         assert_int_equal(cmw_resume(waiter->server->engine, waiter->token, 0, waiter), 0);
     return waiter->suspends;
@@ -360,6 +366,18 @@ static const struct row rows[] = {
      {DEADLINE, RESUME, RUN},
      CMW_CONTINUE,
      "pre error:CMW_ERR_CANCELLED last 503 complete:deadline stale | "},
+    {"a request that was cancelled does not wait again",
+     IN_PRE | IN_POST,
+     {.suspends = CMW_SUSPEND},
+     {CANCEL, RESUME},
+     CMW_CONTINUE,
+     "pre error:CMW_ERR_CANCELLED post given-up last 503 complete:shutdown stale "},
+    {"nor does one that its deadline gave up",
+     IN_PRE | IN_POST,
+     {.suspends = CMW_SUSPEND},
+     {DEADLINE},
+     CMW_CONTINUE,
+     "pre error:CMW_ERR_CANCELLED post given-up last 503 complete:deadline "},
 };
 
 static void resume(struct server *server, struct waiter *waiter, int verdict)
@@ -564,6 +582,79 @@ static void a_trimmed_context_leaves_no_token_behind(void **state)
     server_close(&server);
 }
 
+/* The cell goes to another request; the token does not go with it. */
+static void a_used_token_does_not_resume_the_next_request(void **state)
+{
+    cmw_token token;
+    struct server server;
+
+    (void)state;
+    open_hanger(&server, &token, NULL);
+    server.host.proceed = quiet_proceed;
+    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
+    const cmw_token old = token;
+    assert_int_equal(cmw_resume(server.engine, old, 0, NULL), 0);
+    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
+    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
+    assert_int_equal(token.cell, old.cell);
+    assert_int_equal(cmw_resume(server.engine, old, 0, NULL), CMW_ERR_STALE);
+    assert_int_equal(cmw_worker_run(server.worker, 1000), 0);
+    assert_int_equal(cmw_resume(server.engine, token, 0, NULL), 0);
+    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
+    server_close(&server);
+}
+
+static cmw_token first_of_two;
+
+static int hang_twice(void *self, cmw_ctx *ctx)
+{
+    assert_int_equal(cmw_ctx_suspend(ctx, &first_of_two), 0);
+    return hang(self, ctx);
+}
+
+static void of_two_tokens_the_last_one_counts(void **state)
+{
+    struct server server;
+    cmw_middleware mw;
+    cmw_token token;
+
+    (void)state;
+    server_open(&server, NULL);
+    server.host.proceed = quiet_proceed;
+    cmw_middleware_init(&mw);
+    mw.name = "twice";
+    mw.self = &token;
+    mw.pre_route = hang_twice;
+    mw.suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
+    assert_int_equal(cmw_chain_add(server.chain, &mw, NULL), 0);
+    server_start(&server);
+    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
+    assert_int_equal(cmw_resume(server.engine, first_of_two, 0, NULL), CMW_ERR_STALE);
+    assert_int_equal(cmw_resume(server.engine, token, 0, NULL), 0);
+    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
+    server_close(&server);
+}
+
+/* What was resumed while nobody had the worker wakes who takes it. */
+static void a_resume_waits_for_the_next_host(void **state)
+{
+    cmw_token token;
+    struct server server;
+
+    (void)state;
+    open_hanger(&server, &token, NULL);
+    server.host.proceed = quiet_proceed;
+    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
+    cmw_engine_put_worker(server.engine, server.worker);
+    assert_int_equal(cmw_resume(server.engine, token, 0, NULL), 0);
+    assert_int_equal(server.woken, 0);
+    assert_int_equal(cmw_engine_take_worker(server.engine, &server.worker, &server.host, &server),
+                     0);
+    assert_int_equal(server.woken, 1);
+    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
+    server_close(&server);
+}
+
 static int suspend_undeclared(void *self, cmw_ctx *ctx)
 {
     cmw_token token;
@@ -650,6 +741,60 @@ static void deadlines_pass_in_their_order(void **state)
     server_close(&server);
 }
 
+/* The last deadline of the heap comes in place of one that is taken away elsewhere in it, and may
+ * be earlier than what is above that place. */
+static void deadlines_stay_in_order_when_one_is_taken_away(void **state)
+{
+    static const uint64_t times[] = {2001, 2100, 2002, 2200, 2201, 2003,
+                                     2004, 2300, 2301, 2302, 2303, 2005};
+    cmw_ctx *contexts[LEN(times)];
+    cmw_token token;
+    struct server server;
+
+    (void)state;
+    for (size_t gone = 0; gone < LEN(times); gone++) {
+        open_hanger(&server, &token, NULL);
+        server.host.proceed = quiet_proceed;
+        for (size_t i = 0; i < LEN(times); i++) {
+            contexts[i] = begin(&server);
+            assert_int_equal(cmw_ctx_run(contexts[i]), CMW_TO_SUSPENDED);
+            assert_int_equal(cmw_ctx_set_deadline(contexts[i], times[i]), 0);
+        }
+        assert_int_equal(cmw_ctx_set_deadline(contexts[gone], 0), 0);
+        for (uint64_t now = 2000, due = 0; now <= 2400; now++, due = 0) {
+            for (size_t i = 0; i < LEN(times); i++)
+                due += i != gone && times[i] == now;
+            assert_int_equal(cmw_worker_run(server.worker, now), due);
+        }
+        cmw_ctx_end(contexts[gone], CMW_END_CLIENT_GONE);
+        server_close(&server);
+    }
+}
+
+/* Whoever takes a worker with requests that wait has its timer set. */
+static void a_deadline_follows_the_worker_to_its_next_host(void **state)
+{
+    cmw_token token;
+    struct server server;
+    cmw_worker *worker;
+
+    (void)state;
+    open_hanger(&server, &token, NULL);
+    server.host.proceed = quiet_proceed;
+    cmw_ctx *ctx = begin(&server);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
+    assert_int_equal(cmw_ctx_set_deadline(ctx, 2000), 0);
+    worker = server.worker;
+    cmw_engine_put_worker(server.engine, worker);
+    server.timer_at = 0;
+    assert_int_equal(cmw_engine_take_worker(server.engine, &server.worker, &server.host, &server),
+                     0);
+    assert_ptr_equal(server.worker, worker);
+    assert_int_equal(server.timer_at, 2000);
+    assert_int_equal(cmw_worker_run(server.worker, 2000), 1);
+    server_close(&server);
+}
+
 static int never(void *self, cmw_ctx *ctx)
 {
     (void)self;
@@ -731,9 +876,14 @@ int main(void)
         cmocka_unit_test(a_hundred_thousand_requests_wait_at_once),
         cmocka_unit_test(tokens_that_name_nothing_are_stale),
         cmocka_unit_test(a_trimmed_context_leaves_no_token_behind),
+        cmocka_unit_test(a_used_token_does_not_resume_the_next_request),
+        cmocka_unit_test(of_two_tokens_the_last_one_counts),
+        cmocka_unit_test(a_resume_waits_for_the_next_host),
         cmocka_unit_test(an_undeclared_suspend_is_a_fault),
         cmocka_unit_test(a_server_that_cannot_wait_refuses_the_plan),
         cmocka_unit_test(deadlines_pass_in_their_order),
+        cmocka_unit_test(deadlines_stay_in_order_when_one_is_taken_away),
+        cmocka_unit_test(a_deadline_follows_the_worker_to_its_next_host),
         cmocka_unit_test(a_deadline_in_the_handler_is_answered_at_commit),
         cmocka_unit_test(waiting_is_counted),
     };

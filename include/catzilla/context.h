@@ -290,8 +290,9 @@ CMW_API const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx);
  *
  * @param[out] token  for cmw_resume; unchanged on failure
  * @return            0; CMW_ERR_STATE outside of a callback, or in a phase that its middleware does
- *                    not name in `suspend_phases`; CMW_ERR_LIMIT with some four million requests
- *                    suspended in one engine; CMW_ERR_NOMEM
+ *                    not name in `suspend_phases`; CMW_ERR_CANCELLED for a request that was given
+ *                    up, whose answer waits for nothing more; CMW_ERR_LIMIT with some four million
+ *                    requests suspended in one engine; CMW_ERR_NOMEM
  * Threads:           the context's worker
  * Cost:              O(1); allocates 64 places at a time, the first time that so many are needed
  * Since:             0.1

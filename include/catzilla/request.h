@@ -79,12 +79,15 @@ static inline void cmw_request_view_init(cmw_request_view *view)
  *
  * Refuses what two readers could frame differently, so that a request hides in another's body:
  * more than one of Content-Length and Transfer-Encoding, even equal ones; a length that is not
- * digits alone; a coding other than "chunked". The host answers 400 and closes the connection.
+ * digits alone; a coding other than "chunked", or any in a version other than 1.1. So is a field
+ * whose name is no token ("Content-Length : 3") or whose value has a control byte, and
+ * a name that only begins with one of the two: libmicrohttpd 0.9.75 puts the second
+ * line of a folded field behind the name. The host answers 400 and closes the connection.
  *
  * @return 0, or CMW_ERR_INVALID: the view is unchanged
  * Threads: any
  * Cost:    O(fields), no allocation
- * Source:  RFC 9112, 6.1 and 6.3; RFC 9110, 8.6
+ * Source:  RFC 9112, 5.1, 6.1 and 6.3; RFC 9110, 5.5 and 8.6
  * Since:   0.1
  */
 CMW_API CMW_NODISCARD int cmw_request_view_read_length(cmw_request_view *view);

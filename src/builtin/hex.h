@@ -8,6 +8,22 @@
 #define CMW_BUILTIN_HEX_H
 
 #include <stdint.h>
+#include <string.h>
+
+/* Store with the most significant byte first. */
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static inline void cmw__store_big8(uint8_t *to, uint64_t number)
+{
+    number = __builtin_bswap64(number);
+    memcpy(to, &number, 8);
+}
+#else
+static inline void cmw__store_big8(uint8_t *to, uint64_t number)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)(number >> (56 - 8 * i));
+}
+#endif
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>

@@ -69,9 +69,9 @@ struct cmw__log_piece {
 
 /* A directive, "%{argument}letter". */
 struct cmw__log_directive {
-    char letter;
-    const char *argument; /* NULL: none; "*": the name of a field */
     cmw__log_piece_fn *put;
+    const char *argument; /* NULL: none; "*": the name of a field */
+    char letter;
     uint8_t text_count; /* texts of the request in it */
 };
 

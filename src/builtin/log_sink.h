@@ -42,6 +42,6 @@ void cmw__log_sink_release(struct cmw__log_sink *sink);
 struct cmw__log_ring *cmw__log_sink_ring(struct cmw__log_sink *sink, uint32_t worker);
 
 /* Write what waits, as far as the output takes it; how many writes that were. A cmw_poll_fn. */
-size_t cmw__log_sink_drain(void *sink);
+size_t cmw__log_sink_drain(void *self);
 
 #endif /* CMW_BUILTIN_LOG_SINK_H */

@@ -10,7 +10,8 @@
 
 static char *put_literal(char *to, cmw_str text)
 {
-    memcpy(to, text.data, text.len);
+    if (text.len > 0)
+        memcpy(to, text.data, text.len);
     return to + text.len;
 }
 
@@ -436,37 +437,37 @@ static char *put_route(char *to, const struct cmw__log_piece *piece,
 /* ---- The table -------------------------------------------------------------------------- */
 
 static const struct cmw__log_directive directives[] = {
-    {'a', NULL, put_client, 0},
-    {'a', "c", put_peer, 0},
-    {'h', NULL, put_client, 0},
-    {'l', NULL, put_nothing, 0},
-    {'u', NULL, put_user, 1},
-    {'t', NULL, put_time, 0},
-    {'t', "iso", put_time_iso, 0},
-    {'t', "sec", put_time_s, 0},
-    {'t', "msec", put_time_ms, 0},
-    {'t', "usec", put_time_us, 0},
-    {'r', NULL, put_first_line, 2},
-    {'r', "target", put_target, 1},
-    {'m', NULL, put_method, 1},
-    {'U', NULL, put_path, 1},
-    {'q', NULL, put_query, 1},
-    {'H', NULL, put_protocol, 0},
-    {'V', NULL, put_host, 1},
-    {'s', NULL, put_status, 0},
-    {'s', "response", put_response_status, 0},
-    {'b', NULL, put_bytes_or_dash, 0},
-    {'B', NULL, put_bytes, 0},
-    {'D', NULL, put_elapsed_us, 0},
-    {'T', NULL, put_elapsed_s, 0},
-    {'T', "s", put_elapsed_s, 0},
-    {'T', "ms", put_elapsed_ms, 0},
-    {'T', "us", put_elapsed_us, 0},
-    {'i', "*", put_request_field, 1},
-    {'o', "*", put_response_field, 1},
-    {'X', NULL, put_reason, 0},
-    {'L', NULL, put_request_id, 1},
-    {'R', NULL, put_route, 0},
+    {put_client, NULL, 'a', 0},
+    {put_peer, "c", 'a', 0},
+    {put_client, NULL, 'h', 0},
+    {put_nothing, NULL, 'l', 0},
+    {put_user, NULL, 'u', 1},
+    {put_time, NULL, 't', 0},
+    {put_time_iso, "iso", 't', 0},
+    {put_time_s, "sec", 't', 0},
+    {put_time_ms, "msec", 't', 0},
+    {put_time_us, "usec", 't', 0},
+    {put_first_line, NULL, 'r', 2},
+    {put_target, "target", 'r', 1},
+    {put_method, NULL, 'm', 1},
+    {put_path, NULL, 'U', 1},
+    {put_query, NULL, 'q', 1},
+    {put_protocol, NULL, 'H', 0},
+    {put_host, NULL, 'V', 1},
+    {put_status, NULL, 's', 0},
+    {put_response_status, "response", 's', 0},
+    {put_bytes_or_dash, NULL, 'b', 0},
+    {put_bytes, NULL, 'B', 0},
+    {put_elapsed_us, NULL, 'D', 0},
+    {put_elapsed_s, NULL, 'T', 0},
+    {put_elapsed_s, "s", 'T', 0},
+    {put_elapsed_ms, "ms", 'T', 0},
+    {put_elapsed_us, "us", 'T', 0},
+    {put_request_field, "*", 'i', 1},
+    {put_response_field, "*", 'o', 1},
+    {put_reason, NULL, 'X', 0},
+    {put_request_id, NULL, 'L', 1},
+    {put_route, NULL, 'R', 0},
 };
 
 static int takes(const struct cmw__log_directive *directive, cmw_str argument)

@@ -74,19 +74,6 @@ static uint64_t next_tick(struct ticker *ticker, uint64_t now_ms, uint64_t rando
     return ticker->last;
 }
 
-/* Written out, so that compilers make one store of it. */
-static inline void store_big(uint8_t *to, uint64_t number)
-{
-    to[0] = (uint8_t)(number >> 56);
-    to[1] = (uint8_t)(number >> 48);
-    to[2] = (uint8_t)(number >> 40);
-    to[3] = (uint8_t)(number >> 32);
-    to[4] = (uint8_t)(number >> 24);
-    to[5] = (uint8_t)(number >> 16);
-    to[6] = (uint8_t)(number >> 8);
-    to[7] = (uint8_t)number;
-}
-
 /* 8-4-4-4-12 digits. */
 static inline void write_uuid(char *to, const uint8_t *bytes)
 {
@@ -114,8 +101,9 @@ static int make_uuid(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id 
     if (!ticker || cmw_ctx_random(ctx, &random, sizeof random) != 0)
         return -1;
     const uint64_t tick = next_tick(ticker, cmw_ctx_wall_ns(ctx) / 1000000, random);
-    store_big(bytes, (tick & ~UINT64_C(0xfff)) << 4 | 0x7000 | (tick & 0xfff));
-    store_big(bytes + 8, UINT64_C(1) << 63 | random >> 2);
+    cmw__store_big8(bytes, (tick & ~UINT64_C(0xfff)) << 4 | 0x7000 | (tick & 0xfff));
+    memcpy(bytes + 8, &random, 8);
+    bytes[8] = (uint8_t)(0x80 | (bytes[8] & 0x3f));
     write_uuid(id->room, bytes);
     id->len = 36;
     return 0;

@@ -240,6 +240,19 @@ static int add_status(struct set_headers *headers, const char *text, cmw_diag *d
     return 0;
 }
 
+/* Who the request is for is a fact, which this middleware does not declare to refine. */
+static int take_request_field(const struct set_headers *headers, cmw_header *out,
+                              const char *option, const char *name, const char *value,
+                              cmw_diag *diag)
+{
+    if (cmw_str_equals_fold(cmw_str_cstr(name), CMW_STR("Host")))
+        return cmw_diag_set(diag, CMW_ERR_INVALID,
+                            "set_headers: %s: '%s' says whom a request is for, which cannot be "
+                            "changed here",
+                            option, name);
+    return take_field(headers, out, option, name, value, diag);
+}
+
 static int fill_request(struct set_headers *headers, const cmw_set_headers_config *config,
                         cmw_diag *diag)
 {
@@ -251,15 +264,16 @@ static int fill_request(struct set_headers *headers, const cmw_set_headers_confi
         return no_memory(diag);
     for (size_t i = 0; i < config->request_set_count; i++) {
         const cmw_option_text *text = &config->request_set[i];
-        const int rc = take_field(headers, &headers->request_set[headers->request_set_count++],
-                                  "request_set", text->name, text->text, diag);
+        const int rc =
+            take_request_field(headers, &headers->request_set[headers->request_set_count++],
+                               "request_set", text->name, text->text, diag);
         if (rc != 0)
             return rc;
     }
     for (size_t i = 0; i < config->request_remove_count; i++) {
         cmw_header field;
-        const int rc =
-            take_field(headers, &field, "request_remove", config->request_remove[i], "", diag);
+        const int rc = take_request_field(headers, &field, "request_remove",
+                                          config->request_remove[i], "", diag);
         if (rc != 0)
             return rc;
         headers->request_remove[headers->request_remove_count++] = field.name;

@@ -76,7 +76,7 @@ void cmw__ctx_forget_deadline(cmw_ctx *ctx)
 
 /* ---- The host's timer ------------------------------------------------------------------- */
 
-static void arm(cmw_worker *worker)
+void cmw__worker_arm(cmw_worker *worker)
 {
     struct cmw__waits *waits = &worker->waits;
     const uint64_t at_ns = waits->timer_count > 0 ? waits->timers[0].at_ns : 0;
@@ -102,7 +102,7 @@ int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns)
         ctx->traces |= CMW__CTX_TIMED;
         sift_up(&worker->waits, worker->waits.timer_count++, (struct cmw__timer){at_ns, ctx});
     }
-    arm(worker);
+    cmw__worker_arm(worker);
     return 0;
 }
 
@@ -127,6 +127,6 @@ size_t cmw__worker_run_deadlines(cmw_worker *worker, uint64_t now_ns)
 
     while (waits->timer_count > 0 && waits->timers[0].at_ns <= now_ns)
         count += (size_t)pass(worker, waits->timers[0].ctx);
-    arm(worker);
+    cmw__worker_arm(worker);
     return count;
 }

@@ -5,6 +5,7 @@
 #include <catzilla/hash.h>
 
 #include "ctx_state.h"
+#include "platform.h"
 
 /* Bytes are used from the end to the front and cleared: none is handed out twice. A child of fork
  * finds `left` 0. */
@@ -15,22 +16,37 @@ struct cmw__random_batch {
 
 _Static_assert(sizeof(struct cmw__random_batch) <= CMW__RANDOM_PAGE, "a batch outgrew its page");
 
-/* The worker's batch with at least one byte in it; NULL: ask the system each time. */
+/* The worker's batch, full; what was left in it is lost. NULL: ask the system each time. */
 static struct cmw__random_batch *fill(cmw_worker *worker)
 {
     if (!worker->random)
         worker->random = cmw__random_page_create();
     struct cmw__random_batch *batch = worker->random;
-    if (batch && batch->left == 0 && cmw__random_system(batch->bytes, sizeof batch->bytes) == 0)
-        batch->left = sizeof batch->bytes;
-    return batch && batch->left > 0 ? batch : NULL;
+    if (!batch)
+        return NULL;
+    batch->left = 0;
+    if (cmw__random_system(batch->bytes, sizeof batch->bytes) != 0)
+        return NULL;
+    batch->left = sizeof batch->bytes;
+    return batch;
 }
 
-static void draw(struct cmw__random_batch *batch, void *to, size_t len)
+static CMW__ALWAYS_INLINE void draw(struct cmw__random_batch *batch, void *to, size_t len)
 {
     batch->left -= len;
     memcpy(to, batch->bytes + batch->left, len);
     memset(batch->bytes + batch->left, 0, len);
+}
+
+/* The lengths that ids and nonces have, without a call. */
+static CMW__ALWAYS_INLINE void draw_usual(struct cmw__random_batch *batch, void *to, size_t len)
+{
+    if (len == 8)
+        draw(batch, to, 8);
+    else if (len == 16)
+        draw(batch, to, 16);
+    else
+        draw(batch, to, len);
 }
 
 int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len)
@@ -38,11 +54,11 @@ int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len)
     struct cmw__random_batch *batch = ctx->worker->random;
 
     if (CMW_LIKELY(batch && len <= batch->left)) {
-        draw(batch, to, len);
+        draw_usual(batch, to, len);
         return 0;
     }
-    batch = fill(ctx->worker);
-    if (!batch || len > batch->left)
+    batch = len <= sizeof batch->bytes ? fill(ctx->worker) : NULL;
+    if (!batch)
         return cmw__random_system(to, len);
     draw(batch, to, len);
     return 0;

@@ -245,6 +245,8 @@ int cmw_ctx_suspend(cmw_ctx *ctx, cmw_token *token)
 
     if (!program || !entry || !may_suspend(ctx, program, entry))
         return CMW_ERR_STATE;
+    if (ctx->traces & CMW__CTX_CANCELLED) /* nothing would end its waiting a second time */
+        return CMW_ERR_CANCELLED;
     cmw__ctx_disarm(ctx); /* of one that went on without waiting */
     const int rc = take_cell(ctx);
     if (rc != 0)

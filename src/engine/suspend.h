@@ -80,6 +80,9 @@ int cmw__ctx_park(cmw_ctx *ctx, const struct cmw__program *program, const struct
  * delivered already is dropped. */
 void cmw__ctx_disarm(cmw_ctx *ctx);
 
+/* Set the host's timer to the earliest deadline, unless it is. */
+void cmw__worker_arm(cmw_worker *worker);
+
 /* Give up what is past its deadline, and set the host's timer: how many went on. */
 size_t cmw__worker_run_deadlines(cmw_worker *worker, uint64_t now_ns);
 

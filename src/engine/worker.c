@@ -226,9 +226,11 @@ int cmw_engine_take_worker(cmw_engine *engine, cmw_worker **out, const cmw_host 
         follow_locked(worker);
     }
     cmw__engine_unlock(engine);
-    if (rc == 0)
-        *out = worker;
-    return rc;
+    if (rc != 0)
+        return rc;
+    cmw__worker_arm(worker);
+    *out = worker;
+    return 0;
 }
 
 void cmw_engine_put_worker(cmw_engine *engine, cmw_worker *worker)

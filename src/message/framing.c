@@ -18,6 +18,29 @@ static int parse_length(uint64_t *length, cmw_str digits)
     return 0;
 }
 
+static int begins_with(cmw_str name, cmw_str what)
+{
+    return name.len >= what.len && cmw_str_equals_fold(cmw_str_make(name.data, what.len), what);
+}
+
+/* One field: how many more there are of those that say a length; -1: it cannot be. */
+static int read_field(uint64_t *length, const cmw_header *field, uint16_t http_version)
+{
+    if (!cmw_header_name_is_valid(field->name) || !cmw_header_value_is_valid(field->value))
+        return -1;
+    const int is_length = begins_with(field->name, CMW_STR("Content-Length"));
+    if (!is_length && !begins_with(field->name, CMW_STR("Transfer-Encoding")))
+        return 0;
+    if (field->name.len != (is_length ? sizeof "Content-Length" : sizeof "Transfer-Encoding") - 1)
+        return -1;
+    if (is_length)
+        return parse_length(length, field->value) == 0 ? 1 : -1;
+    if (http_version != 0x0101 || !cmw_str_equals_fold(field->value, CMW_STR("chunked")))
+        return -1;
+    *length = CMW_LENGTH_UNKNOWN;
+    return 1;
+}
+
 int cmw_request_view_read_length(cmw_request_view *view)
 {
     const cmw_header *const headers = view->headers;
@@ -25,19 +48,11 @@ int cmw_request_view_read_length(cmw_request_view *view)
     int fields = 0;
 
     for (uint32_t i = 0; i < view->header_count; i++) {
-        if (cmw_str_equals_fold(headers[i].name, CMW_STR("Content-Length"))) {
-            if (parse_length(&found, headers[i].value) != 0)
-                return CMW_ERR_INVALID;
-            fields++;
-        } else if (cmw_str_equals_fold(headers[i].name, CMW_STR("Transfer-Encoding"))) {
-            if (!cmw_str_equals_fold(headers[i].value, CMW_STR("chunked")))
-                return CMW_ERR_INVALID;
-            found = CMW_LENGTH_UNKNOWN;
-            fields++;
-        }
+        const int more = read_field(&found, &headers[i], view->http_version);
+        fields += more;
+        if (more < 0 || fields > 1)
+            return CMW_ERR_INVALID;
     }
-    if (fields > 1)
-        return CMW_ERR_INVALID;
     view->content_length = found;
     return 0;
 }

@@ -11,6 +11,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +28,8 @@ struct server {
     pthread_mutex_t lock; /* of what follows */
     cmw_token tokens[TOKEN_CAP];
     unsigned token_count;
+    atomic_uint begun;
+    atomic_uint handled;
 };
 
 /* ---- Middleware and handler -------------------------------------------------------------- */
@@ -48,12 +52,25 @@ static int wait_if(struct server *server, cmw_ctx *ctx, const char *path)
 
 static int on_pre_route(void *self, cmw_ctx *ctx)
 {
-    return wait_if(self, ctx, "/wait");
+    struct server *server = self;
+
+    atomic_fetch_add(&server->begun, 1);
+    return wait_if(server, ctx, "/wait");
 }
 
 static int on_post_route(void *self, cmw_ctx *ctx)
 {
     return wait_if(self, ctx, "/wait-post");
+}
+
+/* Others run meanwhile, as they would beside callbacks that take their time. */
+static int on_resumed(void *self, cmw_ctx *ctx, int verdict, void *data)
+{
+    (void)self;
+    (void)ctx;
+    (void)data;
+    (void)sched_yield();
+    return verdict;
 }
 
 static unsigned release(struct server *server)
@@ -70,11 +87,13 @@ static unsigned release(struct server *server)
 
 static int handle(void *self, cmw_ctx *ctx)
 {
+    struct server *server = self;
     cmw_request *request = cmw_ctx_request(ctx);
     char text[64];
 
+    atomic_fetch_add(&server->handled, 1);
     if (cmw_str_equals(cmw_request_path(request), CMW_STR("/release")))
-        (void)snprintf(text, sizeof text, "%u", release(self));
+        (void)snprintf(text, sizeof text, "%u", release(server));
     else
         (void)snprintf(text, sizeof text, "%zu", cmw_request_body(request).len);
     return cmw_response_text(cmw_ctx_response(ctx), 200, cmw_str_cstr(text));
@@ -108,6 +127,7 @@ static void open_chain(struct server *server)
     mw.self = server;
     mw.pre_route = on_pre_route;
     mw.post_route = on_post_route;
+    mw.resumed = on_resumed;
     mw.suspend_phases = 1u << CMW_PHASE_PRE_ROUTE | 1u << CMW_PHASE_POST_ROUTE;
     assert_int_equal(cmw_chain_add(chain, &mw, &diag), 0);
     assert_int_equal(cmw_chain_install(chain, &diag), 0);
@@ -271,6 +291,29 @@ static void check_deadline(void **state)
     close_server(&server);
 }
 
+/* A request is given up on time while nothing of it waits but its body. */
+static void check_slow_body(void **state)
+{
+    const struct mode *mode = *state;
+    struct server server;
+    char body[512];
+
+    open_server(&server, mode, 30);
+    const int client = connect_to(&server);
+    say(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345");
+    while (atomic_load(&server.begun) == 0)
+        (void)sched_yield();
+    const int later = connect_to(&server);
+    ask(later, "/wait");
+    assert_int_equal(answer(later, body, sizeof body), 503); /* so the first is past its time */
+    say(client, "67890");
+    assert_int_equal(answer(client, body, sizeof body), 503);
+    assert_int_equal(atomic_load(&server.handled), 0);
+    close(client);
+    close(later);
+    close_server(&server);
+}
+
 static void check_stop(void **state)
 {
     const struct mode *mode = *state;
@@ -305,6 +348,97 @@ static void check_gone(void **state)
     close_server(&server);
 }
 
+/* Until so many have suspended, and the thread that did it has gone on: an answer on `other`. */
+static void await_waiting(struct server *server, int other, unsigned count)
+{
+    char body[512];
+
+    for (unsigned have = 0; have < count;) {
+        ask(other, "/");
+        assert_int_equal(answer(other, body, sizeof body), 200);
+        pthread_mutex_lock(&server->lock);
+        have = server->token_count;
+        pthread_mutex_unlock(&server->lock);
+    }
+}
+
+/* The connection that a wake chose may be found broken before it is asked: then others are. */
+static void check_reset(void **state)
+{
+    enum { CLIENTS = 8 };
+    const struct linger at_once = {1, 0};
+    const struct mode *mode = *state;
+    struct server server;
+    char body[512];
+
+    open_server(&server, mode, 0);
+    const int other = connect_to(&server);
+    for (int broken = 0; broken < CLIENTS; broken++) {
+        int clients[CLIENTS];
+        for (int i = 0; i < CLIENTS; i++) {
+            clients[i] = connect_to(&server);
+            ask(clients[i], "/wait");
+            await_waiting(&server, other, (unsigned)i + 1);
+        }
+        assert_int_equal(
+            setsockopt(clients[broken], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+        close(clients[broken]);
+        assert_true(release(&server) >= CLIENTS - 1); /* it may have been noticed already */
+        for (int i = 0; i < CLIENTS; i++) {
+            if (i == broken)
+                continue;
+            assert_int_equal(answer(clients[i], body, sizeof body), 200);
+            close(clients[i]);
+        }
+    }
+    close(other);
+    close_server(&server);
+}
+
+struct releaser {
+    struct server *server;
+    atomic_int is_ending;
+};
+
+static void *release_always(void *argument)
+{
+    struct releaser *releaser = argument;
+
+    while (!atomic_load(&releaser->is_ending))
+        if (release(releaser->server) == 0)
+            (void)sched_yield();
+    return NULL;
+}
+
+/* Resumes that come while others are handed over: none is left lying. */
+static void check_churn(void **state)
+{
+    enum { CLIENTS = 16, ROUNDS = 100 };
+    static const char *const paths[] = {"/wait", "/wait-post"};
+    const struct mode *mode = *state;
+    struct server server;
+    struct releaser releaser = {&server, 0};
+    pthread_t thread;
+    int clients[CLIENTS];
+    char body[512];
+
+    open_server(&server, mode, 0);
+    assert_int_equal(pthread_create(&thread, NULL, release_always, &releaser), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = connect_to(&server);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CLIENTS; i++)
+            ask(clients[i], paths[(i + round) % 2]);
+        for (int i = 0; i < CLIENTS; i++)
+            assert_int_equal(answer(clients[i], body, sizeof body), 200);
+    }
+    atomic_store(&releaser.is_ending, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    close_server(&server);
+}
+
 int main(void)
 {
     static const struct {
@@ -313,8 +447,11 @@ int main(void)
     } checks[] = {{"released", check_release},
                   {"with a body", check_body},
                   {"past its deadline", check_deadline},
+                  {"past its deadline before its body is there", check_slow_body},
                   {"when the server stops", check_stop},
-                  {"left by its client", check_gone}};
+                  {"left by its client", check_gone},
+                  {"beside one that breaks", check_reset},
+                  {"resumed by a thread without rest", check_churn}};
     struct CMUnitTest tests[LEN(modes) * LEN(checks)];
     static char names[LEN(modes) * LEN(checks)][80];
 

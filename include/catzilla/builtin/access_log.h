@@ -75,10 +75,9 @@ static inline void cmw_access_log_config_init(cmw_access_log_config *config)
  *                CMW_ERR_IO if the file cannot be opened; CMW_ERR_UNSUPPORTED; CMW_ERR_NOMEM
  * Ownership:     the descriptor's `self` passes to the chain that takes it, or is the caller's to
  *                destroy. What is in the rings when the last such descriptor goes is written then
- * Cost:          allocates; a request costs one line, some 400 instructions for "combined", and no
- *                allocation but at a worker's first line
- * Source:        Common Log Format (NCSA), RFC 8259, RFC 3339
- * Since:         0.1
+ * Cost:          allocates; a request costs one line (row access_log of scripts/run_bench.sh),
+ * O(its texts), and no allocation but at a worker's first line Source:        Common Log Format
+ * (NCSA), RFC 8259, RFC 3339 Since:         0.1
  */
 CMW_API CMW_NODISCARD int cmw_access_log_create(cmw_engine *engine, cmw_middleware *middleware,
                                                 const cmw_access_log_config *config,

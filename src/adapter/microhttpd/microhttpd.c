@@ -166,8 +166,10 @@ static int commit(struct request *req, int must_block)
 {
     int next = CMW_TO_RESPOND;
 
-    if (!req->is_final)
+    if (!req->is_final) {
+        cmw__wait_catch_up(req->seat);
         next = (int)cmw_ctx_commit(req->ctx);
+    }
     if (next == CMW_TO_SUSPENDED) {
         if (!cmw__wait_begin(req, must_block))
             return 0;
@@ -227,13 +229,13 @@ static int is_blank(char byte)
 }
 
 /* Blanks around a value are not part of it (RFC 9110, 5.5); libmicrohttpd leaves those behind. */
-static cmw_str trim(const char *value, size_t len)
+static cmw_str trim(cmw_str value)
 {
-    for (; len > 0 && is_blank(value[len - 1]); len--)
+    for (; value.len > 0 && is_blank(value.data[value.len - 1]); value.len--)
         ;
-    for (; len > 0 && is_blank(*value); len--)
-        value++;
-    return cmw_str_make(value, len);
+    for (; value.len > 0 && is_blank(*value.data); value.len--)
+        value.data++;
+    return value;
 }
 
 static enum MHD_Result on_header(void *self, enum MHD_ValueKind kind, const char *name,
@@ -246,15 +248,17 @@ static enum MHD_Result on_header(void *self, enum MHD_ValueKind kind, const char
         return MHD_NO;
     cmw_header *header = &list->headers[list->count++];
     header->name = cmw_str_make(name, name_len);
-    header->value = trim(value, value ? value_len : 0);
+    header->value = cmw_str_make(value, value ? value_len : 0);
     return MHD_YES;
 }
 
-static int collect_headers(struct request *req, cmw_request_view *view)
+/* `*framing` is not 0 if they leave doubt of where the request ends. */
+static int collect_headers(struct request *req, cmw_request_view *view, int *framing)
 {
     struct MHD_Connection *connection = req->connection;
     const int count = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL);
 
+    *framing = 0;
     if (count <= 0)
         return 0;
     struct header_list list = {.cap = (size_t)count};
@@ -265,6 +269,11 @@ static int collect_headers(struct request *req, cmw_request_view *view)
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &list);
     view->headers = list.headers;
     view->header_count = (uint32_t)list.count;
+    /* Before the values are trimmed: libmicrohttpd 0.9.75 takes "chunked " for an unknown coding
+     * and reads the body to the end of the connection. */
+    *framing = cmw_request_view_read_length(view);
+    for (size_t i = 0; i < list.count; i++)
+        list.headers[i].value = trim(list.headers[i].value);
     return 0;
 }
 
@@ -342,6 +351,7 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
 {
     cmw_worker *const worker = req->seat->worker;
     cmw_request_view view;
+    int framing;
 
     cmw_request_view_init(&view);
     view.method = cmw_str_cstr(method);
@@ -350,10 +360,8 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
     view.scheme = is_https(mhd, req->connection) ? CMW_SCHEME_HTTPS : CMW_SCHEME_HTTP;
     view.host_data = req;
     read_peer(req->connection, &view.peer);
-    if (collect_headers(req, &view) != 0)
+    if (collect_headers(req, &view, &framing) != 0)
         return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
-    const int framing = cmw_request_view_read_length(&view);
-
     if (cmw_ctx_begin(worker, &req->ctx, &view) != 0)
         return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
     if (framing != 0) {
@@ -389,7 +397,8 @@ static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
 {
     if (!req->is_refused && !req->is_handled) {
         req->is_handled = 1;
-        if (mhd->handler(mhd->handler_self, req->ctx) != 0)
+        cmw__wait_catch_up(req->seat);
+        if (!cmw_ctx_is_cancelled(req->ctx) && mhd->handler(mhd->handler_self, req->ctx) != 0)
             cmw_ctx_fail(req->ctx, MHD_HTTP_INTERNAL_SERVER_ERROR);
     }
     return answer(req, 0);

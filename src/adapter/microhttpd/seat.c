@@ -166,11 +166,13 @@ int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host)
     atomic_init(&all->is_stopping, 0);
     if (pthread_mutex_init(&all->lock, NULL) != 0)
         return CMW_ERR_IO;
-    if (pthread_key_create(&all->key, on_thread_end) != 0) {
-        pthread_mutex_destroy(&all->lock);
-        return CMW_ERR_IO;
+    if (pthread_mutex_init(&all->ticker_lock, NULL) == 0) {
+        if (pthread_key_create(&all->key, on_thread_end) == 0)
+            return 0;
+        pthread_mutex_destroy(&all->ticker_lock);
     }
-    return 0;
+    pthread_mutex_destroy(&all->lock);
+    return CMW_ERR_IO;
 }
 
 static void free_seat(struct seat *one)
@@ -198,5 +200,6 @@ void cmw__seats_deinit(struct seats *all)
         next = each->next;
         free_seat(each);
     }
+    pthread_mutex_destroy(&all->ticker_lock);
     pthread_mutex_destroy(&all->lock);
 }

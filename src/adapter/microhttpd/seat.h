@@ -34,7 +34,8 @@ struct request {
     struct room target_room;      /* libmicrohttpd unescapes its own in place */
     struct room header_room;      /* cmw_header[], of the connection's memory */
     uint64_t drained_bytes;       /* of the body, after it was refused */
-    struct request *next_waiting; /* in the seat's list, under its wait_lock */
+    struct request *next_waiting; /* in the seat's list, under its wait_lock; */
+    struct request **listed_at;   /* and what points to it there; NULL: it is in no list */
     int next_step;                /* cmw_next, if it has gone on */
     uint8_t is_waiting;           /* it is suspended, or has gone on and was not looked at yet */
     uint8_t has_gone_on;          /* the engine said how: next_step */
@@ -52,6 +53,7 @@ struct seat {
     struct request *free_requests;
     struct room field_room; /* one header field, while it is handed over */
     uint32_t open_requests;
+    uint8_t is_armed;          /* the worker has deadlines; of the thread that has the seat */
     pthread_mutex_t wait_lock; /* of what follows */
     pthread_cond_t wake_up;    /* for a thread that waits itself */
     struct request *waiting;   /* connections that libmicrohttpd has suspended */
@@ -69,8 +71,9 @@ struct seats {
     pthread_mutex_t lock;
     struct seat *used;
     struct seat *resting;
-    struct ticker *ticker;  /* NULL until a deadline was set */
-    atomic_int is_stopping; /* who waits is given up */
+    pthread_mutex_t ticker_lock; /* of the next one; taken after `lock` */
+    struct ticker *ticker;       /* NULL until a deadline was set */
+    atomic_int is_stopping;      /* who waits is given up */
 };
 
 /* 0 or CMW_ERR_IO. `host` is borrowed. */

@@ -123,11 +123,11 @@ fail:
 /* The ticker of the adapter, started with the first deadline; NULL: the system has no thread. */
 static struct ticker *find_ticker(struct seats *all)
 {
-    pthread_mutex_lock(&all->lock);
+    pthread_mutex_lock(&all->ticker_lock);
     if (!all->ticker)
         all->ticker = create_ticker(all);
     struct ticker *ticker = all->ticker;
-    pthread_mutex_unlock(&all->lock);
+    pthread_mutex_unlock(&all->ticker_lock);
     return ticker;
 }
 
@@ -150,6 +150,44 @@ void cmw__ticker_stop(struct seats *all)
 
 /* ---- The host's table ------------------------------------------------------------------- */
 
+/* Under the seat's lock, as all that touches the list. */
+static void enter_list(struct request *req)
+{
+    struct seat *seat = req->seat;
+
+    req->next_waiting = seat->waiting;
+    req->listed_at = &seat->waiting;
+    if (seat->waiting)
+        seat->waiting->listed_at = &req->next_waiting;
+    seat->waiting = req;
+}
+
+/* 1 if it was in the list. */
+static int leave_list(struct request *req)
+{
+    if (!req->listed_at)
+        return 0;
+    *req->listed_at = req->next_waiting;
+    if (req->next_waiting)
+        req->next_waiting->listed_at = req->listed_at;
+    req->listed_at = NULL;
+    return 1;
+}
+
+/* It leaves the list, since libmicrohttpd must be told once only. */
+static void resume(struct request *req)
+{
+    if (leave_list(req))
+        MHD_resume_connection(req->connection);
+}
+
+/* One connection goes on, to run the worker. */
+static void resume_one(struct seat *seat)
+{
+    if (seat->waiting)
+        resume(seat->waiting);
+}
+
 void cmw__wait_wake(void *self)
 {
     struct seat *seat = self;
@@ -157,8 +195,8 @@ void cmw__wait_wake(void *self)
     if (!seat) /* the spare worker, which runs no chain */
         return;
     pthread_mutex_lock(&seat->wait_lock);
-    if (!seat->is_woken && seat->waiting)
-        MHD_resume_connection(seat->waiting->connection);
+    if (!seat->is_woken)
+        resume_one(seat);
     seat->is_woken = 1;
     (void)pthread_cond_signal(&seat->wake_up);
     pthread_mutex_unlock(&seat->wait_lock);
@@ -170,6 +208,7 @@ void cmw__wait_arm(void *self, uint64_t at_ns)
 
     if (!seat)
         return;
+    seat->is_armed = at_ns != 0;
     pthread_mutex_lock(&seat->wait_lock);
     seat->timer_at_ns = at_ns;
     pthread_mutex_unlock(&seat->wait_lock);
@@ -182,18 +221,6 @@ void cmw__wait_arm(void *self, uint64_t at_ns)
     pthread_mutex_unlock(&ticker->lock);
 }
 
-/* Under the seat's lock: 1 if it was in the list. */
-static int leave_list(struct request *req)
-{
-    for (struct request **at = &req->seat->waiting; *at; at = &(*at)->next_waiting) {
-        if (*at != req)
-            continue;
-        *at = req->next_waiting;
-        return 1;
-    }
-    return 0;
-}
-
 void cmw__wait_proceed(void *self, cmw_ctx *ctx, int next)
 {
     struct seat *seat = self;
@@ -202,9 +229,14 @@ void cmw__wait_proceed(void *self, cmw_ctx *ctx, int next)
     req->next_step = next;
     req->has_gone_on = 1;
     pthread_mutex_lock(&seat->wait_lock);
-    if (leave_list(req))
-        MHD_resume_connection(req->connection);
+    resume(req);
     pthread_mutex_unlock(&seat->wait_lock);
+}
+
+void cmw__wait_catch_up(struct seat *seat)
+{
+    if (seat->is_armed)
+        (void)cmw_worker_run(seat->worker, 0);
 }
 
 void cmw__wait_leave(struct request *req)
@@ -215,6 +247,8 @@ void cmw__wait_leave(struct request *req)
         return;
     pthread_mutex_lock(&seat->wait_lock);
     (void)leave_list(req);
+    if (seat->is_woken) /* perhaps it was to run the worker: another one does */
+        resume_one(seat);
     pthread_mutex_unlock(&seat->wait_lock);
 }
 
@@ -242,9 +276,8 @@ void cmw__wait_stop(struct seats *all)
     atomic_store(&all->is_stopping, 1); /* a seat that is taken later sees it, too */
     for (struct seat *each = all->used; each; each = each->next) {
         pthread_mutex_lock(&each->wait_lock);
-        for (struct request *req = each->waiting; req; req = req->next_waiting)
-            MHD_resume_connection(req->connection);
-        each->waiting = NULL;
+        while (each->waiting)
+            resume(each->waiting);
         each->is_woken = 1;
         (void)pthread_cond_broadcast(&each->wake_up);
         pthread_mutex_unlock(&each->wait_lock);
@@ -260,11 +293,12 @@ static void look(struct request *req)
     struct seat *seat = req->seat;
 
     pthread_mutex_lock(&seat->wait_lock);
+    const int is_woken = seat->is_woken;
     seat->is_woken = 0;
     const int is_stopping = atomic_load(&seat->owner->is_stopping);
-    (void)leave_list(req);
     pthread_mutex_unlock(&seat->wait_lock);
-    if (!req->has_gone_on)
+    /* One that has gone on meanwhile may be the one that was woken for others. */
+    if (is_woken || !req->has_gone_on)
         (void)cmw_worker_run(seat->worker, 0);
     if (!req->has_gone_on && is_stopping) {
         req->next_step = (int)cmw_ctx_cancel(req->ctx, CMW_END_SHUTDOWN);
@@ -314,8 +348,7 @@ static void suspend(struct request *req)
     if (seat->is_woken || atomic_load(&seat->owner->is_stopping)) {
         MHD_resume_connection(req->connection);
     } else {
-        req->next_waiting = seat->waiting;
-        seat->waiting = req;
+        enter_list(req);
     }
     pthread_mutex_unlock(&seat->wait_lock);
 }

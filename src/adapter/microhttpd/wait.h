@@ -5,7 +5,8 @@
  * Where the daemon allows it (MHD_ALLOW_SUSPEND_RESUME, no thread for each connection), the
  * connection is suspended. A wake resumes one suspended connection of the seat, whose handler then
  * runs the worker on the daemon's thread; each request that goes on there is resumed in its turn,
- * and the first one suspended again if it is not among them:
+ * and the first one suspended again if it is not among them. One that breaks before its handler is
+ * called passes the wake on:
  *
  *   cmw_resume ──wake──> MHD_resume_connection(one) ──> its handler: cmw_worker_run
  *                                                         ├─ went on: MHD_resume_connection(it)
@@ -35,6 +36,9 @@ int cmw__wait_begin(struct request *req, int must_block);
 
 /* The handler was called again for a request that waits: as above. */
 int cmw__wait_look(struct request *req);
+
+/* Deadlines that are past, of requests that wait for nothing but their body or their handler. */
+void cmw__wait_catch_up(struct seat *seat);
 
 /* The request ends: it is in no list any more. */
 void cmw__wait_leave(struct request *req);

@@ -196,6 +196,13 @@ class Bodies(AdapterTest):
             "length and coding": "Content-Length: 3\r\nTransfer-Encoding: chunked",
             "coding twice": "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
             "unknown coding": "Transfer-Encoding: gzip",
+            "a blank behind the coding": "Transfer-Encoding: chunked ",
+            "a tab behind the coding": "Transfer-Encoding: chunked\t",
+            "a blank before the colon of a coding": "Transfer-Encoding : chunked",
+            "a blank before the colon of a length": "Content-Length : 3",
+            "a folded coding": "Transfer-Encoding:\r\n chunked",
+            "a folded length": "Content-Length:\r\n\t3",
+            "a control byte in a value": "X: a\vb",
         }.items():
             with self.subTest(name), self.connect() as client:
                 client.send(f"POST /echo HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n".encode())

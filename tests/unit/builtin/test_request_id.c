@@ -209,7 +209,9 @@ static void a_forked_child_makes_other_ids(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         next_id(test, theirs);
-        _exit(write(ends[1], theirs, sizeof theirs) == (ssize_t)sizeof theirs ? 0 : 1);
+        const int is_sent = write(ends[1], theirs, sizeof theirs) == (ssize_t)sizeof theirs;
+        close_bench(test);
+        _exit(is_sent ? 0 : 1);
     }
     next_id(test, ours);
     assert_int_equal(read(ends[0], theirs, sizeof theirs), sizeof theirs);

@@ -193,6 +193,28 @@ static const struct refused_row refused_rows[] = {
      "set_headers: set: 'Transfer-Encoding' is the library's own field"},
 };
 
+/* It would fail with each request. */
+static void the_host_of_requests_stays(void **state)
+{
+    static const cmw_option_text set = {"host", "b.example"};
+    static const char *const names[] = {"Host"};
+    cmw_set_headers_config config;
+
+    (void)state;
+    cmw_set_headers_config_init(&config);
+    config.request_set = &set;
+    config.request_set_count = 1;
+    assert_refused("set_headers", &config, CMW_ERR_INVALID,
+                   "set_headers: request_set: 'host' says whom a request is for, which cannot be "
+                   "changed here");
+    cmw_set_headers_config_init(&config);
+    config.request_remove = names;
+    config.request_remove_count = 1;
+    assert_refused("set_headers", &config, CMW_ERR_INVALID,
+                   "set_headers: request_remove: 'Host' says whom a request is for, which cannot "
+                   "be changed here");
+}
+
 static void check_refused(void **state)
 {
     const struct refused_row *row = *state;
@@ -257,6 +279,7 @@ int main(void)
         cmocka_unit_test(set_comes_after_remove),
         cmocka_unit_test(requests_are_changed_for_what_follows),
         cmocka_unit_test(other_options_are_checked_too),
+        cmocka_unit_test(the_host_of_requests_stays),
         cmocka_unit_test(failing_memory_is_survived),
     };
     ROW_TESTS(on_status, status_rows, check_status)

@@ -133,7 +133,8 @@ static uint64_t word_of_a_child(cmw_test *test, struct draw *draw)
     assert_true(child >= 0);
     if (child == 0) {
         word = next_word(test, draw);
-        _exit(write(ends[1], &word, sizeof word) == (ssize_t)sizeof word ? 0 : 1);
+        const int is_sent = write(ends[1], &word, sizeof word) == (ssize_t)sizeof word;
+        _exit(cmw_test_destroy(test) == 0 && is_sent ? 0 : 1);
     }
     assert_int_equal(read(ends[0], &word, sizeof word), sizeof word);
     assert_int_equal(waitpid(child, &status, 0), child);

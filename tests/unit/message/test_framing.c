@@ -51,7 +51,51 @@ static const struct row rows[] = {
      {{"Transfer-Encoding", "chunked"}, {"Content-Length", "1"}},
      CMW_ERR_INVALID,
      0},
+    {"a blank behind the coding is refused, which libmicrohttpd does not read as chunked",
+     {{"Transfer-Encoding", "chunked "}},
+     CMW_ERR_INVALID,
+     0},
+    {"so is a tab", {{"Transfer-Encoding", "chunked\t"}}, CMW_ERR_INVALID, 0},
+    {"a name with a blank behind it is refused",
+     {{"Host", "a"}, {"Content-Length ", "3"}},
+     CMW_ERR_INVALID,
+     0},
+    {"a name with a tab in it is refused", {{"Transfer\tEncoding", "a"}}, CMW_ERR_INVALID, 0},
+    {"a folded length is refused, which libmicrohttpd reads so",
+     {{"content-length3", ""}},
+     CMW_ERR_INVALID,
+     0},
+    {"so is a folded coding", {{"Transfer-Encodingchunked", ""}}, CMW_ERR_INVALID, 0},
+    {"a name that ends like one is another", {{"X-Content-Length", "a"}}, 0, 0},
+    {"an empty name is refused", {{"", "a"}}, CMW_ERR_INVALID, 0},
+    {"a value with a CR is refused, whatever the field",
+     {{"X", "a\rTransfer-Encoding: chunked"}},
+     CMW_ERR_INVALID,
+     0},
+    {"a value with blanks at its ends is none of our business", {{"X", " a\t"}}, 0, 0},
 };
+
+static void no_coding_is_taken_but_in_http_1_1(void **state)
+{
+    const cmw_header coding = {CMW_STR_INIT("Transfer-Encoding"), CMW_STR_INIT("chunked")};
+    const cmw_header declared = {CMW_STR_INIT("Content-Length"), CMW_STR_INIT("17")};
+    static const uint16_t others[] = {0x0100, 0};
+
+    (void)state;
+    for (size_t i = 0; i < LEN(others); i++) {
+        cmw_request_view view;
+        cmw_request_view_init(&view);
+        view.http_version = others[i];
+        view.header_count = 1;
+        view.content_length = 12345;
+        view.headers = &coding;
+        assert_int_equal(cmw_request_view_read_length(&view), CMW_ERR_INVALID);
+        assert_int_equal(view.content_length, 12345);
+        view.headers = &declared;
+        assert_int_equal(cmw_request_view_read_length(&view), 0);
+        assert_int_equal(view.content_length, 17);
+    }
+}
 
 static void check_row(void **state)
 {
@@ -67,6 +111,7 @@ static void check_row(void **state)
     cmw_request_view_init(&view);
     view.headers = headers;
     view.header_count = (uint32_t)count;
+    view.http_version = 0x0101;
     view.content_length = 12345;
     assert_int_equal(cmw_request_view_read_length(&view), row->rc);
     assert_int_equal(view.content_length, row->rc ? 12345 : row->length);
@@ -74,11 +119,12 @@ static void check_row(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[LEN(rows)];
+    struct CMUnitTest tests[LEN(rows) + 1];
 
     for (size_t i = 0; i < LEN(rows); i++)
         tests[i] = (struct CMUnitTest){.name = rows[i].name,
                                        .test_func = check_row,
                                        .initial_state = (void *)(uintptr_t)&rows[i]};
+    tests[LEN(rows)] = (struct CMUnitTest)cmocka_unit_test(no_coding_is_taken_but_in_http_1_1);
     return cmocka_run_group_tests_name("framing", tests, NULL, NULL);
 }
