@@ -62,26 +62,60 @@ int cmw__entry_wrapped(void *self, cmw_ctx *ctx)
     return verdict;
 }
 
-/* What the middleware says of what was delivered; as in the first call, one that fails open is
- * forgiven and what it did to the response in this call is undone. */
-int cmw__call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_middleware *mw,
-                      int verdict, void *data)
+static void drop(const cmw_middleware *mw, void *data)
 {
-    const struct cmw__wrapped *wrapped =
-        entry->fn == cmw__entry_wrapped ? (const struct cmw__wrapped *)entry->self : NULL;
-    const int fails_open = wrapped && wrapped->fails_open;
-    const uint32_t writable = ctx->request.writable;
+    if (mw->dropped)
+        mw->dropped(mw->self, data);
+}
+
+static int forgive(cmw_ctx *ctx, const struct cmw__wrapped *wrapped)
+{
+    cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
+    return CMW_CONTINUE;
+}
+
+/* What the middleware says of what was delivered. */
+static int call_resumed(cmw_ctx *ctx, const cmw_middleware *mw, uint32_t writable, int verdict,
+                        void *data)
+{
+    const uint32_t outer = ctx->request.writable;
+
+    if (!mw->resumed) {
+        drop(mw, data);
+        return verdict;
+    }
+    ctx->request.writable = outer | writable;
+    const int value = mw->resumed(mw->self, ctx, verdict, data);
+    ctx->request.writable = outer;
+    return value;
+}
+
+/* As in the first call, one that fails open is forgiven, and what it did to the response in this
+ * call is undone. */
+static int call_resumed_open(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_middleware *mw,
+                             int verdict, void *data)
+{
+    const struct cmw__wrapped *wrapped = entry->self;
     struct cmw__response_saved saved;
 
-    if (fails_open && cmw__response_save(&ctx->response, &saved) != 0)
-        return CMW_ERROR;
-    ctx->request.writable = writable | (wrapped ? wrapped->writable : 0);
-    const int value = mw->resumed(mw->self, ctx, verdict, data);
-    ctx->request.writable = writable;
-    if (!fails_open || is_allowed(cmw__ctx_phase(ctx), value) ||
+    if (cmw__response_save(&ctx->response, &saved) != 0) {
+        drop(mw, data);
+        return forgive(ctx, wrapped);
+    }
+    const int value = call_resumed(ctx, mw, wrapped->writable, verdict, data);
+    if (is_allowed(cmw__ctx_phase(ctx), value) ||
         (value == CMW_SUSPEND && cmw__ctx_may_park(ctx, entry)))
         return value;
     cmw__response_restore(&ctx->response, &saved);
-    cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
-    return CMW_CONTINUE;
+    return forgive(ctx, wrapped);
+}
+
+int cmw__call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_middleware *mw,
+                      int verdict, void *data)
+{
+    const struct cmw__wrapped *wrapped = entry->fn == cmw__entry_wrapped ? entry->self : NULL;
+
+    if (wrapped && wrapped->fails_open)
+        return call_resumed_open(ctx, entry, mw, verdict, data);
+    return call_resumed(ctx, mw, wrapped ? wrapped->writable : 0, verdict, data);
 }

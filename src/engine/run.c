@@ -385,13 +385,8 @@ cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
                          const struct cmw__entry *entry, const cmw_middleware *middleware,
                          int verdict, void *data)
 {
-    int value = verdict;
-
     cmw__ctx_set_at(ctx, entry);
-    if (middleware->resumed)
-        value = cmw__call_resumed(ctx, entry, middleware, verdict, data);
-    else if (middleware->dropped)
-        middleware->dropped(middleware->self, data);
+    const int value = cmw__call_resumed(ctx, entry, middleware, verdict, data);
     if (program->phase == CMW_PHASE_POST_ROUTE)
         return go_on_in_post(ctx, program, entry, value);
     if (program->route == CMW_NONE)

@@ -31,8 +31,8 @@ cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
 
 /* ---- entry.c ---------------------------------------------------------------------------- */
 
-/* What the middleware of `entry` says of what was delivered: a verdict. One that fails open is
- * forgiven, as in the first call. */
+/* What the middleware of `entry` says of what was delivered: a verdict. Without `resumed` it is
+ * `verdict`, and `data` is dropped. One that fails open is forgiven, as in the first call. */
 int cmw__call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_middleware *mw,
                       int verdict, void *data);
 
