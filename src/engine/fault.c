@@ -4,7 +4,7 @@
 
 #include "loop.h"
 
-const cmw_middleware *cmw__blamed(const cmw_ctx *ctx, const struct cmw__entry_info *info)
+const cmw_middleware *cmw__entry_middleware(const cmw_ctx *ctx, const struct cmw__entry_info *info)
 {
     if (!info || info->middleware == CMW_NONE)
         return NULL;
@@ -24,7 +24,7 @@ static void open_reserve(cmw_ctx *ctx)
 /* The fault of a callback: its policy's status; lack of memory is not the callback's fault. */
 cmw_fault cmw__fault_of(const cmw_ctx *ctx, const struct cmw__entry_info *info, int phase, int code)
 {
-    const cmw_middleware *mw = cmw__blamed(ctx, info);
+    const cmw_middleware *mw = cmw__entry_middleware(ctx, info);
     const int out_of_memory = code == CMW_ERR_NOMEM || ctx->arena.exhausted;
     cmw_fault fault = {500, out_of_memory ? CMW_ERR_NOMEM : code, phase, mw ? mw->name : NULL};
 

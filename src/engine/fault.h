@@ -8,7 +8,7 @@
 #include "ctx_state.h"
 
 /* The middleware of an entry; NULL: of none, or no entry. */
-const cmw_middleware *cmw__blamed(const cmw_ctx *ctx, const struct cmw__entry_info *info);
+const cmw_middleware *cmw__entry_middleware(const cmw_ctx *ctx, const struct cmw__entry_info *info);
 
 /* The fault of a callback: its policy's status; lack of memory is not the callback's fault. */
 cmw_fault cmw__fault_of(const cmw_ctx *ctx, const struct cmw__entry_info *info, int phase,

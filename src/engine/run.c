@@ -415,7 +415,7 @@ static cmw_next cancel_parked(cmw_ctx *ctx, int status)
     const struct cmw__entry *entry = ctx->parked.entry;
     const struct cmw__entry_info *info = cmw__info_of(program, entry);
     const cmw_fault fault = {status, CMW_ERR_CANCELLED, (int)program->phase,
-                             cmw__blamed(ctx, info)->name};
+                             cmw__entry_middleware(ctx, info)->name};
 
     cmw__ctx_disarm(ctx);
     cmw__count(ctx, info->counters + CMW__ENTRY_LOST);
