@@ -1,127 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Suspending, from outside: what happens when requests wait, are resumed, are given up, and when
- * tokens are used too late or twice.
- */
-#include <catzilla/testing.h>
-
-#include <stdio.h>
-
-#include "test.h"
-
-/* ---- A server that is a log ------------------------------------------------------------- */
-
-struct server {
-    cmw_engine *engine;
-    cmw_worker *worker;
-    cmw_chain *chain;
-    cmw_host host;
-    unsigned woken;
-    unsigned proceeded;
-    uint64_t timer_at;
-    char log[1024];
-};
-
-static void note(struct server *server, const char *format, ...) CMW_PRINTF(2, 3);
-
-static void note(struct server *server, const char *format, ...)
-{
-    const size_t len = strlen(server->log);
-    va_list args;
-
-    va_start(args, format);
-    const int more = vsnprintf(server->log + len, sizeof server->log - len, format, args);
-    va_end(args);
-    assert_true(more >= 0 && (size_t)more < sizeof server->log - len);
-}
-
-static void on_wake(void *self)
-{
-    struct server *server = self;
-    server->woken++;
-}
-
-static void on_arm(void *self, uint64_t at_ns)
-{
-    struct server *server = self;
-    server->timer_at = at_ns;
-}
-
-/* What an adapter does with a cmw_next. */
-static void finish(struct server *server, cmw_ctx *ctx, int next)
-{
-    if (next == CMW_TO_SUSPENDED)
-        return;
-    if (next == CMW_TO_HANDLER) {
-        note(server, "handler ");
-        assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok")), 0);
-        next = (int)cmw_ctx_commit(ctx);
-        if (next == CMW_TO_SUSPENDED)
-            return;
-    }
-    assert_int_equal(next, CMW_TO_RESPOND);
-    note(server, "%d ", cmw_response_status(cmw_ctx_response(ctx)));
-    cmw_ctx_end(ctx, CMW_END_SENT);
-}
-
-static void on_proceed(void *self, cmw_ctx *ctx, int next)
-{
-    assert_int_not_equal(next, CMW_TO_SUSPENDED);
-    finish(self, ctx, next);
-}
-
-static void server_open(struct server *server, const cmw_engine_config *config)
-{
-    memset(server, 0, sizeof *server);
-    server->host = (cmw_host){.size = sizeof(cmw_host),
-                              .name = "test",
-                              .capabilities = CMW_CAP_SUSPEND | CMW_CAP_SUSPEND_POST_ROUTE,
-                              .wake = on_wake,
-                              .arm_timer = on_arm,
-                              .proceed = on_proceed};
-    assert_int_equal(cmw_engine_create(&server->engine, config), 0);
-    assert_int_equal(cmw_engine_attach_host(server->engine, &server->host, NULL), 0);
-    assert_int_equal(cmw_chain_create(server->engine, &server->chain, 0), 0);
-}
-
-static void server_start(struct server *server)
-{
-    cmw_diag diag = {0};
-
-    if (cmw_chain_install(server->chain, &diag) != 0)
-        fail_msg("%s", diag.message);
-    assert_int_equal(cmw_engine_take_worker(server->engine, &server->worker, &server->host, server),
-                     0);
-}
-
-static void server_close(struct server *server)
-{
-    assert_int_equal(cmw_worker_suspended(server->worker), 0);
-    assert_int_equal(cmw_worker_in_flight(server->worker), 0);
-    cmw_engine_put_worker(server->engine, server->worker);
-    cmw_chain_destroy(server->chain);
-    assert_int_equal(cmw_engine_destroy(server->engine), 0);
-}
-
-static cmw_ctx *begin(struct server *server)
-{
-    cmw_request_view view;
-    cmw_ctx *ctx = NULL;
-
-    cmw_request_view_init(&view);
-    view.method = CMW_STR("GET");
-    view.target = CMW_STR("/");
-    view.now_ns = 1000;
-    assert_int_equal(cmw_ctx_begin(server->worker, &ctx, &view), 0);
-    return ctx;
-}
-
-static cmw_ctx *request(struct server *server)
-{
-    cmw_ctx *ctx = begin(server);
-    finish(server, ctx, (int)cmw_ctx_run(ctx));
-    return ctx;
-}
+/* Suspending, from outside: what happens when a request waits, is resumed, and is given up. */
+#include "suspend_server.h"
 
 /* ---- Middleware that waits --------------------------------------------------------------- */
 
@@ -324,6 +203,12 @@ static const struct row rows[] = {
      {RESUME, RUN},
      CMW_CONTINUE,
      "after handler post | resumed:0:data error:CMW_OK last 500 complete:sent "},
+    {"of one that fails open, such a verdict is forgiven",
+     IN_PRE | NO_RESUMED | OPEN,
+     {.suspends = CMW_SUSPEND},
+     {RESUME, RUN},
+     99,
+     "pre | dropped:data after handler last 200 complete:sent "},
     {"a callback that goes on without waiting leaves its token stale",
      IN_PRE,
      {.suspends = CMW_CONTINUE},
@@ -438,399 +323,29 @@ static void check_row(void **state)
     server_close(&server);
 }
 
-/* ---- Single promises -------------------------------------------------------------------- */
+/* ---- Without memory --------------------------------------------------------------------- */
 
-static int hang(void *self, cmw_ctx *ctx)
+/* One that fails open needs a copy of the response, to undo what a failed call did to it. */
+static void what_is_delivered_without_memory_is_dropped(void **state)
 {
-    cmw_token *token = self;
-    assert_int_equal(cmw_ctx_suspend(ctx, token), 0);
-    return CMW_SUSPEND;
-}
-
-static void open_hanger(struct server *server, cmw_token *token, const cmw_engine_config *config)
-{
-    cmw_middleware mw;
-
-    server_open(server, config);
-    cmw_middleware_init(&mw);
-    mw.name = "hanger";
-    mw.self = token;
-    mw.pre_route = hang;
-    mw.suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
-    assert_int_equal(cmw_chain_add(server->chain, &mw, NULL), 0);
-    server_start(server);
-}
-
-/* Without notes of its own: for many. */
-static void quiet_proceed(void *self, cmw_ctx *ctx, int next)
-{
-    struct server *server = self;
-
-    server->proceeded++;
-    if (next == CMW_TO_HANDLER) {
-        assert_int_equal(cmw_response_set_status(cmw_ctx_response(ctx), 204), 0);
-        next = (int)cmw_ctx_commit(ctx);
-    }
-    assert_int_equal(next, CMW_TO_RESPOND);
-    cmw_ctx_end(ctx, CMW_END_SENT);
-}
-
-static void many_resumes_wake_the_host_once(void **state)
-{
-    enum { COUNT = 100 };
-    cmw_token token, tokens[COUNT];
+    struct waiter waiter = {.suspends = CMW_SUSPEND};
     struct server server;
 
     (void)state;
-    open_hanger(&server, &token, NULL);
-    server.host.proceed = quiet_proceed;
-    for (unsigned round = 1; round <= 2; round++) {
-        for (int i = 0; i < COUNT; i++) {
-            assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
-            tokens[i] = token;
-        }
-        for (int i = 0; i < COUNT; i++)
-            assert_int_equal(cmw_resume(server.engine, tokens[i], 0, NULL), 0);
-        assert_int_equal(server.woken, round);
-        assert_int_equal(cmw_worker_run(server.worker, 1000), COUNT);
-    }
-    server_close(&server);
-}
-
-/* Each costs its context and a cell of 32 bytes, and nothing when all are warm. */
-static void a_hundred_thousand_requests_wait_at_once(void **state)
-{
-    enum { COUNT = 100000 };
-    cmw_engine_config config;
-    cmw_pool_stats stats = {.size = sizeof stats};
-    cmw_token token;
-    struct server server;
-    cmw_token *tokens = malloc(COUNT * sizeof *tokens);
-
-    (void)state;
-    assert_non_null(tokens);
-    cmw_engine_config_init(&config);
-    config.context_limit = COUNT;
-    open_hanger(&server, &token, &config);
-    server.host.proceed = quiet_proceed;
-    uint64_t calls = 0;
-    for (int round = 0; round < 2; round++) {
-        server.proceeded = 0;
-        for (int i = 0; i < COUNT; i++) {
-            cmw_ctx *ctx = begin(&server);
-            assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
-            tokens[i] = token;
-        }
-        assert_int_equal(cmw_worker_suspended(server.worker), COUNT);
-        assert_int_equal(
-            cmw_pool_get_stats(cmw_engine_pool(server.engine, CMW_POOL_CONTEXT), &stats), 0);
-        assert_true(stats.in_use_bytes <= (uint64_t)COUNT * (4096 + 64));
-        for (int i = 0; i < COUNT; i++)
-            assert_int_equal(cmw_resume(server.engine, tokens[i], CMW_CONTINUE, NULL), 0);
-        assert_int_equal(cmw_worker_run(server.worker, 1000), COUNT);
-        assert_int_equal(server.proceeded, COUNT);
-        if (round > 0)
-            assert_int_equal(stats.alloc_calls, calls); /* warm: nothing was allocated */
-        calls = stats.alloc_calls;
-    }
-    free(tokens);
-    server_close(&server);
-}
-
-static void tokens_that_name_nothing_are_stale(void **state)
-{
-    static const cmw_token wrong[] = {{1, 0, 0},          {2, 0, 0},           {0, 0, 0},
-                                      {1, UINT32_MAX, 0}, {UINT64_MAX, 63, 0}, {1, 64, 0}};
-    cmw_token token;
-    struct server server;
-
-    (void)state;
-    open_hanger(&server, &token, NULL);
-    for (size_t i = 0; i < LEN(wrong); i++) /* there are no cells yet */
-        assert_int_equal(cmw_resume(server.engine, wrong[i], 0, NULL), CMW_ERR_STALE);
-    assert_int_equal(cmw_resume(NULL, wrong[0], 0, NULL), CMW_ERR_ARG);
+    open_waiter(&server, &waiter, IN_POST | OPEN, NULL);
     cmw_ctx *ctx = begin(&server);
-    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
-    const cmw_token late = {token.generation + 1, token.cell, 0};
-    const cmw_token early = {token.generation - 1, token.cell, 0};
-    assert_int_equal(cmw_resume(server.engine, late, 0, NULL), CMW_ERR_STALE);
-    assert_int_equal(cmw_resume(server.engine, early, 0, NULL), CMW_ERR_STALE);
-    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED); /* out of turn */
-    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_SUSPENDED);
-    cmw_ctx_end(ctx, CMW_END_CLIENT_GONE);
-    server_close(&server);
-}
-
-static void a_trimmed_context_leaves_no_token_behind(void **state)
-{
-    cmw_token token;
-    struct server server;
-
-    (void)state;
-    open_hanger(&server, &token, NULL);
-    cmw_ctx *ctx = begin(&server);
-    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
-    const cmw_token old = token;
-    cmw_ctx_end(ctx, CMW_END_CLIENT_GONE);
-    cmw_worker_trim(server.worker);
-    assert_int_equal(cmw_resume(server.engine, old, 0, NULL), CMW_ERR_STALE);
-    ctx = begin(&server);
-    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
-    assert_int_equal(cmw_resume(server.engine, old, 0, NULL), CMW_ERR_STALE);
-    assert_int_equal(cmw_resume(server.engine, token, 0, NULL), 0);
-    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
-    server_close(&server);
-}
-
-/* The cell goes to another request; the token does not go with it. */
-static void a_used_token_does_not_resume_the_next_request(void **state)
-{
-    cmw_token token;
-    struct server server;
-
-    (void)state;
-    open_hanger(&server, &token, NULL);
-    server.host.proceed = quiet_proceed;
-    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
-    const cmw_token old = token;
-    assert_int_equal(cmw_resume(server.engine, old, 0, NULL), 0);
-    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
-    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
-    assert_int_equal(token.cell, old.cell);
-    assert_int_equal(cmw_resume(server.engine, old, 0, NULL), CMW_ERR_STALE);
-    assert_int_equal(cmw_worker_run(server.worker, 1000), 0);
-    assert_int_equal(cmw_resume(server.engine, token, 0, NULL), 0);
-    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
-    server_close(&server);
-}
-
-static cmw_token first_of_two;
-
-static int hang_twice(void *self, cmw_ctx *ctx)
-{
-    assert_int_equal(cmw_ctx_suspend(ctx, &first_of_two), 0);
-    return hang(self, ctx);
-}
-
-static void of_two_tokens_the_last_one_counts(void **state)
-{
-    struct server server;
-    cmw_middleware mw;
-    cmw_token token;
-
-    (void)state;
-    server_open(&server, NULL);
-    server.host.proceed = quiet_proceed;
-    cmw_middleware_init(&mw);
-    mw.name = "twice";
-    mw.self = &token;
-    mw.pre_route = hang_twice;
-    mw.suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
-    assert_int_equal(cmw_chain_add(server.chain, &mw, NULL), 0);
-    server_start(&server);
-    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
-    assert_int_equal(cmw_resume(server.engine, first_of_two, 0, NULL), CMW_ERR_STALE);
-    assert_int_equal(cmw_resume(server.engine, token, 0, NULL), 0);
-    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
-    server_close(&server);
-}
-
-/* What was resumed while nobody had the worker wakes who takes it. */
-static void a_resume_waits_for_the_next_host(void **state)
-{
-    cmw_token token;
-    struct server server;
-
-    (void)state;
-    open_hanger(&server, &token, NULL);
-    server.host.proceed = quiet_proceed;
-    assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
-    cmw_engine_put_worker(server.engine, server.worker);
-    assert_int_equal(cmw_resume(server.engine, token, 0, NULL), 0);
-    assert_int_equal(server.woken, 0);
-    assert_int_equal(cmw_engine_take_worker(server.engine, &server.worker, &server.host, &server),
-                     0);
-    assert_int_equal(server.woken, 1);
-    assert_int_equal(cmw_worker_run(server.worker, 1000), 1);
-    server_close(&server);
-}
-
-static int suspend_undeclared(void *self, cmw_ctx *ctx)
-{
-    cmw_token token;
-    (void)self;
-    assert_int_equal(cmw_ctx_suspend(ctx, &token), CMW_ERR_STATE);
-    return CMW_SUSPEND;
-}
-
-static void an_undeclared_suspend_is_a_fault(void **state)
-{
-    struct server server;
-    cmw_middleware mw;
-    cmw_token token;
-
-    (void)state;
-    server_open(&server, NULL);
-    cmw_middleware_init(&mw);
-    mw.name = "undeclared";
-    mw.pre_route = suspend_undeclared;
-    assert_int_equal(cmw_chain_add(server.chain, &mw, NULL), 0);
-    server_start(&server);
-    cmw_ctx *ctx = begin(&server);
-    assert_int_equal(cmw_ctx_suspend(ctx, &token), CMW_ERR_STATE); /* outside of callbacks */
-    finish(&server, ctx, (int)cmw_ctx_run(ctx));
-    assert_string_equal(server.log, "500 ");
-    server_close(&server);
-}
-
-static void a_server_that_cannot_wait_refuses_the_plan(void **state)
-{
-    struct server server;
-    cmw_middleware mw;
-    cmw_diag diag = {0};
-    cmw_token token;
-
-    (void)state;
-    server_open(&server, NULL);
-    server.host.capabilities = CMW_CAP_SUSPEND_POST_ROUTE;
-    cmw_middleware_init(&mw);
-    mw.name = "hanger";
-    mw.self = &token;
-    mw.pre_route = hang;
-    mw.suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
-    assert_int_equal(cmw_chain_add(server.chain, &mw, NULL), 0);
-    assert_int_equal(cmw_chain_install(server.chain, &diag), CMW_ERR_UNSUPPORTED);
-    assert_string_equal(diag.message, "'hanger' suspends in pre_route, and test cannot wait");
-    cmw_chain_destroy(server.chain);
-    assert_int_equal(cmw_engine_destroy(server.engine), 0);
-}
-
-/* ---- Deadlines -------------------------------------------------------------------------- */
-
-static void deadlines_pass_in_their_order(void **state)
-{
-    enum { COUNT = 200 };
-    cmw_token token;
-    struct server server;
-    uint64_t last = 0;
-    uint32_t random = 1;
-
-    (void)state;
-    open_hanger(&server, &token, NULL);
-    server.host.proceed = quiet_proceed;
-    for (int i = 0; i < COUNT; i++) {
-        cmw_ctx *ctx = begin(&server);
-        assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
-        random = random * 1664525 + 1013904223;
-        assert_int_equal(cmw_ctx_set_deadline(ctx, 2000 + random % 1000), 0);
-        if (i % 3 == 0) /* moved */
-            assert_int_equal(cmw_ctx_set_deadline(ctx, 2000 + random % 500), 0);
-        if (i % 7 == 0) /* taken away, and given back */
-            assert_int_equal(cmw_ctx_set_deadline(ctx, 0), 0);
-        if (i % 7 == 0)
-            assert_int_equal(cmw_ctx_set_deadline(ctx, 2999), 0);
-    }
-    for (uint32_t left = COUNT; left > 0; left = cmw_worker_suspended(server.worker)) {
-        const uint64_t at = server.timer_at;
-        assert_true(at > last && at <= 3000);
-        last = at;
-        assert_int_equal(cmw_worker_run(server.worker, at - 1), 0);
-        assert_true(cmw_worker_run(server.worker, at) > 0);
-    }
-    assert_int_equal(server.timer_at, 0);
-    server_close(&server);
-}
-
-/* The last deadline of the heap comes in place of one that is taken away elsewhere in it, and may
- * be earlier than what is above that place. */
-static void deadlines_stay_in_order_when_one_is_taken_away(void **state)
-{
-    static const uint64_t times[] = {2001, 2100, 2002, 2200, 2201, 2003,
-                                     2004, 2300, 2301, 2302, 2303, 2005};
-    cmw_ctx *contexts[LEN(times)];
-    cmw_token token;
-    struct server server;
-
-    (void)state;
-    for (size_t gone = 0; gone < LEN(times); gone++) {
-        open_hanger(&server, &token, NULL);
-        server.host.proceed = quiet_proceed;
-        for (size_t i = 0; i < LEN(times); i++) {
-            contexts[i] = begin(&server);
-            assert_int_equal(cmw_ctx_run(contexts[i]), CMW_TO_SUSPENDED);
-            assert_int_equal(cmw_ctx_set_deadline(contexts[i], times[i]), 0);
-        }
-        assert_int_equal(cmw_ctx_set_deadline(contexts[gone], 0), 0);
-        for (uint64_t now = 2000, due = 0; now <= 2400; now++, due = 0) {
-            for (size_t i = 0; i < LEN(times); i++)
-                due += i != gone && times[i] == now;
-            assert_int_equal(cmw_worker_run(server.worker, now), due);
-        }
-        cmw_ctx_end(contexts[gone], CMW_END_CLIENT_GONE);
-        server_close(&server);
-    }
-}
-
-/* Whoever takes a worker with requests that wait has its timer set. */
-static void a_deadline_follows_the_worker_to_its_next_host(void **state)
-{
-    cmw_token token;
-    struct server server;
-    cmw_worker *worker;
-
-    (void)state;
-    open_hanger(&server, &token, NULL);
-    server.host.proceed = quiet_proceed;
-    cmw_ctx *ctx = begin(&server);
-    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
-    assert_int_equal(cmw_ctx_set_deadline(ctx, 2000), 0);
-    worker = server.worker;
-    cmw_engine_put_worker(server.engine, worker);
-    server.timer_at = 0;
-    assert_int_equal(cmw_engine_take_worker(server.engine, &server.worker, &server.host, &server),
-                     0);
-    assert_ptr_equal(server.worker, worker);
-    assert_int_equal(server.timer_at, 2000);
-    assert_int_equal(cmw_worker_run(server.worker, 2000), 1);
-    server_close(&server);
-}
-
-static int never(void *self, cmw_ctx *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return CMW_CONTINUE;
-}
-
-/* The handler is too slow: its answer is not sent. */
-static void a_deadline_in_the_handler_is_answered_at_commit(void **state)
-{
-    cmw_engine_config config;
-    struct server server;
-    cmw_middleware mw;
-
-    (void)state;
-    cmw_engine_config_init(&config);
-    config.limits.request_ms = 2;
-    server_open(&server, &config);
-    cmw_middleware_init(&mw);
-    mw.name = "never";
-    mw.pre_route = never;
-    assert_int_equal(cmw_chain_add(server.chain, &mw, NULL), 0);
-    server_start(&server);
-    cmw_ctx *ctx = begin(&server);
-    assert_int_equal(server.timer_at, 2001000);
     assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
-    assert_int_equal(cmw_ctx_is_cancelled(ctx), 0);
-    assert_int_equal(cmw_worker_run(server.worker, 2001000), 0);
-    assert_int_equal(cmw_ctx_is_cancelled(ctx), 1);
-    finish(&server, ctx, CMW_TO_HANDLER);
-    assert_string_equal(server.log, "handler 503 ");
-    ctx = begin(&server); /* one that is in time leaves no timer behind */
-    finish(&server, ctx, (int)cmw_ctx_run(ctx));
-    assert_string_equal(server.log, "handler 503 handler 200 ");
+    assert_int_equal(
+        cmw_response_set_named(cmw_ctx_response(ctx), CMW_STR("X-Its"), CMW_STR("own")), 0);
+    assert_int_equal(cmw_response_set_status(cmw_ctx_response(ctx), 204), 0);
+    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_SUSPENDED);
+    while (cmw_arena_alloc(cmw_ctx_arena(ctx), 1000))
+        continue;
+    while (cmw_arena_alloc(cmw_ctx_arena(ctx), 1))
+        continue;
+    resume(&server, &waiter, CMW_CONTINUE);
     (void)cmw_worker_run(server.worker, 1000);
-    assert_int_equal(server.timer_at, 0);
+    assert_string_equal(server.log, "after post dropped:data last 204 complete:sent ");
     server_close(&server);
 }
 
@@ -872,19 +387,7 @@ int main(void)
 {
     struct CMUnitTest tests[LEN(rows)];
     const struct CMUnitTest others[] = {
-        cmocka_unit_test(many_resumes_wake_the_host_once),
-        cmocka_unit_test(a_hundred_thousand_requests_wait_at_once),
-        cmocka_unit_test(tokens_that_name_nothing_are_stale),
-        cmocka_unit_test(a_trimmed_context_leaves_no_token_behind),
-        cmocka_unit_test(a_used_token_does_not_resume_the_next_request),
-        cmocka_unit_test(of_two_tokens_the_last_one_counts),
-        cmocka_unit_test(a_resume_waits_for_the_next_host),
-        cmocka_unit_test(an_undeclared_suspend_is_a_fault),
-        cmocka_unit_test(a_server_that_cannot_wait_refuses_the_plan),
-        cmocka_unit_test(deadlines_pass_in_their_order),
-        cmocka_unit_test(deadlines_stay_in_order_when_one_is_taken_away),
-        cmocka_unit_test(a_deadline_follows_the_worker_to_its_next_host),
-        cmocka_unit_test(a_deadline_in_the_handler_is_answered_at_commit),
+        cmocka_unit_test(what_is_delivered_without_memory_is_dropped),
         cmocka_unit_test(waiting_is_counted),
     };
 

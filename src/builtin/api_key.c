@@ -100,18 +100,14 @@ static int look_up(const struct api_key *api_key, cmw_ctx *ctx, cmw_str key)
                      : refuse(api_key, ctx, 401, "the key is not valid");
 }
 
-/* The answer to a URL with a key in it is nobody else's. */
 static int look_up_query(const struct api_key *api_key, cmw_ctx *ctx, cmw_str value)
 {
-    char *room = cmw_arena_alloc_text(cmw_ctx_arena(ctx), value.len);
-    size_t len = 0;
+    cmw_str key;
+    const int rc = cmw__auth_read_query(ctx, &key, value);
 
-    if (!room ||
-        cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_CACHE_CONTROL, CMW_STR("private")) != 0)
-        return CMW_ERROR;
-    if (cmw_percent_decode(&len, room, value.len, value, CMW_PERCENT_FORM) != 0)
+    if (rc == CMW_ERR_INVALID)
         return refuse(api_key, ctx, 401, "the key is not valid");
-    return look_up(api_key, ctx, cmw_str_make(room, len));
+    return rc == 0 ? look_up(api_key, ctx, key) : CMW_ERROR;
 }
 
 static int on_pre_route(void *self, cmw_ctx *ctx)

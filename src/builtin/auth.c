@@ -29,6 +29,20 @@ int cmw__auth_is_settled(const struct cmw__auth *auth, cmw_ctx *ctx)
     return auth->is_optional && cmw_ctx_slot(ctx, auth->principal) != NULL;
 }
 
+int cmw__auth_read_query(cmw_ctx *ctx, cmw_str *secret, cmw_str value)
+{
+    char *room = cmw_arena_alloc_text(cmw_ctx_arena(ctx), value.len);
+    size_t len = 0;
+
+    if (!room ||
+        cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_CACHE_CONTROL, CMW_STR("private")) != 0)
+        return CMW_ERR_NOMEM;
+    if (cmw_percent_decode(&len, room, value.len, value, CMW_PERCENT_FORM) != 0)
+        return CMW_ERR_INVALID;
+    *secret = cmw_str_make(room, len);
+    return 0;
+}
+
 int cmw__auth_verify(const struct cmw__auth *auth, cmw_ctx *ctx, cmw_principal *principal,
                      const cmw_credentials *credentials)
 {

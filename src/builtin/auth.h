@@ -61,6 +61,11 @@ int cmw__auth_miss(const struct cmw__auth *auth, cmw_ctx *ctx);
 /* 1 if an earlier one has made the client known and this one is optional. */
 int cmw__auth_is_settled(const struct cmw__auth *auth, cmw_ctx *ctx);
 
+/* A secret from the query, decoded into the request's arena. The answer becomes private: to a URL
+ * with a secret in it, it is nobody else's (RFC 6750, 2.3). 0; CMW_ERR_INVALID: it cannot be
+ * decoded; another: a fault. */
+int cmw__auth_read_query(cmw_ctx *ctx, cmw_str *secret, cmw_str value);
+
 /* Ask the verifier. 0, and `principal` filled; CMW_ERR_NOT_FOUND: refused; another: a fault. */
 int cmw__auth_verify(const struct cmw__auth *auth, cmw_ctx *ctx, cmw_principal *principal,
                      const cmw_credentials *credentials);

@@ -81,18 +81,14 @@ static int look_up(const struct bearer *bearer, cmw_ctx *ctx, cmw_str token)
     return principal ? admit(bearer, ctx, principal) : refuse_token(bearer, ctx, token);
 }
 
-/* RFC 6750, 2.3: the answer to a URL with a token in it is nobody else's. */
 static int look_up_query(const struct bearer *bearer, cmw_ctx *ctx, cmw_str value)
 {
-    char *room = cmw_arena_alloc_text(cmw_ctx_arena(ctx), value.len);
-    size_t len = 0;
+    cmw_str token;
+    const int rc = cmw__auth_read_query(ctx, &token, value);
 
-    if (!room ||
-        cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_CACHE_CONTROL, CMW_STR("private")) != 0)
-        return CMW_ERROR;
-    if (cmw_percent_decode(&len, room, value.len, value, CMW_PERCENT_FORM) != 0)
+    if (rc == CMW_ERR_INVALID)
         return refuse_request(bearer, ctx);
-    return look_up(bearer, ctx, cmw_str_make(room, len));
+    return rc == 0 ? look_up(bearer, ctx, token) : CMW_ERROR;
 }
 
 /* Where the query counts too: a token in one place, once. */

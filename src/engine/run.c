@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running a request: the loop over a program, what verdicts lead to, faults. The usual way, on
- * which there is none of these, is written out in run_usual.c.
+ * Running a request: from phase to phase, by what verdicts and faults lead to. The usual way, on
+ * which every entry says to go on, is written out in run_usual.c.
  *
  *   run ──> pre_route ──> handler ──> commit ──> post_route ──> committed ──> end ──> complete
  *              │ STOP, end after SKIP_ROUTE          ^
@@ -10,236 +10,9 @@
  */
 #include "run.h"
 
+#include "fault.h"
+#include "loop.h"
 #include "platform.h"
-
-/* ---- Special entries -------------------------------------------------------------------- */
-
-int cmw__entry_end(void *self, cmw_ctx *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return 1;
-}
-
-int cmw__entry_block(void *self, cmw_ctx *ctx)
-{
-    return cmw__response_add_block(&ctx->response, self);
-}
-
-int cmw__entry_complete(void *self, cmw_ctx *ctx)
-{
-    const struct cmw__wrapped *wrapped = self;
-    wrapped->complete(wrapped->self, ctx, (cmw_end_reason)ctx->reason);
-    return 0;
-}
-
-/* 1 for a verdict that the phase allows and that is no fault. SUSPEND is looked at by itself: it
- * depends on more than the phase. */
-static int is_allowed(unsigned phase, int verdict)
-{
-    static const uint8_t allowed[CMW__PROGRAMS] = {
-        [CMW_PHASE_PRE_ROUTE] = 1 << CMW_CONTINUE | 1 << CMW_STOP | 1 << CMW_SKIP_ROUTE,
-        [CMW_PHASE_POST_ROUTE] = 1 << CMW_CONTINUE,
-        [CMW_PHASE_ERROR] = 1 << CMW_CONTINUE | 1 << CMW_STOP,
-    };
-    return verdict >= CMW_CONTINUE && verdict <= CMW_ERROR && (allowed[phase] >> verdict & 1);
-}
-
-/* Call one that fails open: what it did to the response is undone if it fails. */
-static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
-{
-    struct cmw__response_saved saved;
-    int verdict = CMW_ERROR;
-
-    if (cmw__response_save(&ctx->response, &saved) == 0) {
-        verdict = wrapped->fn(wrapped->self, ctx);
-        if (is_allowed(cmw__ctx_phase(ctx), verdict) ||
-            (verdict == CMW_SUSPEND && cmw__ctx_may_park(ctx, cmw__ctx_at(ctx))))
-            return verdict;
-        cmw__response_restore(&ctx->response, &saved);
-    }
-    cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
-    return CMW_CONTINUE;
-}
-
-int cmw__entry_wrapped(void *self, cmw_ctx *ctx)
-{
-    const struct cmw__wrapped *wrapped = self;
-    const uint32_t writable = ctx->request.writable;
-
-    ctx->request.writable = writable | wrapped->writable;
-    const int verdict =
-        wrapped->fails_open ? call_open(wrapped, ctx) : wrapped->fn(wrapped->self, ctx);
-    ctx->request.writable = writable;
-    return verdict;
-}
-
-/* ---- The loop --------------------------------------------------------------------------- */
-
-/* What left the loop. */
-struct step {
-    const struct cmw__entry *entry;
-    const struct cmw__entry_info *info;
-    int value;
-};
-
-static const struct cmw__entry_info *info_of(const struct cmw__program *program,
-                                             const struct cmw__entry *entry)
-{
-    return &program->info[entry - program->entries];
-}
-
-/* What one boundary between entries measured. */
-struct reading {
-    uint64_t time_ns;
-    size_t bytes;
-};
-
-static struct reading take_reading(const cmw_ctx *ctx)
-{
-    return (struct reading){cmw__engine_clock(ctx->worker->engine), cmw_arena_used(&ctx->arena)};
-}
-
-static void record_call(cmw_ctx *ctx, const struct cmw__entry_info *info,
-                        const struct reading *before, const struct reading *after)
-{
-    const uint64_t elapsed = after->time_ns - before->time_ns;
-
-    cmw__use_record(ctx->use, info->histogram, elapsed);
-    cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_DURATION_SUM], elapsed);
-    if (after->bytes > before->bytes)
-        cmw__counter_add(&ctx->use->counters[info->counters + CMW__ENTRY_BYTES],
-                         after->bytes - before->bytes);
-}
-
-/* The same for one request in `sample_every`, which is timed: one reading of the clock between any
- * two entries, since reading it is most of what timing costs. A duration thus has in it what
- * recording the one before took: some nanoseconds. */
-static CMW__NOINLINE struct step run_timed(cmw_ctx *ctx, const struct cmw__program *program,
-                                           const struct cmw__entry *entry)
-{
-    struct reading before = take_reading(ctx);
-
-    for (;; entry++) {
-        cmw__ctx_set_at(ctx, entry);
-        const int value = entry->fn(entry->self, ctx);
-        const struct cmw__entry_info *info = info_of(program, entry);
-        if (info->kind == CMW__ENTRY_END)
-            return (struct step){entry, info, value};
-        const struct reading after = take_reading(ctx);
-        if (info->kind == CMW__ENTRY_CALL)
-            record_call(ctx, info, &before, &after);
-        before = after;
-        if (value == 0)
-            continue;
-        if (info->kind != CMW__ENTRY_GUARD)
-            return (struct step){entry, info, value};
-        entry = ctx->jump - 1;
-    }
-}
-
-/* Run entries from `entry` on until a verdict, the end, or a failure. */
-static inline struct step run_entries(cmw_ctx *ctx, const struct cmw__program *program,
-                                      const struct cmw__entry *entry)
-{
-    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
-        return run_timed(ctx, program, entry);
-    for (;;) {
-        cmw__ctx_set_at(ctx, entry);
-        const int value = entry->fn(entry->self, ctx);
-        if (CMW_LIKELY(value == 0)) {
-            entry++;
-            continue;
-        }
-        const struct cmw__entry_info *info = info_of(program, entry);
-        if (info->kind != CMW__ENTRY_GUARD)
-            return (struct step){entry, info, value};
-        entry = ctx->jump;
-    }
-}
-
-/* ---- Faults ----------------------------------------------------------------------------- */
-
-static const cmw_middleware *middleware_of(const cmw_ctx *ctx, const struct cmw__entry_info *info)
-{
-    if (!info || info->middleware == CMW_NONE)
-        return NULL;
-    return &ctx->plan->middleware[info->middleware].instance->mw;
-}
-
-/* What a request that used up its memory needs for its answer. Given once. */
-static void open_reserve(cmw_ctx *ctx)
-{
-    char *end = (char *)ctx + ctx->worker->engine->context_bytes;
-    if (ctx->flags & CMW__CTX_RESERVE_USED)
-        return;
-    ctx->flags |= CMW__CTX_RESERVE_USED;
-    cmw__arena_use_reserve(&ctx->arena, end - CMW__RESERVE_BYTES, end);
-}
-
-/* The fault of a callback: its policy's status; lack of memory is not the callback's fault. */
-static cmw_fault fault_of(const cmw_ctx *ctx, const struct cmw__entry_info *info, int phase,
-                          int code)
-{
-    const cmw_middleware *mw = middleware_of(ctx, info);
-    const int out_of_memory = code == CMW_ERR_NOMEM || ctx->arena.exhausted;
-    cmw_fault fault = {500, out_of_memory ? CMW_ERR_NOMEM : code, phase, mw ? mw->name : NULL};
-
-    if (code == CMW_ERR_INVALID)
-        fault.status = 400;
-    else if (out_of_memory)
-        fault.status = 503;
-    else if (mw && mw->failure == CMW_FAIL_STATUS)
-        fault.status = mw->failure_status;
-    return fault;
-}
-
-/* Run error callbacks until one answers. 1: answered; 0: nobody did; -1: one failed. */
-static int ask_error_callbacks(cmw_ctx *ctx)
-{
-    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_ERROR];
-    const struct cmw__entry *outer_end = ctx->at_end;
-    const uint8_t outer_left = ctx->left;
-
-    if (program->count <= 1)
-        return 0;
-    ctx->flags |= CMW__CTX_IN_ERROR;
-    cmw__count(ctx, program->entered_counter);
-    const struct step step = run_entries(ctx, program, program->entries);
-    ctx->at_end = outer_end;
-    ctx->left = outer_left;
-    ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_IN_ERROR);
-    if (step.info->kind == CMW__ENTRY_END)
-        return 0;
-    const int is_stop = step.info->kind == CMW__ENTRY_CALL && step.value == CMW_STOP;
-    cmw__count(ctx, step.info->counters + (is_stop ? CMW__ENTRY_STOPS : CMW__ENTRY_ERRORS));
-    return is_stop && ctx->response.status != 0 ? 1 : -1;
-}
-
-/* A fault: the first one is offered to the error callbacks, a second one is a plain 500. */
-static void raise_fault(cmw_ctx *ctx, cmw_fault fault)
-{
-    const int is_first = !(ctx->flags & CMW__CTX_FAULT);
-
-    ctx->request.writable = 0;
-    ctx->response.json = NULL;
-    ctx->response.origin = 0;
-    cmw__response_drop_for_fault(&ctx->response);
-    if (fault.code == CMW_ERR_NOMEM)
-        open_reserve(ctx);
-    if (!is_first) {
-        cmw__response_plain(&ctx->response, 500);
-        return;
-    }
-    ctx->flags |= CMW__CTX_FAULT;
-    ctx->fault = fault;
-    cmw__count(ctx, CMW__COUNT_FAULT);
-    const int answered = ask_error_callbacks(ctx);
-    if (answered == 1)
-        return;
-    cmw__response_drop_for_fault(&ctx->response);
-    cmw__response_plain(&ctx->response, answered == 0 ? fault.status : 500);
-}
 
 /* ---- post_route ------------------------------------------------------------------------- */
 
@@ -248,19 +21,21 @@ static CMW__NOINLINE void finish_json(cmw_ctx *ctx)
 {
     const int rc = cmw__response_finish_json(&ctx->response);
     if (rc != 0)
-        raise_fault(ctx, fault_of(ctx, NULL, -1, rc));
+        cmw__raise_fault(ctx, cmw__fault_of(ctx, NULL, -1, rc));
 }
 
-static void fail_post(cmw_ctx *ctx, const struct step *step)
+static void fail_post(cmw_ctx *ctx, const struct cmw__step *step)
 {
     const int is_call = step->info->kind == CMW__ENTRY_CALL;
     if (is_call)
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
-    raise_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_POST_ROUTE, is_call ? 0 : CMW_ERR_NOMEM));
+    cmw__raise_fault(
+        ctx, cmw__fault_of(ctx, step->info, CMW_PHASE_POST_ROUTE, is_call ? 0 : CMW_ERR_NOMEM));
 }
 
 /* 1: the callback has suspended the request. */
-static int has_parked(cmw_ctx *ctx, const struct cmw__program *program, const struct step *step)
+static int has_parked(cmw_ctx *ctx, const struct cmw__program *program,
+                      const struct cmw__step *step)
 {
     return step->value == CMW_SUSPEND && step->info->kind == CMW__ENTRY_CALL &&
            cmw__ctx_park(ctx, program, step->entry);
@@ -271,7 +46,7 @@ static CMW__NOINLINE int run_post_from(cmw_ctx *ctx, const struct cmw__program *
                                        const struct cmw__entry *entry)
 {
     for (;;) {
-        const struct step step = run_entries(ctx, program, entry);
+        const struct cmw__step step = cmw__run_entries(ctx, program, entry);
         if (step.info->kind == CMW__ENTRY_END)
             return 0;
         if (has_parked(ctx, program, &step))
@@ -285,7 +60,7 @@ static CMW__NOINLINE int run_post_from(cmw_ctx *ctx, const struct cmw__program *
 static int go_on_post(cmw_ctx *ctx, const struct cmw__program *program, int value)
 {
     const struct cmw__entry *entry = cmw__ctx_at(ctx);
-    const struct step step = {entry, info_of(program, entry), value};
+    const struct cmw__step step = {entry, cmw__info_of(program, entry), value};
 
     if (step.info->kind == CMW__ENTRY_GUARD)
         return run_post_from(ctx, program, ctx->jump);
@@ -333,7 +108,7 @@ CMW__NOINLINE cmw_next cmw__respond(cmw_ctx *ctx)
 
 static cmw_next respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
 {
-    raise_fault(ctx, fault);
+    cmw__raise_fault(ctx, fault);
     return cmw__respond(ctx);
 }
 
@@ -368,18 +143,20 @@ static cmw_next finish_pre(cmw_ctx *ctx)
     if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
     if (ctx->response.status == 0)
-        return respond_to_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, 0));
+        return respond_to_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, 0));
     return cmw__respond(ctx);
 }
 
 /* A callback of pre_route said something else than CONTINUE or SKIP_ROUTE. */
-static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program, const struct step *step)
+static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program,
+                          const struct cmw__step *step)
 {
     if (has_parked(ctx, program, step))
         return CMW_TO_SUSPENDED;
     if (step->info->kind != CMW__ENTRY_CALL) { /* the match */
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
-        return respond_to_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
+        return respond_to_fault(ctx,
+                                cmw__fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
     }
     if (step->value == CMW_STOP) {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_STOPS);
@@ -388,7 +165,7 @@ static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program, cons
     } else {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
     }
-    return respond_to_fault(ctx, fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, 0));
+    return respond_to_fault(ctx, cmw__fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, 0));
 }
 
 /* A pre_route program is left at an entry. */
@@ -407,10 +184,10 @@ static void note_end(cmw_ctx *ctx, const struct cmw__program *program,
 static CMW__NOINLINE cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *program,
                                       const struct cmw__entry *entry)
 {
-    struct step step;
+    struct cmw__step step;
 
     for (;;) {
-        step = run_entries(ctx, program, entry);
+        step = cmw__run_entries(ctx, program, entry);
         if (step.value != CMW_SKIP_ROUTE || step.info->kind != CMW__ENTRY_CALL)
             break;
         cmw__count(ctx, step.info->counters + CMW__ENTRY_SKIPS);
@@ -427,7 +204,7 @@ static CMW__NOINLINE cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *p
 CMW__NOINLINE cmw_next cmw__leave_pre(cmw_ctx *ctx, const struct cmw__program *program, int value)
 {
     const struct cmw__entry *entry = cmw__ctx_at(ctx);
-    const struct step step = {entry, info_of(program, entry), value};
+    const struct cmw__step step = {entry, cmw__info_of(program, entry), value};
 
     if (step.info->kind == CMW__ENTRY_GUARD)
         return run_pre(ctx, program, ctx->jump);
@@ -517,7 +294,7 @@ cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id)
     ctx->response.origin = 0;
     const int rc = enter_classes(ctx, route);
     if (rc != 0)
-        return respond_to_fault(ctx, fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, rc));
+        return respond_to_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, rc));
     cmw__count(ctx, route->pre.entered_counter);
     return run_pre(ctx, &route->pre, route->pre.entries);
 }
@@ -566,7 +343,7 @@ static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
     if (ctx->flags & CMW__CTX_FAILED)
         return respond_to_fault(ctx, ctx->fault);
     if (ctx->response.status == 0)
-        return respond_to_fault(ctx, fault_of(ctx, NULL, -1, 0));
+        return respond_to_fault(ctx, cmw__fault_of(ctx, NULL, -1, 0));
     if (ctx->state == CMW__CTX_HANDLER && ctx->flags == 0)
         return commit_json(ctx);
     return cmw__respond(ctx);
@@ -584,30 +361,6 @@ cmw_next cmw_ctx_commit(cmw_ctx *ctx)
 
 /* ---- Suspended requests ----------------------------------------------------------------- */
 
-/* What the middleware says of what was delivered; as in the first call, one that fails open is
- * forgiven and what it did to the response in this call is undone. */
-static int call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_middleware *mw,
-                        int verdict, void *data)
-{
-    const struct cmw__wrapped *wrapped =
-        entry->fn == cmw__entry_wrapped ? (const struct cmw__wrapped *)entry->self : NULL;
-    const int fails_open = wrapped && wrapped->fails_open;
-    const uint32_t writable = ctx->request.writable;
-    struct cmw__response_saved saved;
-
-    if (fails_open && cmw__response_save(&ctx->response, &saved) != 0)
-        return CMW_ERROR;
-    ctx->request.writable = writable | (wrapped ? wrapped->writable : 0);
-    const int value = mw->resumed(mw->self, ctx, verdict, data);
-    ctx->request.writable = writable;
-    if (!fails_open || is_allowed(cmw__ctx_phase(ctx), value) ||
-        (value == CMW_SUSPEND && cmw__ctx_may_park(ctx, entry)))
-        return value;
-    cmw__response_restore(&ctx->response, &saved);
-    cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
-    return CMW_CONTINUE;
-}
-
 static cmw_next finish_post_from(cmw_ctx *ctx, const struct cmw__program *program,
                                  const struct cmw__entry *entry)
 {
@@ -619,7 +372,7 @@ static cmw_next finish_post_from(cmw_ctx *ctx, const struct cmw__program *progra
 static cmw_next go_on_in_post(cmw_ctx *ctx, const struct cmw__program *program,
                               const struct cmw__entry *entry, int value)
 {
-    const struct step step = {entry, info_of(program, entry), value};
+    const struct cmw__step step = {entry, cmw__info_of(program, entry), value};
 
     if (has_parked(ctx, program, &step))
         return CMW_TO_SUSPENDED;
@@ -632,13 +385,8 @@ cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
                          const struct cmw__entry *entry, const cmw_middleware *middleware,
                          int verdict, void *data)
 {
-    int value = verdict;
-
     cmw__ctx_set_at(ctx, entry);
-    if (middleware->resumed)
-        value = call_resumed(ctx, entry, middleware, verdict, data);
-    else if (middleware->dropped)
-        middleware->dropped(middleware->self, data);
+    const int value = cmw__call_resumed(ctx, entry, middleware, verdict, data);
     if (program->phase == CMW_PHASE_POST_ROUTE)
         return go_on_in_post(ctx, program, entry, value);
     if (program->route == CMW_NONE)
@@ -665,15 +413,15 @@ static cmw_next cancel_parked(cmw_ctx *ctx, int status)
 {
     const struct cmw__program *program = ctx->parked.program;
     const struct cmw__entry *entry = ctx->parked.entry;
-    const struct cmw__entry_info *info = info_of(program, entry);
+    const struct cmw__entry_info *info = cmw__info_of(program, entry);
     const cmw_fault fault = {status, CMW_ERR_CANCELLED, (int)program->phase,
-                             middleware_of(ctx, info)->name};
+                             cmw__entry_middleware(ctx, info)->name};
 
     cmw__ctx_disarm(ctx);
     cmw__count(ctx, info->counters + CMW__ENTRY_LOST);
     if (program->phase != CMW_PHASE_POST_ROUTE)
         return respond_to_fault(ctx, fault);
-    raise_fault(ctx, fault);
+    cmw__raise_fault(ctx, fault);
     return finish_post_from(ctx, program, entry + 1);
 }
 
@@ -707,7 +455,7 @@ void cmw__ctx_run_complete(cmw_ctx *ctx)
 
     if (program->count > 1) {
         cmw__count(ctx, program->entered_counter);
-        (void)run_entries(ctx, program, program->entries);
+        (void)cmw__run_entries(ctx, program, program->entries);
     }
     cmw__ctx_set_idle(ctx);
 }

@@ -29,6 +29,13 @@ cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
                          const struct cmw__entry *entry, const cmw_middleware *middleware,
                          int verdict, void *data);
 
+/* ---- entry.c ---------------------------------------------------------------------------- */
+
+/* What the middleware of `entry` says of what was delivered: a verdict. Without `resumed` it is
+ * `verdict`, and `data` is dropped. One that fails open is forgiven, as in the first call. */
+int cmw__call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_middleware *mw,
+                      int verdict, void *data);
+
 /* ---- What it goes on with, in run.c ----------------------------------------------------- */
 
 /* The entry that runs said `value`, not 0: act on it, and go on if that is what it means. */

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +29,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             abort();                                                                               \
         }                                                                                          \
     } while (0)
+
+/* ---- Input that is lines ---------------------------------------------------------------- */
+
+/* The input as a C string; free() it. */
+static inline char *fuzz_text(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    FUZZ_CHECK(text != NULL);
+    if (size > 0)
+        memcpy(text, data, size);
+    text[size] = '\0';
+    return text;
+}
+
+/* The next line, as a C string in the text; `*text` moves behind it. "" at the end. */
+static inline char *fuzz_next_line(char **text)
+{
+    char *line = *text;
+    char *end = strchr(line, '\n');
+
+    *text = end ? end + 1 : line + strlen(line);
+    if (end)
+        *end = '\0';
+    return line;
+}
+
+/* ---- Input that is a request ------------------------------------------------------------ */
 
 enum { FUZZ_FIELD_CAP = 256 };
 

@@ -3,18 +3,9 @@
  * A request whose lines are the input: Origin, Access-Control-Request-Method and -Headers, then
  * more of the last. What comes out must be what was allowed, and nothing else.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include <catzilla/builtin/cors.h>
-#include <catzilla/testing.h>
-
-static void check(int holds)
-{
-    if (!holds)
-        abort();
-}
 
 static cmw_test *open_test(void)
 {
@@ -23,9 +14,6 @@ static cmw_test *open_test(void)
     static const char *const methods[] = {"GET", "PUT"};
     static const char *const names[] = {"X-One", "X-Two", "Content-Type"};
     cmw_cors_config config;
-    cmw_test *test;
-    cmw_chain *chain;
-    cmw_plan *plan;
 
     cmw_cors_config_init(&config);
     config.allow_origins = origins;
@@ -35,13 +23,7 @@ static cmw_test *open_test(void)
     config.allow_headers = names;
     config.allow_header_count = sizeof names / sizeof names[0];
     config.allow_credentials = 1;
-    check(cmw_test_create(&test, NULL) == 0);
-    check(cmw_chain_create(cmw_test_engine(test), &chain, 0) == 0);
-    check(cmw_chain_use(chain, "cors", &config, NULL) == 0);
-    check(cmw_chain_compile(chain, &plan, NULL) == 0);
-    cmw_chain_destroy(chain);
-    check(cmw_test_install(test, plan) == 0);
-    return test;
+    return fuzz_open("cors", &config);
 }
 
 static int ends_with(const char *text, const char *end)
@@ -68,14 +50,14 @@ static void check_answer(cmw_test *test, const char *origin)
 {
     const char *allowed = cmw_test_response_field(test, "Access-Control-Allow-Origin");
 
-    check(cmw_test_response_count(test, "Vary") == 1);
-    check(cmw_test_response_count(test, "Access-Control-Allow-Origin") <= 1);
+    FUZZ_CHECK(cmw_test_response_count(test, "Vary") == 1);
+    FUZZ_CHECK(cmw_test_response_count(test, "Access-Control-Allow-Origin") <= 1);
     if (!allowed) {
-        check(!cmw_test_response_field(test, "Access-Control-Allow-Credentials"));
-        check(!cmw_test_response_field(test, "Access-Control-Allow-Methods"));
+        FUZZ_CHECK(!cmw_test_response_field(test, "Access-Control-Allow-Credentials"));
+        FUZZ_CHECK(!cmw_test_response_field(test, "Access-Control-Allow-Methods"));
         return;
     }
-    check(origin && strcmp(allowed, origin) == 0 && may_be_allowed(origin));
+    FUZZ_CHECK(origin && strcmp(allowed, origin) == 0 && may_be_allowed(origin));
 }
 
 /* Send one request with the lines of `text`, which strtok may write to. */
@@ -96,23 +78,17 @@ static void send(cmw_test *test, const char *method, char *text)
     check_answer(test, origin);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const methods[] = {"OPTIONS", "GET"};
     static cmw_test *test;
-    char *text = malloc(size + 1);
 
     if (!test)
         test = open_test();
-    check(text != NULL);
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (size > 0)
-            memcpy(text, data, size);
-        text[size] = '\0';
+        char *text = fuzz_text(data, size);
         send(test, methods[i], text);
+        free(text);
     }
-    free(text);
     return 0;
 }

@@ -178,7 +178,6 @@ class Slow:
         self.socket.sendall(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
                             b"Expect: 100-continue\r\n\r\n")
         self.begun = self.socket.recv(4096)
-        expect("going on", self.begun.startswith(b"HTTP/1.1 100 "), True)
 
     def finish(self):
         self.socket.sendall(b"1234")
@@ -186,7 +185,7 @@ class Slow:
         while True:
             piece = self.socket.recv(4096)
             answer += piece
-            if not piece or b"finished" in answer:
+            if not piece or answer.endswith((b"finished", b"Service Unavailable")):
                 self.socket.close()
                 return answer
 
@@ -198,6 +197,7 @@ def check_drain():
             folder.write(FIELDS, backend="static:finished")
             server = Server(folder.file)
             slow = Slow(server.port)
+            expect("going on", slow.begun.startswith(b"HTTP/1.1 100 "), True)
             server.send(number)
             while True:  # until it listens no more
                 try:
@@ -211,6 +211,33 @@ def check_drain():
             expect("the answer", answer.startswith(b"HTTP/1.1 200 "), True)
             expect_in("its fields", b"X-Chain: first", answer)
             server.wait()
+
+
+def check_full_pool():
+    """Whatever the memory of requests is missing for, the answer is a 503 with the plan's fields, and
+    what was let in comes to its end."""
+    refusals = 0
+    with Folder() as folder:
+        for limit in range(40000, 140000, 9000):
+            folder.write(FIELDS, backend="static:finished", engine={"pool_limit_bytes": limit})
+            with Server(folder.file) as server:
+                waiting = []
+                for _ in range(40):
+                    slow = Slow(server.port)
+                    if slow.begun.startswith(b"HTTP/1.1 100 "):
+                        waiting.append(slow)
+                        continue
+                    refusals += 1
+                    expect(f"with {limit}", slow.begun.startswith(b"HTTP/1.1 503 "), True)
+                    expect_in(f"with {limit}", b"X-Chain: first\r\n", slow.begun)
+                    slow.socket.close()
+                for slow in waiting:  # there may be no room for its body
+                    answer = slow.finish()
+                    expect("let in", answer[:13] in (b"HTTP/1.1 200 ", b"HTTP/1.1 503 "), True)
+                    expect_in("its fields", b"X-Chain: first\r\n", answer)
+                if waiting:
+                    expect("afterwards", server.ask()[0], 200)
+    expect("some were refused", refusals > 0, True)
 
 
 def check_serve():

@@ -144,10 +144,10 @@ static enum MHD_Result queue_overload_by_spare(cmw_mhd *mhd, struct MHD_Connecti
 
     pthread_mutex_lock(&mhd->seats.lock);
     const enum MHD_Result result =
-        queue_overload(connection, &scratch, mhd->seats.pool, mhd->spare);
+        queue_overload(connection, &scratch, mhd->seats.scratch_pool, mhd->spare);
     cmw_worker_idle(mhd->spare);
     pthread_mutex_unlock(&mhd->seats.lock);
-    cmw_pool_free(mhd->seats.pool, scratch.data, scratch.cap, 0);
+    cmw_pool_free(mhd->seats.scratch_pool, scratch.data, scratch.cap, 0);
     return result;
 }
 
@@ -188,7 +188,7 @@ static enum MHD_Result answer(struct request *req, int must_block)
         return is_final == 0 ? MHD_YES : MHD_NO;
     const cmw_response *response = cmw_ctx_response(req->ctx);
     const enum MHD_Result result = queue(req->connection, create_for(req, response),
-                                         &seat->field_room, seat->owner->pool, response);
+                                         &seat->field_room, seat->owner->scratch_pool, response);
     req->is_queued = result == MHD_YES;
     return result;
 }
@@ -361,9 +361,11 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
     view.host_data = req;
     read_peer(req->connection, &view.peer);
     if (collect_headers(req, &view, &framing) != 0)
-        return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
+        return queue_overload(req->connection, &req->seat->field_room, mhd->seats.scratch_pool,
+                              worker);
     if (cmw_ctx_begin(worker, &req->ctx, &view) != 0)
-        return queue_overload(req->connection, &req->seat->field_room, mhd->seats.pool, worker);
+        return queue_overload(req->connection, &req->seat->field_room, mhd->seats.scratch_pool,
+                              worker);
     if (framing != 0) {
         cmw_ctx_fail(req->ctx, MHD_HTTP_BAD_REQUEST);
         /* In the first call, so that what follows is never read as a request. */

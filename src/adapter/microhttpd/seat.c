@@ -162,6 +162,7 @@ int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host)
     memset(all, 0, sizeof *all);
     all->engine = engine;
     all->pool = cmw_engine_pool(engine, CMW_POOL_CONTEXT);
+    all->scratch_pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
     all->host = host;
     atomic_init(&all->is_stopping, 0);
     if (pthread_mutex_init(&all->lock, NULL) != 0)
@@ -185,7 +186,7 @@ static void free_seat(struct seat *one)
         room_release(&each->header_room, pool);
         cmw_pool_free(pool, each, sizeof *each, 0);
     }
-    room_release(&one->field_room, pool);
+    room_release(&one->field_room, one->owner->scratch_pool);
     cmw__waits_close(one);
     cmw_pool_free(pool, one, sizeof *one, 0);
 }

@@ -65,7 +65,8 @@ struct seat {
 /* All seats of an adapter. */
 struct seats {
     cmw_engine *engine;
-    cmw_pool *pool;
+    cmw_pool *pool;         /* of requests, whose memory may be limited */
+    cmw_pool *scratch_pool; /* of what a thread keeps: a full pool can still be answered */
     const cmw_host *host;
     pthread_key_t key; /* the seat of the thread that asks */
     pthread_mutex_t lock;

@@ -35,7 +35,7 @@ const cmw_option cmw__engine_options[] = {
     LIMIT(body_bytes, 0, INT64_MAX, "Bytes of a request's body, else 413; 1048576"),
     LIMIT(request_ms, 0, UINT32_MAX,
           "Milliseconds from begin to commit, else it is given up; 0: no limit, the default"),
-    LIMIT(sample_every, 0, UINT32_MAX, "Time one request in so many; 0: none; 64"),
+    LIMIT(sample_every, 0, UINT32_MAX, "Time one request in so many; 0: none; 256"),
     {.name = "target_policy",
      .type = CMW_OPTION_CHOICE,
      .offset = offsetof(struct limits, target_policy),

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* Deadlines: in which order they pass, whose timer is set, and what a request that is late gets. */
+#include "suspend_server.h"
+
+/* ---- Deadlines -------------------------------------------------------------------------- */
+
+static void deadlines_pass_in_their_order(void **state)
+{
+    enum { COUNT = 200 };
+    cmw_token token;
+    struct server server;
+    uint64_t last = 0;
+    uint32_t random = 1;
+
+    (void)state;
+    open_hanger(&server, &token, NULL);
+    server.host.proceed = quiet_proceed;
+    for (int i = 0; i < COUNT; i++) {
+        cmw_ctx *ctx = begin(&server);
+        assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
+        random = random * 1664525 + 1013904223;
+        assert_int_equal(cmw_ctx_set_deadline(ctx, 2000 + random % 1000), 0);
+        if (i % 3 == 0) /* moved */
+            assert_int_equal(cmw_ctx_set_deadline(ctx, 2000 + random % 500), 0);
+        if (i % 7 == 0) /* taken away, and given back */
+            assert_int_equal(cmw_ctx_set_deadline(ctx, 0), 0);
+        if (i % 7 == 0)
+            assert_int_equal(cmw_ctx_set_deadline(ctx, 2999), 0);
+    }
+    for (uint32_t left = COUNT; left > 0; left = cmw_worker_suspended(server.worker)) {
+        const uint64_t at = server.timer_at;
+        assert_true(at > last && at <= 3000);
+        last = at;
+        assert_int_equal(cmw_worker_run(server.worker, at - 1), 0);
+        assert_true(cmw_worker_run(server.worker, at) > 0);
+    }
+    assert_int_equal(server.timer_at, 0);
+    server_close(&server);
+}
+
+/* The last deadline of the heap comes in place of one that is taken away elsewhere in it, and may
+ * be earlier than what is above that place. */
+static void deadlines_stay_in_order_when_one_is_taken_away(void **state)
+{
+    static const uint64_t times[] = {2001, 2100, 2002, 2200, 2201, 2003,
+                                     2004, 2300, 2301, 2302, 2303, 2005};
+    cmw_ctx *contexts[LEN(times)];
+    cmw_token token;
+    struct server server;
+
+    (void)state;
+    for (size_t gone = 0; gone < LEN(times); gone++) {
+        open_hanger(&server, &token, NULL);
+        server.host.proceed = quiet_proceed;
+        for (size_t i = 0; i < LEN(times); i++) {
+            contexts[i] = begin(&server);
+            assert_int_equal(cmw_ctx_run(contexts[i]), CMW_TO_SUSPENDED);
+            assert_int_equal(cmw_ctx_set_deadline(contexts[i], times[i]), 0);
+        }
+        assert_int_equal(cmw_ctx_set_deadline(contexts[gone], 0), 0);
+        for (uint64_t now = 2000, due = 0; now <= 2400; now++, due = 0) {
+            for (size_t i = 0; i < LEN(times); i++)
+                due += i != gone && times[i] == now;
+            assert_int_equal(cmw_worker_run(server.worker, now), due);
+        }
+        cmw_ctx_end(contexts[gone], CMW_END_CLIENT_GONE);
+        server_close(&server);
+    }
+}
+
+/* Whoever takes a worker with requests that wait has its timer set. */
+static void a_deadline_follows_the_worker_to_its_next_host(void **state)
+{
+    cmw_token token;
+    struct server server;
+    cmw_worker *worker;
+
+    (void)state;
+    open_hanger(&server, &token, NULL);
+    server.host.proceed = quiet_proceed;
+    cmw_ctx *ctx = begin(&server);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_SUSPENDED);
+    assert_int_equal(cmw_ctx_set_deadline(ctx, 2000), 0);
+    worker = server.worker;
+    cmw_engine_put_worker(server.engine, worker);
+    server.timer_at = 0;
+    assert_int_equal(cmw_engine_take_worker(server.engine, &server.worker, &server.host, &server),
+                     0);
+    assert_ptr_equal(server.worker, worker);
+    assert_int_equal(server.timer_at, 2000);
+    assert_int_equal(cmw_worker_run(server.worker, 2000), 1);
+    server_close(&server);
+}
+
+static int never(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    return CMW_CONTINUE;
+}
+
+/* The handler is too slow: its answer is not sent. */
+static void a_deadline_in_the_handler_is_answered_at_commit(void **state)
+{
+    cmw_engine_config config;
+    struct server server;
+    cmw_middleware mw;
+
+    (void)state;
+    cmw_engine_config_init(&config);
+    config.limits.request_ms = 2;
+    server_open(&server, &config);
+    cmw_middleware_init(&mw);
+    mw.name = "never";
+    mw.pre_route = never;
+    assert_int_equal(cmw_chain_add(server.chain, &mw, NULL), 0);
+    server_start(&server);
+    cmw_ctx *ctx = begin(&server);
+    assert_int_equal(server.timer_at, 2001000);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+    assert_int_equal(cmw_ctx_is_cancelled(ctx), 0);
+    assert_int_equal(cmw_worker_run(server.worker, 2001000), 0);
+    assert_int_equal(cmw_ctx_is_cancelled(ctx), 1);
+    finish(&server, ctx, CMW_TO_HANDLER);
+    assert_string_equal(server.log, "handler 503 ");
+    ctx = begin(&server); /* one that is in time leaves no timer behind */
+    finish(&server, ctx, (int)cmw_ctx_run(ctx));
+    assert_string_equal(server.log, "handler 503 handler 200 ");
+    (void)cmw_worker_run(server.worker, 1000);
+    assert_int_equal(server.timer_at, 0);
+    server_close(&server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deadlines_pass_in_their_order),
+        cmocka_unit_test(deadlines_stay_in_order_when_one_is_taken_away),
+        cmocka_unit_test(a_deadline_follows_the_worker_to_its_next_host),
+        cmocka_unit_test(a_deadline_in_the_handler_is_answered_at_commit),
+    };
+    return cmocka_run_group_tests_name("suspend: deadlines", tests, NULL, NULL);
+}
