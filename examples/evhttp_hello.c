@@ -61,6 +61,7 @@ static int serve(cmw_engine *engine, struct event_base *base, int port)
     struct evhttp *http = evhttp_new(base);
     cmw_evhttp *adapter = NULL;
 
+    signal(SIGPIPE, SIG_IGN); /* libevent writes to clients that have left */
     event_add(interrupt, NULL);
     event_add(terminate, NULL);
     int rc = cmw_evhttp_create(&adapter, engine, base, say_hello, NULL);

@@ -40,6 +40,7 @@ static int run_loop(struct event_base *base, struct evhttp *http, cmw_evhttp *ad
     if (!ending || event_add(ending, NULL) != 0 || listen_on(http, &port) != 0 ||
         cmw_evhttp_attach(adapter, http, &config) != 0)
         return 1;
+    (void)signal(SIGPIPE, SIG_IGN); /* cannot fail; libevent writes to clients that have left */
     conformance_say_port(port);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
@@ -71,7 +72,7 @@ static int owns_context(cmw_ctx *ctx)
 int main(int argc, char **argv)
 {
     static const char *const traits[] = {"decorates_unknown_methods", "refuses_codings_itself",
-                                         NULL};
+                                         "reads_loose_lengths", NULL};
     const struct conformance_server server = {.name = "evhttp",
                                               .host = cmw_evhttp_host(),
                                               .traits = traits,

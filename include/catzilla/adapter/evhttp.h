@@ -10,7 +10,8 @@
  *     evhttp_free(http);
  *
  * One adapter for each thread and its loop; it serves any number of evhttp objects of that loop.
- * The adapter polls the engine from a timer of the loop.
+ * The adapter polls the engine from a timer of the loop. The program ignores SIGPIPE, as every one
+ * that uses libevent: it writes to clients that have left.
  *
  * evhttp 2.1 reads the whole body before it calls anyone: a request is refused only after its
  * upload, and a client that leaves in it is never seen. It answers by itself, without the plan's

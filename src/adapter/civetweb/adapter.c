@@ -124,7 +124,7 @@ static int open_condition(pthread_cond_t *condition)
 
 static struct seat *create_seat(cmw_civetweb *adapter)
 {
-    struct seat *seat = cmw_pool_alloc(adapter->pool, sizeof *seat, 0);
+    struct seat *seat = cmw_pool_alloc(adapter->scratch_pool, sizeof *seat, 0);
 
     if (!seat)
         return NULL;
@@ -136,7 +136,7 @@ static struct seat *create_seat(cmw_civetweb *adapter)
         return seat;
     (void)pthread_mutex_destroy(&seat->lock); /* nobody holds it */
 fail:
-    cmw_pool_free(adapter->pool, seat, sizeof *seat, 0);
+    cmw_pool_free(adapter->scratch_pool, seat, sizeof *seat, 0);
     return NULL;
 }
 
@@ -180,9 +180,9 @@ static void on_thread_end(const struct mg_context *context, int type, void *self
         cmw_engine_put_worker(adapter->engine, seat->worker);
     (void)pthread_cond_destroy(&seat->wake_up);
     (void)pthread_mutex_destroy(&seat->lock);
-    cmw_pool_free(adapter->pool, seat->out.data, seat->out.cap, 0);
+    cmw_pool_free(adapter->scratch_pool, seat->out.data, seat->out.cap, 0);
     cmw_pool_free(adapter->pool, seat->target.data, seat->target.cap, 0);
-    cmw_pool_free(adapter->pool, seat, sizeof *seat, 0);
+    cmw_pool_free(adapter->scratch_pool, seat, sizeof *seat, 0);
 }
 
 /* ---- Starting ----------------------------------------------------------------------------- */
@@ -313,6 +313,7 @@ int cmw_civetweb_start(cmw_civetweb **out, cmw_engine *engine, const cmw_civetwe
     memset(adapter, 0, sizeof *adapter);
     adapter->engine = engine;
     adapter->pool = pool;
+    adapter->scratch_pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
     adapter->config = read;
     adapter->keeps_alive = find_keep_alive(&read);
     atomic_init(&adapter->is_ending, 0);

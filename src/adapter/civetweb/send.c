@@ -37,7 +37,8 @@ static int write_out(struct request *req, const cmw_response *response, size_t b
 
     if (cmw_response_write_head(response, &len, out->data, out->cap, flags) == CMW_ERR_LIMIT ||
         out->cap - len < TAIL_CAP + body_len) {
-        if (cmw__civetweb_reserve(out, req->seat->adapter->pool, len + TAIL_CAP + body_len) != 0)
+        if (cmw__civetweb_reserve(out, req->seat->adapter->scratch_pool,
+                                  len + TAIL_CAP + body_len) != 0)
             return CMW_ERR_NOMEM;
         if (cmw_response_write_head(response, &len, out->data, out->cap, flags) != 0)
             return CMW_ERR_NOMEM;

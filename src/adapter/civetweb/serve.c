@@ -165,6 +165,8 @@ static cmw_end_reason run(struct request *req, int refusal)
     }
     if (refusal != 0)
         cmw_ctx_fail(req->ctx, refusal);
+    if (req->seat->timer_at_ns != 0)
+        (void)cmw_worker_run(req->seat->worker, 0); /* a deadline that passed in the handler */
     if (refusal != 0 || next == CMW_TO_HANDLER)
         next = settle(req, cmw_ctx_commit(req->ctx));
     return next == CMW_TO_RESPOND ? send_committed(req) : CMW_END_ERROR;

@@ -41,7 +41,8 @@ struct seat {
 
 struct cmw_civetweb {
     cmw_engine *engine;
-    cmw_pool *pool;
+    cmw_pool *pool;         /* of requests, whose memory may be limited */
+    cmw_pool *scratch_pool; /* of what a thread keeps: a full pool can still be answered */
     cmw_civetweb_config config;
     struct mg_context *context;
     cmw_worker *spare; /* answers overload for threads without a worker; under lock */

@@ -54,12 +54,13 @@ static uint64_t now_ns(void)
 
 static void on_arm(void *self, uint64_t at_ns)
 {
-    const cmw_evhttp *adapter = self;
+    cmw_evhttp *adapter = self;
     const uint64_t now = now_ns();
     const uint64_t left_us = at_ns > now ? (at_ns - now) / 1000 + 1 : 0;
     const struct timeval left = {.tv_sec = (time_t)(left_us / 1000000),
                                  .tv_usec = (suseconds_t)(left_us % 1000000)};
 
+    adapter->is_armed = at_ns != 0;
     /* Without memory for the timer the deadline passes with the next poll. */
     if (at_ns == 0)
         (void)event_del(adapter->deadline);
@@ -84,6 +85,15 @@ const cmw_host *cmw_evhttp_host(void)
 
 /* ---- Events ------------------------------------------------------------------------------- */
 
+void cmw__evhttp_run_worker(cmw_evhttp *adapter)
+{
+    if (adapter->is_running)
+        return;
+    adapter->is_running = 1;
+    (void)cmw_worker_run(adapter->worker, 0); /* how many went on is not asked */
+    adapter->is_running = 0;
+}
+
 static void on_woken(evutil_socket_t fd, short what, void *self)
 {
     cmw_evhttp *adapter = self;
@@ -92,16 +102,14 @@ static void on_woken(evutil_socket_t fd, short what, void *self)
     (void)what;
     (void)recv(fd, bytes, sizeof bytes, 0); /* the byte says all there is to say */
     atomic_store(&adapter->is_awake, 0);
-    (void)cmw_worker_run(adapter->worker, 0);
+    cmw__evhttp_run_worker(adapter);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *self)
 {
-    const cmw_evhttp *adapter = self;
-
     (void)fd;
     (void)what;
-    (void)cmw_worker_run(adapter->worker, 0);
+    cmw__evhttp_run_worker(self);
 }
 
 static void on_poll(evutil_socket_t fd, short what, void *self)
@@ -165,6 +173,7 @@ int cmw_evhttp_create(cmw_evhttp **out, cmw_engine *engine, struct event_base *b
     memset(adapter, 0, sizeof *adapter);
     adapter->engine = engine;
     adapter->pool = pool;
+    adapter->scratch_pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
     adapter->handler = handler;
     adapter->handler_self = self;
     adapter->wake[0] = adapter->wake[1] = -1;
@@ -249,6 +258,6 @@ void cmw_evhttp_destroy(cmw_evhttp *adapter)
     free_requests(adapter);
     cmw_engine_put_worker(adapter->engine, adapter->worker);
     close_events(adapter);
-    cmw_pool_free(pool, adapter->field_room.data, adapter->field_room.cap, 0);
+    cmw_pool_free(adapter->scratch_pool, adapter->field_room.data, adapter->field_room.cap, 0);
     cmw_pool_free(pool, adapter, sizeof *adapter, 0);
 }

@@ -120,7 +120,7 @@ static int add_field(cmw_evhttp *adapter, struct evkeyvalq *fields, const cmw_he
 {
     const size_t bytes = field->name.len + field->value.len + 2;
 
-    if (cmw__evhttp_reserve(&adapter->field_room, adapter->pool, bytes) != 0)
+    if (cmw__evhttp_reserve(&adapter->field_room, adapter->scratch_pool, bytes) != 0)
         return CMW_ERR_NOMEM;
     char *name = adapter->field_room.data;
     char *value = write_cstr(name, field->name);
@@ -164,7 +164,7 @@ static int reply(cmw_evhttp *adapter, struct evhttp_request *http, int status)
 {
     const cmw_str phrase = cmw_status_reason(status);
 
-    if (cmw__evhttp_reserve(&adapter->field_room, adapter->pool, phrase.len + 1) != 0)
+    if (cmw__evhttp_reserve(&adapter->field_room, adapter->scratch_pool, phrase.len + 1) != 0)
         return CMW_ERR_NOMEM;
     (void)write_cstr(adapter->field_room.data, phrase);
     evhttp_send_reply(http, status, adapter->field_room.data, NULL);
@@ -320,12 +320,15 @@ static int receive_body(struct request *req)
     return rc;
 }
 
+/* A deadline that passed in the handler is seen before the commit, which ends it. */
 static cmw_next run_handler(struct request *req)
 {
-    const cmw_evhttp *adapter = req->adapter;
+    cmw_evhttp *adapter = req->adapter;
 
     if (receive_body(req) == 0 && adapter->handler(adapter->handler_self, req->ctx) != 0)
         cmw_ctx_fail(req->ctx, 500);
+    if (adapter->is_armed)
+        cmw__evhttp_run_worker(adapter);
     return cmw_ctx_commit(req->ctx);
 }
 

@@ -39,7 +39,8 @@ struct site {
 
 struct cmw_evhttp {
     cmw_engine *engine;
-    cmw_pool *pool;
+    cmw_pool *pool;         /* of requests, whose memory may be limited */
+    cmw_pool *scratch_pool; /* of what the loop keeps: a full pool can still be answered */
     cmw_worker *worker;
     cmw_evhttp_handler_fn *handler;
     void *handler_self;
@@ -54,10 +55,15 @@ struct cmw_evhttp {
     evutil_socket_t wake[2];
     atomic_int is_awake; /* a byte is on its way */
     uint8_t is_ending;
+    uint8_t is_armed;   /* the worker has deadlines */
+    uint8_t is_running; /* in cmw_worker_run, which is not to be called again inside */
 };
 
 /* Make room for `bytes`; 0 or CMW_ERR_NOMEM. Powers of two, so that growth ends soon. */
 int cmw__evhttp_reserve(struct room *place, cmw_pool *pool, size_t bytes);
+
+/* cmw_worker_run, unless it is what this is called from. */
+void cmw__evhttp_run_worker(cmw_evhttp *adapter);
 
 /* The callback for evhttp_set_gencb; `self` is a struct site. */
 void cmw__evhttp_on_request(struct evhttp_request *http, void *self);

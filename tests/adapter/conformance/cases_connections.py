@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Connections: many requests on one, many at once, slow ones, those that end early."""
+import contextlib
 import threading
 import time
 
@@ -46,7 +47,7 @@ class Connections(AdapterTest):
             while len(client.rest) < length:
                 client._more()
             self.assertEqual(client.rest, b"l" * length)
-            client.rest = b""
+            client.rest.clear()
             self.assert_goes_on(client)
 
     def test_concurrent_connections(self):
@@ -270,7 +271,7 @@ class Ends(AdapterTest):
         self.assert_shutdown(counts, 1)
 
     def test_overload_is_a_503_with_constant_fields(self):
-        self.start("8")  # contexts of a worker; there are 32 workers
+        self.start("contexts=8")  # of a worker; there are 32 workers
         clients, refused = [], None
         while not refused:
             self.assertLess(len(clients), 300, "nothing is refused")
@@ -284,3 +285,19 @@ class Ends(AdapterTest):
         self.poll(lambda: self.ask("GET", "/ok").status == 200, "the contexts do not come back")
         self.settled_counts()
         self.stop()
+
+    def test_full_pool_is_answered_with_constant_fields(self):
+        """Whatever the memory of requests is missing for; what was let in comes to its end."""
+        for limit, is_enough in ((300, False), (1000, False), (5000, False), (7000, False), (12000, True)):
+            self.start(f"pool_bytes={limit}")
+            with self.subTest(limit), contextlib.ExitStack() as stack:
+                statuses = []
+                for _ in range(6):
+                    client = stack.enter_context(self.connect())
+                    client.send(request("POST", "/large", body=b"x" * 3000))
+                    response = client.read_head()
+                    self.assertEqual(response.get("X-Const"), ["yes"])
+                    statuses.append(response.status)
+                self.assertEqual(statuses[1:], [503] * 5)
+                self.assertEqual(statuses[0], 200 if is_enough else 503)
+            self.stop()

@@ -196,12 +196,8 @@ class Bodies(AdapterTest):
             "length and coding": "Content-Length: 3\r\nTransfer-Encoding: chunked",
             "coding twice": "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
             "unknown coding": "Transfer-Encoding: gzip",
-            "a blank behind the coding": "Transfer-Encoding: chunked ",
-            "a tab behind the coding": "Transfer-Encoding: chunked\t",
             "a blank before the colon of a coding": "Transfer-Encoding : chunked",
             "a blank before the colon of a length": "Content-Length : 3",
-            "a folded coding": "Transfer-Encoding:\r\n chunked",
-            "a folded length": "Content-Length:\r\n\t3",
             "a control byte in a value": "X: a\vb",
         }.items():
             with self.subTest(name), self.connect() as client:
@@ -213,5 +209,28 @@ class Bodies(AdapterTest):
                 is_own = "coding" in name and self.has_trait("refuses_codings_itself")
                 if not is_own or self.can("decorate_own_errors"):
                     self.assert_decorated(response)
+                self.assertTrue(client.is_closed())
+        self.settled_counts()
+
+    def test_loosely_written_length_is_read_right_or_refused(self):
+        """Blanks and folds that RFC 9112 lets a server read: it does, or it is a 400 that closes."""
+        coded = chunked(b"abc")
+        for name, field, body in (
+                ("a blank behind the coding", "Transfer-Encoding: chunked ", coded),
+                ("a tab behind the coding", "Transfer-Encoding: chunked\t", coded),
+                ("a folded coding", "Transfer-Encoding:\r\n chunked", coded),
+                ("a folded length", "Content-Length:\r\n\t3", b"abc")):
+            with self.subTest(name), self.connect() as client:
+                client.send(f"POST /echo HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n".encode())
+                if self.has_trait("reads_loose_lengths"):
+                    client.send(body + request("GET", "/denied"))
+                    response = client.read()
+                    self.assertEqual((response.status, response.body), (200, b"abc"))
+                    self.assertEqual(client.read().status, 403)
+                    self.assert_goes_on(client)
+                    continue
+                response = client.read()
+                self.assertEqual(response.status, 400)
+                self.assert_decorated(response)
                 self.assertTrue(client.is_closed())
         self.settled_counts()

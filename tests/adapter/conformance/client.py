@@ -21,7 +21,7 @@ class Client:
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=LONG_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.rest = b""
+        self.rest = bytearray()  # grows in place: an answer may have many MiB
 
     def __enter__(self):
         return self
@@ -35,7 +35,7 @@ class Client:
     def _more(self):
         data = self.socket.recv(1 << 16)
         if not data:
-            raise EOFError(self.rest)
+            raise EOFError(bytes(self.rest))
         self.rest += data
 
     def read_head(self):
@@ -51,7 +51,7 @@ class Client:
         length = int(dict(response.fields).get("content-length", "0")) if has_body else 0
         while len(self.rest) < length:
             self._more()
-        response.body, self.rest = self.rest[:length], self.rest[length:]
+        response.body, self.rest = bytes(self.rest[:length]), self.rest[length:]
         return response
 
     def ask(self, method, target, body=None, fields=()):
@@ -60,7 +60,7 @@ class Client:
 
     def is_closed(self):
         try:
-            return self.rest == b"" and self.socket.recv(1) == b""
+            return not self.rest and self.socket.recv(1) == b""
         except ConnectionResetError:
             return True
 

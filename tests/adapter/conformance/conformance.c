@@ -13,16 +13,28 @@ void conformance_say_port(unsigned port)
     fflush(stdout);
 }
 
-static int create_engine(cmw_engine **engine, uint32_t context_limit)
+/* The number of an argument KEY=NUMBER, or what is given. */
+static uint64_t read_argument(char **arguments, const char *key, uint64_t otherwise)
+{
+    const size_t len = strlen(key);
+
+    for (char **each = arguments; *each; each++)
+        if (strncmp(*each, key, len) == 0 && (*each)[len] == '=')
+            return strtoull(*each + len + 1, NULL, 10);
+    return otherwise;
+}
+
+static int create_engine(cmw_engine **engine, char **arguments)
 {
     cmw_engine_config config;
 
     cmw_engine_config_init(&config);
     config.limits.body_bytes = CONFORMANCE_BODY_LIMIT;
     config.limits.memory_bytes = (size_t)4 * CONFORMANCE_BODY_LIMIT;
+    config.limits.request_ms = read_argument(arguments, "request_ms", 0);
     config.worker_limit = CONFORMANCE_WORKERS;
-    if (context_limit != 0)
-        config.context_limit = context_limit;
+    config.context_limit = (uint32_t)read_argument(arguments, "contexts", config.context_limit);
+    config.pool_limit_bytes = read_argument(arguments, "pool_bytes", 0);
     return cmw_engine_create(engine, &config);
 }
 
@@ -58,13 +70,16 @@ int conformance_main(int argc, char **argv, const struct conformance_server *ser
 {
     static struct conformance_app app;
 
+    char **arguments = argv + (argc > 2 ? 2 : argc);
+
     conformance_print_server(server);
     app.large = malloc(LARGE_BYTES);
     if (!app.large || pthread_mutex_init(&app.lock, NULL) != 0 ||
-        create_engine(&app.engine, argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0) != 0)
+        create_engine(&app.engine, arguments) != 0)
         return 1;
     memset(app.large, 'l', LARGE_BYTES);
-    int rc = run(&app, server, argc > 1 ? argv[1] : "", argc > 2);
+    int rc =
+        run(&app, server, argc > 1 ? argv[1] : "", read_argument(arguments, "contexts", 0) != 0);
     if (cmw_engine_destroy(app.engine) != 0) {
         fprintf(stderr, "the engine is still in use\n");
         rc = 1;

@@ -41,7 +41,11 @@ struct conformance_server {
 };
 
 /*
- * <program> [MODE [CONTEXT_LIMIT]]
+ * <program> [MODE [KEY=NUMBER...]]
+ *
+ * contexts    that a worker may have in flight, few of them: the suite uses them up
+ * pool_bytes  that the memory of requests is limited to
+ * request_ms  from begin to commit
  *
  * Prints a line of JSON on the server, "port <n>" when it serves and, after SIGTERM, the counts of
  * /_counts as JSON. Returns 0 if the engine could be destroyed, which it cannot while a request or
