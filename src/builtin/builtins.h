@@ -22,8 +22,10 @@
     X(method_filter)                                                                               \
     X(problem_details)                                                                             \
     X(rate_limit)                                                                                  \
+    X(redirect)                                                                                    \
     X(request_id)                                                                                  \
     X(require)                                                                                     \
+    X(rewrite)                                                                                     \
     X(security_headers)                                                                            \
     X(set_headers)                                                                                 \
     X(trusted_proxy)                                                                               \

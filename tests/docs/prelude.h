@@ -19,8 +19,10 @@
 #include <catzilla/builtin/method_filter.h>
 #include <catzilla/builtin/problem_details.h>
 #include <catzilla/builtin/rate_limit.h>
+#include <catzilla/builtin/redirect.h>
 #include <catzilla/builtin/request_id.h>
 #include <catzilla/builtin/require.h>
+#include <catzilla/builtin/rewrite.h>
 #include <catzilla/builtin/security_headers.h>
 #include <catzilla/builtin/set_headers.h>
 #include <catzilla/builtin/trusted_proxy.h>
