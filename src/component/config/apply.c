@@ -172,6 +172,13 @@ static int add(struct apply *apply, cmw_group *group, const struct step *at,
     return rc;
 }
 
+static cmw_mode mode_of(const struct item *item)
+{
+    if (!item->enabled)
+        return CMW_MODE_DISABLED;
+    return item->shadow ? CMW_MODE_SHADOWED : CMW_MODE_ENABLED;
+}
+
 static void create_and_add(struct apply *apply, cmw_group *group, const struct step *at,
                            const cmw_kind *kind, const json_t *value, const struct item *item,
                            const void *config)
@@ -194,19 +201,15 @@ static void create_and_add(struct apply *apply, cmw_group *group, const struct s
             middleware.destroy(middleware.self);
         return;
     }
-    if (!item->enabled && cmw_chain_disable(apply->chain, middleware.name) != 0)
-        (void)cmw__note(apply->document, at, CMW_ERR_STATE, "cannot be disabled");
+    if (cmw_chain_set_mode(apply->chain, middleware.name, mode_of(item)) != 0)
+        (void)cmw__note(apply->document, at, CMW_ERR_STATE, "cannot be switched");
 }
 
 static void check_item(cmw_document *document, const json_t *value, const struct item *item,
                        const struct step *at)
 {
-    const struct step shadow = cmw__step_to(value, "shadow", at);
     const struct step status = cmw__step_to(value, "failure_status", at);
 
-    if (item->shadow)
-        (void)cmw__note(document, &shadow, CMW_ERR_UNSUPPORTED,
-                        "this version has no shadow mode; leave it out, or use \"enabled\": false");
     if (item->failure == CMW_FAIL_STATUS && item->failure_status == ITEM_UNSET)
         (void)cmw__note(document, at, CMW_ERR_NOT_FOUND,
                         "'failure_status' is missing, which \"failure\": \"status\" needs");

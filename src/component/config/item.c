@@ -67,7 +67,7 @@ const cmw_option cmw__use_options[] = {
     {.name = "shadow",
      .type = CMW_OPTION_BOOL,
      .offset = offsetof(struct item, shadow),
-     .help = "True: run without effect, and counted"},
+     .help = "True: run without effect; what it would have done is counted"},
     WHEN,
     {.name = "waive",
      .type = CMW_OPTION_TEXT_LIST,

@@ -340,9 +340,6 @@ static const struct row rows[] = {
     {"a failure status without its policy", ITEM("\"failure_status\": 503"),
      "f.json:2:19: middleware[0].failure_status: has a meaning only beside \"failure\": "
      "\"status\"\n"},
-    {"shadow mode is not there yet", ITEM("\"shadow\": true"),
-     "f.json:2:19: middleware[0].shadow: this version has no shadow mode; leave it out, or use "
-     "\"enabled\": false\n"},
     {"an unknown condition", ITEM("\"when\": {\"path\": \"/a\"}"),
      "f.json:2:28: middleware[0].when.path: unknown member of 'when'; did you mean 'paths'?\n"},
     {"a name that is taken", "{\"middleware\": [{\"use\": \"sample\"},\n {\"use\": \"sample\"}]}",
@@ -538,6 +535,8 @@ static void items_groups_and_conditions_reach_the_plan(void **state)
     const int rc = run_text(
         &run, "{\"middleware\": [{\"use\": \"sample\", \"name\": \"first\", \"priority\": 77},"
               "{\"use\": \"sample\", \"name\": \"off\", \"enabled\": false},"
+              "{\"use\": \"sample\", \"name\": \"tried\", \"shadow\": true},"
+              "{\"use\": \"sample\", \"name\": \"both\", \"shadow\": true, \"enabled\": false},"
               "{\"group\": \"api\", \"when\": {\"paths\": [\"/api/*\"]}, \"middleware\": ["
               "{\"use\": \"sample\", \"name\": \"inner\", \"when\": {\"methods\": \"PUT\"}}]}]}");
     assert_string_equal(run.report.text, "");
@@ -545,6 +544,8 @@ static void items_groups_and_conditions_reach_the_plan(void **state)
     explain_into(&run);
     assert_non_null(strstr(run.report.text, "first"));
     assert_non_null(strstr(run.report.text, "77"));
+    assert_non_null(strstr(run.report.text, "tried (sample)  fails closed  SHADOWED"));
+    assert_null(strstr(run.report.text, "both"));
     assert_non_null(strstr(run.report.text, "/api/*"));
     assert_non_null(strstr(run.report.text, "PUT"));
     end(&run);
