@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where requests go: redirect and rewrite, asked for a path that the last of ten rules matches.
+ * Where requests go: redirect and rewrite, asked for a path that the last of ten rules matches; and
+ * what looks at them on their way.
  */
 #include <stdio.h>
 
+#include <catzilla/builtin/mirror.h>
 #include <catzilla/builtin/redirect.h>
 #include <catzilla/builtin/rewrite.h>
+#include <catzilla/builtin/server_timing.h>
+#include <catzilla/builtin/skip.h>
 
 #include "life.h"
 
@@ -54,6 +58,37 @@ static void fill_rewrite(cmw_chain *chain)
     use(chain, "rewrite", &config);
 }
 
+static void fill_skip(cmw_chain *chain)
+{
+    static const char *const office[] = {"10.0.0.0/8"};
+    cmw_skip_config config;
+
+    cmw_skip_config_init(&config);
+    config.networks = office;
+    config.network_count = 1;
+    use(chain, "skip", &config);
+}
+
+static void fill_timing(cmw_chain *chain)
+{
+    use(chain, "server_timing", NULL);
+}
+
+static void deliver(void *self, const cmw_mirror_request *copy)
+{
+    (void)self;
+    (void)copy;
+}
+
+static void fill_mirror(cmw_chain *chain)
+{
+    cmw_mirror_config config;
+
+    cmw_mirror_config_init(&config);
+    config.deliver = deliver;
+    use(chain, "mirror", &config);
+}
+
 /* ---- Rows ------------------------------------------------------------------------------- */
 
 static void open_with(struct sides *sides, life_fill_fn *fill)
@@ -80,6 +115,21 @@ static void open_rewrite(struct sides *sides)
     open_items(sides, fill_rewrite);
 }
 
+static void open_skip(struct sides *sides)
+{
+    open_with(sides, fill_skip);
+}
+
+static void open_timing(struct sides *sides)
+{
+    open_with(sides, fill_timing);
+}
+
+static void open_mirror(struct sides *sides)
+{
+    open_with(sides, fill_mirror);
+}
+
 static void close_row(void)
 {
     life_close(&with_builtin);
@@ -89,5 +139,8 @@ static void close_row(void)
 const struct row bench_traffic_rows[] = {
     {.name = "redirect_10", .open = open_redirect, .close = close_row},
     {.name = "rewrite_10", .open = open_rewrite, .close = close_row},
+    {.name = "skip", .open = open_skip, .close = close_row},
+    {.name = "server_timing", .open = open_timing, .close = close_row},
+    {.name = "mirror_1_percent", .open = open_mirror, .close = close_row},
     {.name = NULL},
 };

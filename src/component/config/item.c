@@ -15,6 +15,10 @@ static const cmw_option when_options[] = {
      .type = CMW_OPTION_TEXT_LIST,
      .offset = offsetof(struct when, paths),
      .help = "Any of these patterns and none that begins with '!': /health, /api/*, /users/{id}"},
+    {.name = "unless",
+     .type = CMW_OPTION_TEXT,
+     .offset = offsetof(struct when, unless),
+     .help = "Not where the instance of skip with this name says so"},
 };
 
 #define WHEN                                                                                       \

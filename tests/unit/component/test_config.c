@@ -551,6 +551,37 @@ static void items_groups_and_conditions_reach_the_plan(void **state)
     end(&run);
 }
 
+/* The order of the list decides nothing: who decides may stand behind. */
+static void unless_names_an_instance_of_skip(void **state)
+{
+    static const char skip[] = "{\"use\": \"skip\", \"name\": \"inside\", \"options\": "
+                               "{\"networks\": \"10.0.0.0/8\"}}";
+    static const char listener[] =
+        "{\"use\": \"sample\", \"when\": {\"methods\": \"PUT\", \"unless\": \"inside\"}}";
+    char text[512];
+    struct run run;
+
+    (void)state;
+    begin(&run);
+    snprintf(text, sizeof text, "{\"middleware\": [%s, %s]}", listener, skip);
+    const int rc = run_text(&run, text);
+    assert_string_equal(run.report.text, "");
+    assert_int_equal(rc, 0);
+    end(&run);
+    begin(&run);
+    snprintf(text, sizeof text, "{\"middleware\": [%s]}", listener);
+    assert_int_equal(run_text(&run, text), CMW_ERR_ORDER);
+    assert_non_null(strstr(run.report.text, "'skip.inside', which no middleware of the chain"));
+    end(&run);
+    begin(&run);
+    assert_int_not_equal(
+        run_text(&run,
+                 "{\"middleware\": [{\"use\": \"sample\", \"when\": {\"unless\": \"a b\"}}]}"),
+        0);
+    assert_non_null(strstr(run.report.text, "unless: 'a b'"));
+    end(&run);
+}
+
 static void a_waived_rule_is_no_mistake(void **state)
 {
     struct run run;
@@ -660,6 +691,7 @@ static const struct CMUnitTest good[] = {
     cmocka_unit_test(the_program_reads_its_own_members),
     cmocka_unit_test(limits_that_are_not_said_stay),
     cmocka_unit_test(items_groups_and_conditions_reach_the_plan),
+    cmocka_unit_test(unless_names_an_instance_of_skip),
     cmocka_unit_test(a_waived_rule_is_no_mistake),
     cmocka_unit_test(an_unread_document_gives_nothing),
     cmocka_unit_test(a_document_is_read_once),
