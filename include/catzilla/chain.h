@@ -204,8 +204,33 @@ static inline void cmw_group_config_init(cmw_group_config *config)
 CMW_API CMW_NODISCARD int cmw_chain_add_group(cmw_chain *chain, cmw_group **out, cmw_group *parent,
                                               const cmw_group_config *config, cmw_diag *diag);
 
-/** Switch a middleware by name, for the next compiling. @return 0 or CMW_ERR_NOT_FOUND */
+/** How a middleware of a chain takes part. */
+typedef enum cmw_mode {
+    CMW_MODE_ENABLED = 0,
+    /**
+     * Its callbacks run, and nothing of what they do to a request counts: fields, answers,
+     * verdicts, slots and limits are checked, counted as what would have been
+     * (cmw_middleware_stats) and undone; a token of cmw_ctx_suspend is stale at once. Its own state
+     * does change: a shadowed rate limit counts, a shadowed access log writes. What it takes of the
+     * request's arena stays taken. Slots that shadowed middleware sets are seen by shadowed
+     * middleware only.
+     */
+    CMW_MODE_SHADOWED = 1,
+    CMW_MODE_DISABLED = 2 /**< nothing of it runs */
+} cmw_mode;
+
+/**
+ * Switch a middleware by name, for the next compiling, which refuses what cannot be: to disable or
+ * shadow the provider of a slot that another requires, to shadow what refines or has a part in the
+ * body.
+ *
+ * @return 0; CMW_ERR_NOT_FOUND; CMW_ERR_ARG
+ * Threads: the chain's owner
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_chain_set_mode(cmw_chain *chain, const char *name, cmw_mode mode);
 CMW_API CMW_NODISCARD int cmw_chain_enable(cmw_chain *chain, const char *name);
+CMW_API CMW_NODISCARD int cmw_chain_shadow(cmw_chain *chain, const char *name);
 CMW_API CMW_NODISCARD int cmw_chain_disable(cmw_chain *chain, const char *name);
 
 /** Change a middleware's priority. @return 0, CMW_ERR_NOT_FOUND, CMW_ERR_ARG out of range */

@@ -280,6 +280,24 @@ typedef struct cmw_fault {
 /** The request's fault, or NULL. Cost: O(1). */
 CMW_API const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx);
 
+/** What a shadowed middleware would have done in one of its calls. Lives as long as the request. */
+typedef struct cmw_shadow_note {
+    const struct cmw_shadow_note *next; /**< the one before */
+    const char *middleware;             /**< whose */
+    int phase;                          /**< cmw_phase */
+    int verdict; /**< CMW_STOP, CMW_SKIP_ROUTE, CMW_SUSPEND, or CMW_ERROR: it would have failed */
+    int status;  /**< of CMW_STOP: what it would have answered; else 0 */
+} cmw_shadow_note;
+
+/**
+ * What shadowed middleware would have done to this request, but for going on: the latest first.
+ *
+ * @return NULL if there is nothing. A request without memory has no notes; it is counted anyway
+ * Cost:   O(1)
+ * Since:  0.1
+ */
+CMW_API const cmw_shadow_note *cmw_ctx_shadow_notes(const cmw_ctx *ctx);
+
 /* ---- Suspending ------------------------------------------------------------------------- */
 
 /**

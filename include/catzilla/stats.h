@@ -36,6 +36,13 @@ typedef struct cmw_middleware_stats {
     uint64_t forgiven;    /**< errors that CMW_FAIL_OPEN undid */
     uint64_t sampled_bytes; /**< arena bytes that it took in sampled requests */
     cmw_durations durations;
+    int is_shadowed;        /**< CMW_MODE_SHADOWED: it runs, and nothing of it counts but this: */
+    uint64_t would_stop;    /**< it would have answered */
+    uint64_t would_skip;    /**< it would have skipped the handler */
+    uint64_t would_suspend; /**< it would have waited */
+    uint64_t would_fail;    /**< it would have been a fault */
+    uint64_t
+        would_change; /**< it would have changed the response; also counted beside the others */
 } cmw_middleware_stats;
 
 /** The plan as a whole. */

@@ -20,12 +20,17 @@
     X(ip_filter)                                                                                   \
     X(maintenance)                                                                                 \
     X(method_filter)                                                                               \
+    X(mirror)                                                                                      \
     X(problem_details)                                                                             \
     X(rate_limit)                                                                                  \
+    X(redirect)                                                                                    \
     X(request_id)                                                                                  \
     X(require)                                                                                     \
+    X(rewrite)                                                                                     \
     X(security_headers)                                                                            \
+    X(server_timing)                                                                               \
     X(set_headers)                                                                                 \
+    X(skip)                                                                                        \
     X(trusted_proxy)                                                                               \
     X(url_path)
 

@@ -370,25 +370,30 @@ int cmw_chain_add_group(cmw_chain *chain, cmw_group **out, cmw_group *parent,
 
 /* ---- By name ---------------------------------------------------------------------------- */
 
-static int set_disabled(cmw_chain *chain, const char *name, int is_disabled)
+int cmw_chain_set_mode(cmw_chain *chain, const char *name, cmw_mode mode)
 {
-    if (!chain || !name)
+    if (!chain || !name || mode < CMW_MODE_ENABLED || mode > CMW_MODE_DISABLED)
         return CMW_ERR_ARG;
     struct cmw__instance *instance = cmw__chain_find(chain, name);
     if (!instance)
         return CMW_ERR_NOT_FOUND;
-    instance->is_disabled = is_disabled;
+    instance->mode = mode;
     return 0;
 }
 
 int cmw_chain_enable(cmw_chain *chain, const char *name)
 {
-    return set_disabled(chain, name, 0);
+    return cmw_chain_set_mode(chain, name, CMW_MODE_ENABLED);
 }
 
 int cmw_chain_disable(cmw_chain *chain, const char *name)
 {
-    return set_disabled(chain, name, 1);
+    return cmw_chain_set_mode(chain, name, CMW_MODE_DISABLED);
+}
+
+int cmw_chain_shadow(cmw_chain *chain, const char *name)
+{
+    return cmw_chain_set_mode(chain, name, CMW_MODE_SHADOWED);
 }
 
 int cmw_chain_set_priority(cmw_chain *chain, const char *name, int32_t priority)

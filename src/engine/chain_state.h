@@ -41,7 +41,7 @@ struct cmw__instance {
     uint32_t waived_count;
     uint32_t sequence;
     uint64_t name_hash;
-    int is_disabled;
+    int mode; /* cmw_mode */
 };
 
 struct cmw__storage {

@@ -3,6 +3,7 @@
 #include "compile.h"
 
 #include "ctx_state.h"
+#include "shadow.h"
 
 /* ---- The compiler's tools --------------------------------------------------------------- */
 
@@ -74,6 +75,8 @@ static int note_suspending(struct cmw__compiler *compiler)
         const int rc = check_suspending(compiler, mw);
         if (rc != 0)
             return rc;
+        if (compiler->order.items[i]->mode == CMW_MODE_SHADOWED) /* it waits for nothing */
+            continue;
         for (int phase = CMW_PHASE_PRE_ROUTE; phase <= CMW_PHASE_POST_ROUTE; phase++)
             if ((mw->suspend_phases >> phase & 1) && !plan->suspends[phase])
                 plan->suspends[phase] = mw->name;
@@ -238,7 +241,7 @@ static void note_guards(cmw_plan *plan)
     for (uint32_t i = 0; i < plan->middleware_count; i++) {
         const struct cmw__planned *planned = &plan->middleware[i];
         const struct cmw__class *klass = &plan->classes[planned->klass];
-        if ((planned->instance->mw.flags & CMW_GUARDS_ACCESS) &&
+        if ((planned->instance->mw.flags & CMW_GUARDS_ACCESS) && !planned->is_shadowed &&
             klass->clause_count + klass->negated_count > 0)
             plan->guards_by_path = 1;
     }
@@ -253,6 +256,8 @@ static int run_steps(struct cmw__compiler *compiler)
     int rc = cmw__order_make(&compiler->order, compiler->chain, compiler->scratch, compiler->diag);
     if (rc == 0)
         rc = check_supported(compiler);
+    if (rc == 0)
+        rc = cmw__shadow_check(&compiler->order, compiler->diag);
     if (rc == 0)
         rc = cmw__order_check_facts(&compiler->order, compiler->diag);
     if (rc == 0)
@@ -277,9 +282,10 @@ static int run_steps(struct cmw__compiler *compiler)
         rc = collect_services(compiler);
     if (rc == 0)
         rc = note_suspending(compiler);
-    if (rc == 0)
-        note_guards(plan);
-    return rc;
+    if (rc != 0)
+        return rc;
+    note_guards(plan);
+    return cmw__shadow_make_twin(plan) == 0 ? 0 : cmw__compiler_no_memory(compiler);
 }
 
 /* An empty plan in an arena of its own. */

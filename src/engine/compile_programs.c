@@ -9,6 +9,7 @@
 
 #include "ctx_state.h"
 #include "run.h"
+#include "shadow.h"
 
 /* One thing that a program will do. */
 struct item {
@@ -50,6 +51,13 @@ static uint32_t refined_properties(const cmw_middleware *mw)
     return bits;
 }
 
+static int (*choose_entry(const struct cmw__planned *planned, cmw_phase phase))(void *, cmw_ctx *)
+{
+    if (planned->is_shadowed)
+        return phase == CMW_PHASE_COMPLETE ? cmw__entry_shadow_complete : cmw__entry_shadow;
+    return phase == CMW_PHASE_COMPLETE ? cmw__entry_complete : cmw__entry_wrapped;
+}
+
 /* A call as it is, or wrapped where the phase or the middleware needs more than the call. */
 static int make_call(struct cmw__compiler *compiler, struct item *item, uint32_t position,
                      cmw_phase phase, cmw_phase_fn *fn, cmw_complete_fn *complete)
@@ -62,7 +70,7 @@ static int make_call(struct cmw__compiler *compiler, struct item *item, uint32_t
     *item = (struct item){{fn, mw->self}, CMW__ENTRY_CALL, 0, position, planned->klass, NULL};
     item->needs_entered = (mw->flags & CMW_IF_ENTERED) != 0 &&
                           (phase == CMW_PHASE_POST_ROUTE || phase == CMW_PHASE_ERROR);
-    if (!complete && !writable && !fails_open)
+    if (!complete && !writable && !fails_open && !planned->is_shadowed)
         return 0;
     struct cmw__wrapped *wrapped = cmw__compiler_alloc(compiler, 1, sizeof *wrapped);
     if (!wrapped)
@@ -72,7 +80,8 @@ static int make_call(struct cmw__compiler *compiler, struct item *item, uint32_t
     wrapped->self = mw->self;
     wrapped->writable = writable;
     wrapped->fails_open = (uint8_t)fails_open;
-    item->entry.fn = complete ? cmw__entry_complete : cmw__entry_wrapped;
+    wrapped->has_fields = phase == CMW_PHASE_POST_ROUTE && mw->field_count > 0;
+    item->entry.fn = choose_entry(planned, phase);
     item->entry.self = wrapped;
     return 0;
 }
@@ -80,12 +89,15 @@ static int make_call(struct cmw__compiler *compiler, struct item *item, uint32_t
 static int add_call(struct cmw__compiler *compiler, struct draft *draft, uint32_t position,
                     cmw_phase phase)
 {
-    const cmw_middleware *mw = &compiler->plan->middleware[position].instance->mw;
+    const struct cmw__planned *planned = &compiler->plan->middleware[position];
+    const cmw_middleware *mw = &planned->instance->mw;
     cmw_phase_fn *const by_phase[CMW__PROGRAMS] = {mw->pre_route, mw->post_route, mw->error, NULL};
     cmw_complete_fn *complete = phase == CMW_PHASE_COMPLETE ? mw->complete : NULL;
+    const int shadows_fields =
+        planned->is_shadowed && phase == CMW_PHASE_POST_ROUTE && mw->field_count > 0;
     struct item item;
 
-    if (!by_phase[phase] && !complete)
+    if (!by_phase[phase] && !complete && !shadows_fields)
         return 0;
     const int rc = make_call(compiler, &item, position, phase, by_phase[phase], complete);
     if (rc == 0)
@@ -208,7 +220,7 @@ static void add_fields(const struct cmw__compiler *compiler, struct draft *draft
     const struct cmw__planned *planned = &compiler->plan->middleware[position];
     const cmw_middleware *mw = &planned->instance->mw;
 
-    if (mw->field_count == 0)
+    if (mw->field_count == 0 || planned->is_shadowed) /* then its call says that it would */
         return;
     draft_add(draft, (struct item){{NULL, NULL},
                                    CMW__ENTRY_BLOCK,
@@ -322,7 +334,7 @@ static void emit_plain(struct emitter *emitter, const struct item *item,
     info->histogram = compiler->plan->histogram_count++;
     if (program->phase == CMW_PHASE_PRE_ROUTE)
         compiler->plan->middleware[item->position].pre = entry;
-    if (entry->fn == cmw__entry_wrapped)
+    if (entry->fn == cmw__entry_wrapped || entry->fn == cmw__entry_shadow)
         ((struct cmw__wrapped *)entry->self)->counters = info->counters;
 }
 

@@ -4,6 +4,7 @@
 
 #include "platform.h"
 #include "run.h"
+#include "shadow.h"
 
 _Static_assert(offsetof(cmw_ctx, request) <= 256, "the hot part of a context outgrew four lines");
 
@@ -258,6 +259,9 @@ static CMW__NOINLINE void sweep(cmw_ctx *ctx)
     ctx->request.body = cmw_str_make(NULL, 0);
     ctx->values = NULL;
     ctx->services = NULL;
+    ctx->shadow_values = NULL;
+    ctx->scratch = NULL;
+    ctx->shadow_notes = NULL;
     ctx->early = 0;
     ctx->route = CMW_NONE;
     clear_slots(ctx);
@@ -469,9 +473,14 @@ struct cmw__value {
     cmw_cleanup_fn *destroy;
 };
 
-static struct cmw__value *find_value(const cmw_ctx *ctx, cmw_str key)
+/* The list that is written: shadowed middleware has one of its own. */
+static struct cmw__value **values_of(cmw_ctx *ctx)
 {
-    struct cmw__value *at = ctx->values;
+    return cmw__ctx_in_shadow(ctx) ? &ctx->shadow_values : &ctx->values;
+}
+
+static struct cmw__value *find_value(struct cmw__value *at, cmw_str key)
+{
     while (at && !cmw_str_equals(at->key, key))
         at = at->next;
     return at;
@@ -485,16 +494,16 @@ static void destroy_value(void *object)
     entry->value = NULL;
 }
 
-static struct cmw__value *add_value(cmw_ctx *ctx, cmw_str key)
+static struct cmw__value *add_value(cmw_ctx *ctx, struct cmw__value **list, cmw_str key)
 {
     struct cmw__value *entry = cmw_arena_alloc(&ctx->arena, sizeof *entry);
     if (!entry)
         return NULL;
-    *entry = (struct cmw__value){ctx->values, {NULL, 0}, NULL, NULL};
+    *entry = (struct cmw__value){*list, {NULL, 0}, NULL, NULL};
     if (cmw_arena_dup(&ctx->arena, &entry->key, key) != 0 ||
         cmw_arena_defer(&ctx->arena, destroy_value, entry) != 0)
         return NULL;
-    ctx->values = entry;
+    *list = entry;
     ctx->traces |= CMW__CTX_LITTER;
     return entry;
 }
@@ -503,11 +512,12 @@ int cmw_ctx_set_value(cmw_ctx *ctx, cmw_str key, void *value, cmw_cleanup_fn *de
 {
     if (key.len == 0 || !key.data)
         return CMW_ERR_ARG;
-    struct cmw__value *entry = find_value(ctx, key);
+    struct cmw__value **list = values_of(ctx);
+    struct cmw__value *entry = find_value(*list, key);
     if (!entry && !value)
         return 0;
     if (!entry)
-        entry = add_value(ctx, key);
+        entry = add_value(ctx, list, key);
     if (!entry)
         return CMW_ERR_NOMEM;
     destroy_value(entry);
@@ -518,6 +528,11 @@ int cmw_ctx_set_value(cmw_ctx *ctx, cmw_str key, void *value, cmw_cleanup_fn *de
 
 void *cmw_ctx_value(const cmw_ctx *ctx, cmw_str key)
 {
-    const struct cmw__value *entry = find_value(ctx, key);
+    const struct cmw__value *entry = NULL;
+
+    if (cmw__ctx_in_shadow(ctx))
+        entry = find_value(ctx->shadow_values, key);
+    if (!entry)
+        entry = find_value(ctx->values, key);
     return entry ? entry->value : NULL;
 }

@@ -42,8 +42,9 @@ enum {
     CMW__CTX_SAMPLED = 1 << 3,
     CMW__CTX_ABORTED = 1 << 4,
     CMW__CTX_RESERVE_USED = 1 << 5,
-    CMW__CTX_PRE_ENDED = 1 << 6, /* pre_route did not reach its end: it ended at `pre_end` */
-    CMW__CTX_IN_ERROR = 1 << 7,  /* error callbacks run */
+    CMW__CTX_PRE_ENDED = 1 << 6,     /* pre_route did not reach its end: it ended at `pre_end` */
+    CMW__CTX_IN_ERROR = 1 << 7,      /* error callbacks run */
+    CMW__CTX_WOULD_SUSPEND = 1 << 8, /* a shadowed callback has made ready to suspend */
 };
 
 /* Bits of cmw_ctx.traces: what a request leaves behind that its end sweeps away. */
@@ -101,6 +102,9 @@ struct cmw_ctx {
     struct cmw__value *values;
     struct cmw__block *body;
     struct cmw__request_service *services;
+    struct cmw__value *shadow_values; /* what shadowed middleware has set by name, */
+    struct cmw__scratch *scratch;     /* and as slots */
+    cmw_shadow_note *shadow_notes;
     uint64_t sample_begin_ns; /* if SAMPLED */
     uint64_t early;           /* classes decided before the match point: asked, */
     uint64_t early_holds;     /* and what was found */

@@ -4,6 +4,7 @@
  */
 #include "ctx_state.h"
 #include "run.h"
+#include "shadow.h"
 
 /* ---- The heap --------------------------------------------------------------------------- */
 
@@ -95,6 +96,8 @@ int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns)
 
     if (ctx->state >= CMW__CTX_COMMITTED)
         return CMW_ERR_STATE;
+    if (cmw__ctx_in_shadow(ctx))
+        return 0;
     if (at_ns != 0 && !(ctx->traces & CMW__CTX_TIMED) && grow(worker) != 0)
         return CMW_ERR_NOMEM;
     cmw__ctx_forget_deadline(ctx);

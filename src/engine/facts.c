@@ -77,11 +77,11 @@ static int covers(const struct cmw__instance *provider, const struct cmw__instan
 
 /* ---- requires --------------------------------------------------------------------------- */
 
-static const struct cmw__instance *find_disabled_provider(const struct cmw__order *order,
-                                                          cmw_slot slot)
+/* A provider that is switched off, or only shadowed. */
+static const struct cmw__instance *find_idle_provider(const struct cmw__order *order, cmw_slot slot)
 {
     for (const struct cmw__instance *at = order->chain->storage->first; at; at = at->next)
-        if (at->is_disabled && cmw__instance_has(at, CMW_PROVIDES, slot))
+        if (at->mode != CMW_MODE_ENABLED && cmw__instance_has(at, CMW_PROVIDES, slot))
             return at;
     return NULL;
 }
@@ -89,13 +89,14 @@ static const struct cmw__instance *find_disabled_provider(const struct cmw__orde
 static int refuse_missing(const struct cmw__order *order, const struct cmw__instance *reader,
                           cmw_slot slot, cmw_diag *diag)
 {
-    const struct cmw__instance *disabled = find_disabled_provider(order, slot);
-    if (disabled)
+    const struct cmw__instance *idle = find_idle_provider(order, slot);
+    if (idle)
         return cmw_diag_set(diag, CMW_ERR_ORDER,
                             "'%s' (priority %d) reads slot '%s', which '%s' would provide but is "
-                            "disabled",
+                            "%s",
                             reader->mw.name, (int)reader->mw.priority, slot_name(order, slot),
-                            disabled->mw.name);
+                            idle->mw.name,
+                            idle->mode == CMW_MODE_DISABLED ? "disabled" : "shadowed");
     return cmw_diag_set(diag, CMW_ERR_ORDER,
                         "'%s' (priority %d) reads slot '%s', which no middleware of the chain "
                         "provides",
@@ -149,7 +150,8 @@ static int check_required(const struct cmw__order *order, uint32_t index, cmw_sl
         return 0;
     for (uint32_t i = 0; i < order->count; i++) {
         const struct cmw__instance *at = order->items[i];
-        if (i == index || !cmw__instance_has(at, CMW_PROVIDES, slot))
+        if (i == index || at->mode == CMW_MODE_SHADOWED ||
+            !cmw__instance_has(at, CMW_PROVIDES, slot))
             continue;
         if (i > index)
             late = late ? late : at;

@@ -32,7 +32,7 @@ static int collect(struct cmw__order *order, cmw_arena *arena)
     if (!order->items)
         return CMW_ERR_NOMEM;
     for (const struct cmw__instance *at = storage->first; at; at = at->next)
-        if (!at->is_disabled)
+        if (at->mode != CMW_MODE_DISABLED)
             order->items[order->count++] = at;
     if (order->count > 0)
         qsort(order->items, order->count, sizeof *order->items, compare_items);
@@ -69,7 +69,7 @@ static int check_reference(const struct cmw__order *order, const struct cmw__ins
                             word, name);
     if (other == at)
         return cmw_diag_set(diag, CMW_ERR_CYCLE, "'%s' must run %s itself", at->mw.name, word);
-    if (other->is_disabled)
+    if (other->mode == CMW_MODE_DISABLED)
         return 0;
     const int rank = compare_rank(at, other);
     if (rank == 0 || (rank < 0) == at_first)

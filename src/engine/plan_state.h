@@ -121,7 +121,7 @@ struct cmw__entered_guard {
     uint32_t counter; /* how often it let pass */
 };
 
-/* `self` of a call that needs more than the call: see wrap.c. */
+/* `self` of a call that needs more than the call: see entry.c and shadow.c. */
 struct cmw__wrapped {
     cmw_phase_fn *fn;
     cmw_complete_fn *complete;
@@ -129,6 +129,7 @@ struct cmw__wrapped {
     uint32_t counters;
     uint32_t writable; /* request properties that it refines */
     uint8_t fails_open;
+    uint8_t has_fields; /* of a shadowed one: it would set its constant fields, too */
 };
 
 struct cmw__route {
@@ -146,6 +147,7 @@ struct cmw__planned {
     uint32_t route;               /* index into routes, or CMW_NONE */
     int32_t priority;             /* as it was when the chain compiled */
     int32_t post_priority;
+    uint8_t is_shadowed; /* likewise */
 };
 
 /* A service as a plan knows it, so that requests take no lock to reach one. */
@@ -207,6 +209,8 @@ struct cmw_plan {
     _Atomic uint32_t holders;
     cmw_engine *engine;
     cmw_arena *arena;
+    cmw_plan *twin;            /* of a plan with shadowed middleware: see shadow.h */
+    const cmw_plan *shadow_of; /* of a twin */
     struct cmw__storage *storage;
     struct cmw__planned *middleware;
     uint32_t middleware_count;
@@ -251,6 +255,11 @@ enum {
     CMW__ENTRY_LOST, /* suspended, and given up */
     CMW__ENTRY_ERRORS,
     CMW__ENTRY_FORGIVEN,
+    CMW__ENTRY_WOULD_STOP, /* of a shadowed one, from here ... */
+    CMW__ENTRY_WOULD_SKIP,
+    CMW__ENTRY_WOULD_SUSPEND,
+    CMW__ENTRY_WOULD_FAIL,
+    CMW__ENTRY_WOULD_CHANGE, /* ... to here */
     CMW__ENTRY_BYTES,
     CMW__ENTRY_DURATION_SUM,
     CMW__ENTRY_COUNTERS

@@ -2,6 +2,7 @@
 /* Slots: the engine's registry, and a request's values. */
 #include "ctx_state.h"
 #include "registry.h"
+#include "shadow.h"
 #include "text.h"
 
 /* ---- Registry --------------------------------------------------------------------------- */
@@ -96,7 +97,7 @@ void *cmw_ctx_slot(const cmw_ctx *ctx, cmw_slot slot)
 {
     const cmw_plan *plan = ctx->plan;
     if (slot >= plan->slot_limit)
-        return NULL;
+        return cmw__shadow_slot(ctx, slot);
     const struct cmw__slot_place place = plan->slots[slot];
     if (!(ctx->slot_bits[place.bit / 64] >> (place.bit % 64) & 1))
         return NULL;
@@ -145,7 +146,7 @@ void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
 {
     const struct cmw__slot_place *place = find_place(ctx->plan, slot);
     if (!place)
-        return NULL;
+        return cmw__shadow_set_slot(ctx, slot);
     char *value = (char *)ctx + place->offset;
     const int is_set = (int)(ctx->slot_bits[place->bit / 64] >> (place->bit % 64) & 1);
 
@@ -167,12 +168,20 @@ static CMW__NOINLINE void *set_and_copy(cmw_ctx *ctx, cmw_slot slot, const void 
     return room;
 }
 
+static CMW__NOINLINE void *copy_in_shadow(cmw_ctx *ctx, cmw_slot slot, const void *value)
+{
+    void *room = cmw__shadow_set_slot(ctx, slot);
+    if (room)
+        memcpy(room, value, ctx->plan->shadow_of->slots[slot].size);
+    return room;
+}
+
 void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
 {
     enum { LEAST = 16, MOST = 128 };
     const struct cmw__slot_place *place = find_place(ctx->plan, slot);
     if (!place)
-        return NULL;
+        return copy_in_shadow(ctx, slot, value);
     if (CMW_UNLIKELY(place->destroy || place->size - LEAST > MOST - LEAST))
         return set_and_copy(ctx, slot, value);
     char *room = (char *)ctx + place->offset;

@@ -4,6 +4,7 @@
 
 #include "ctx_state.h"
 #include "run.h"
+#include "shadow.h"
 
 struct cmw__cell {
     _Atomic uint64_t word; /* generation << 8 | verdict << 3 | state */
@@ -247,6 +248,11 @@ int cmw_ctx_suspend(cmw_ctx *ctx, cmw_token *token)
         return CMW_ERR_STATE;
     if (ctx->traces & CMW__CTX_CANCELLED) /* nothing would end its waiting a second time */
         return CMW_ERR_CANCELLED;
+    if (cmw__ctx_in_shadow(ctx)) { /* nothing waits: the token is stale from the beginning */
+        ctx->flags |= CMW__CTX_WOULD_SUSPEND;
+        *token = (cmw_token){0, 0, 0};
+        return 0;
+    }
     cmw__ctx_disarm(ctx); /* of one that went on without waiting */
     const int rc = take_cell(ctx);
     if (rc != 0)

@@ -70,9 +70,9 @@ static void print_entry(struct cmw__printer *to, const cmw_plan *plan,
                    info->block->count == 1 ? "" : "s", (unsigned)info->block->len);
     else
         cmw__print(
-            to, "  %5d  %s",
+            to, "  %5d  %s%s",
             (int)(phase == CMW_PHASE_POST_ROUTE ? planned->post_priority : planned->priority),
-            planned->instance->mw.name);
+            planned->instance->mw.name, planned->is_shadowed ? "  SHADOWED" : "");
     print_class(to, plan, info->klass);
     if (info->needs_entered)
         cmw__print(to, "  if entered");
@@ -112,6 +112,8 @@ static void print_middleware(struct cmw__printer *to, const cmw_plan *plan)
         const struct cmw__instance *instance = planned->instance;
         cmw__print(to, "  %5d  %s (%s)  fails %s", (int)planned->priority, instance->mw.name,
                    instance->mw.kind, failure_name(instance->mw.failure));
+        if (planned->is_shadowed)
+            cmw__print(to, "  SHADOWED");
         for (uint32_t k = 0; k < instance->mw.relation_count; k++)
             cmw__print(to, "  %s %s", relation_name(instance->mw.relations[k].relation),
                        slot_of(plan, instance->mw.relations[k].slot)->name);
@@ -192,6 +194,8 @@ static void json_entry(cmw_json *json, const cmw_plan *plan, const struct cmw__e
     json_text(json, "step", info->kind == CMW__ENTRY_CALL ? "call" : "fields");
     if (info->kind == CMW__ENTRY_CALL) {
         json_text(json, "name", plan->middleware[info->middleware].instance->mw.name);
+        cmw_json_key(json, CMW_STR("shadowed"));
+        cmw_json_bool(json, plan->middleware[info->middleware].is_shadowed);
     } else {
         json_number(json, "count", info->block->count);
         cmw_json_key(json, CMW_STR("bytes"));
@@ -237,6 +241,8 @@ static void json_middleware(cmw_json *json, const cmw_plan *plan)
         json_number(json, "priority", planned->priority);
         json_number(json, "post_priority", planned->post_priority);
         json_text(json, "fails", failure_name(instance->mw.failure));
+        cmw_json_key(json, CMW_STR("shadowed"));
+        cmw_json_bool(json, planned->is_shadowed);
         for (uint32_t relation = CMW_PROVIDES; relation <= CMW_USES; relation++) {
             cmw_json_key(json, cmw_str_cstr(relation_name(relation)));
             cmw_json_array_begin(json);

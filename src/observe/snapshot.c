@@ -155,6 +155,12 @@ static void fill_row(cmw_middleware_stats *row, const cmw_plan *plan,
     row->forgiven = counters[CMW__ENTRY_FORGIVEN];
     row->errors = counters[CMW__ENTRY_ERRORS] + row->forgiven;
     row->sampled_bytes = counters[CMW__ENTRY_BYTES];
+    row->is_shadowed = plan->middleware[info->middleware].is_shadowed;
+    row->would_stop = counters[CMW__ENTRY_WOULD_STOP];
+    row->would_skip = counters[CMW__ENTRY_WOULD_SKIP];
+    row->would_suspend = counters[CMW__ENTRY_WOULD_SUSPEND];
+    row->would_fail = counters[CMW__ENTRY_WOULD_FAIL];
+    row->would_change = counters[CMW__ENTRY_WOULD_CHANGE];
     row->durations =
         durations_of(buckets_of(plan, sums, info->histogram), counters[CMW__ENTRY_DURATION_SUM]);
 }

@@ -47,6 +47,29 @@ static void print_rows(struct cmw__printer *to, const cmw_stats *stats)
     cmw__print(to, "\n");
 }
 
+/* Shadowed middleware has a table of its own. */
+static void print_shadows(struct cmw__printer *to, const cmw_stats *stats)
+{
+    const cmw_middleware_stats *at;
+    int is_first = 1;
+
+    for (size_t i = 0; (at = cmw_stats_middleware(stats, i)) != NULL; i++) {
+        if (!at->is_shadowed)
+            continue;
+        if (is_first)
+            cmw__print(to, "%-20s %-10s %10s %8s %8s %8s %8s %9s\n", "shadowed: would", "phase",
+                       "calls", "stop", "skip", "suspend", "fail", "change");
+        is_first = 0;
+        cmw__print(to,
+                   "%-20s %-10s %10" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
+                   " %9" PRIu64 "\n",
+                   at->name, cmw_phase_name((cmw_phase)at->phase), at->calls, at->would_stop,
+                   at->would_skip, at->would_suspend, at->would_fail, at->would_change);
+    }
+    if (!is_first)
+        cmw__print(to, "\n");
+}
+
 static void print_pools(struct cmw__printer *to, const cmw_stats *stats)
 {
     cmw__print(to, "%-10s %12s %12s %12s %12s %10s %10s\n", "pool", "in use B", "peak B", "limit B",
@@ -67,6 +90,7 @@ static int write_text(const cmw_stats *stats, cmw_write_fn *write, void *self)
 
     print_requests(&printer, &stats->requests);
     print_rows(&printer, stats);
+    print_shadows(&printer, stats);
     print_pools(&printer, stats);
     return printer.error;
 }
@@ -133,6 +157,13 @@ static void write_row(cmw_json *json, const cmw_middleware_stats *at)
     member(json, "forgiven", at->forgiven);
     member(json, "sampled_bytes", at->sampled_bytes);
     write_durations(json, &at->durations);
+    cmw_json_key(json, CMW_STR("shadowed"));
+    cmw_json_bool(json, at->is_shadowed);
+    member(json, "would_stop", at->would_stop);
+    member(json, "would_skip", at->would_skip);
+    member(json, "would_suspend", at->would_suspend);
+    member(json, "would_fail", at->would_fail);
+    member(json, "would_change", at->would_change);
     cmw_json_object_end(json);
 }
 

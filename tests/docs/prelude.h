@@ -17,12 +17,17 @@
 #include <catzilla/builtin/ip_filter.h>
 #include <catzilla/builtin/maintenance.h>
 #include <catzilla/builtin/method_filter.h>
+#include <catzilla/builtin/mirror.h>
 #include <catzilla/builtin/problem_details.h>
 #include <catzilla/builtin/rate_limit.h>
+#include <catzilla/builtin/redirect.h>
 #include <catzilla/builtin/request_id.h>
 #include <catzilla/builtin/require.h>
+#include <catzilla/builtin/rewrite.h>
 #include <catzilla/builtin/security_headers.h>
+#include <catzilla/builtin/server_timing.h>
 #include <catzilla/builtin/set_headers.h>
+#include <catzilla/builtin/skip.h>
 #include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>
 #include <catzilla/component/config.h>

@@ -31,6 +31,12 @@ struct model {
     int entered[MIDDLEWARE_MAX];
     int route; /* that was entered, or ABSENT */
     unsigned slots;
+    unsigned shadow_slots; /* set by shadowed middleware, seen by it alone */
+    int in_shadow;
+    int would_count;
+    struct {
+        int phase, verdict, status, middleware;
+    } would[MIDDLEWARE_MAX * 3];
     int in_handler;
     int skips_handler;
     int fault_status; /* 0: none */
@@ -51,6 +57,16 @@ void outcome_note(struct outcome *outcome, const char *phase, int middleware, in
     const size_t room = sizeof outcome->trace - outcome->trace_len;
     const int len = snprintf(outcome->trace + outcome->trace_len, room, "%s:m%d%s(%d,%x) ", phase,
                              middleware, was_entered ? "+" : "", fault_status, slots);
+    if (len > 0 && (size_t)len < room)
+        outcome->trace_len += (size_t)len;
+}
+
+void outcome_note_shadow(struct outcome *outcome, int phase, int verdict, int status,
+                         const char *name)
+{
+    const size_t room = sizeof outcome->trace - outcome->trace_len;
+    const int len = snprintf(outcome->trace + outcome->trace_len, room, "would:%s(%d,%d,%d) ", name,
+                             phase, verdict, status);
     if (len > 0 && (size_t)len < room)
         outcome->trace_len += (size_t)len;
 }
@@ -274,7 +290,10 @@ static void act(struct model *model, const struct action *action)
         response->status = action->number;
         break;
     case ACTION_SLOT:
-        model->slots |= 1u << action->which;
+        if (model->in_shadow)
+            model->shadow_slots |= 1u << action->which;
+        else
+            model->slots |= 1u << action->which;
         break;
     case ACTION_TARGET:
         model->path = pool_targets[action->which].path;
@@ -302,13 +321,47 @@ static int is_allowed(const char *phase, int verdict)
     return verdict == CMW_SKIP_ROUTE && strcmp(phase, "pre") == 0;
 }
 
+/* What the middleware sees of the slots. */
+static unsigned slots_seen(const struct model *model, int index)
+{
+    const int is_shadowed = model->scenario->middleware[index].is_shadowed;
+    return model->slots | (is_shadowed ? model->shadow_slots : 0);
+}
+
+/* All is done as told, noted, and undone. */
+static void shadow(struct model *model, const char *phase, int index, const struct script *script)
+{
+    const struct model_response before = model->response;
+    int verdict = is_allowed(phase, script->verdict) ? script->verdict : CMW_ERROR;
+
+    model->in_shadow = 1;
+    act_all(model, script);
+    model->in_shadow = 0;
+    if (verdict == CMW_STOP && model->response.status == 0)
+        verdict = CMW_ERROR;
+    if (verdict != CMW_CONTINUE) {
+        const int at = model->would_count++;
+        model->would[at].phase = strcmp(phase, "pre") == 0    ? CMW_PHASE_PRE_ROUTE
+                                 : strcmp(phase, "post") == 0 ? CMW_PHASE_POST_ROUTE
+                                                              : CMW_PHASE_ERROR;
+        model->would[at].verdict = verdict;
+        model->would[at].status = verdict == CMW_STOP ? model->response.status : 0;
+        model->would[at].middleware = index;
+    }
+    model->response = before;
+}
+
 /* What a callback's verdict comes to: its own faults are CMW_ERROR, or forgiven. */
 static int call(struct model *model, const char *phase, int index, const struct script *script)
 {
     const struct model_response before = model->response;
 
     outcome_note(model->outcome, phase, index, model->entered[index], model->fault_status,
-                 model->slots);
+                 slots_seen(model, index));
+    if (model->scenario->middleware[index].is_shadowed) {
+        shadow(model, phase, index, script);
+        return CMW_CONTINUE;
+    }
     act_all(model, script);
     if (is_allowed(phase, script->verdict))
         return script->verdict;
@@ -373,6 +426,8 @@ static void set_constants(struct model_response *response, const struct scenario
     int is_skipped[3] = {0, 0, 0};
     char value[64];
 
+    if (mw->is_shadowed)
+        return;
     for (int i = 0; i < mw->field_count; i++) {
         const char *name = pool_fields[mw->fields[i].which];
         if (mw->flags & CMW_FIELDS_IF_ABSENT)
@@ -527,11 +582,17 @@ static void complete(struct model *model, cmw_end_reason reason, int is_committe
     const char *name =
         cmw_end_reason_name(reason == CMW_END_SENT && !is_committed ? CMW_END_ERROR : reason);
 
+    for (int i = model->would_count - 1; i >= 0; i--) {
+        char who[16];
+        (void)snprintf(who, sizeof who, "m%d", model->would[i].middleware);
+        outcome_note_shadow(model->outcome, model->would[i].phase, model->would[i].verdict,
+                            model->would[i].status, who);
+    }
     for (int i = model->order.count - 1; i >= 0; i--) {
         const int index = model->order.items[i];
         if (model->scenario->middleware[index].has_complete && applies(model, index))
             outcome_note(model->outcome, name, index, model->entered[index], model->fault_status,
-                         model->slots);
+                         slots_seen(model, index));
     }
 }
 

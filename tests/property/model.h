@@ -32,6 +32,10 @@ void outcome_init(struct outcome *outcome);
 void outcome_note(struct outcome *outcome, const char *phase, int middleware, int was_entered,
                   int fault_status, unsigned slots);
 
+/* Note what a shadowed middleware would have done. */
+void outcome_note_shadow(struct outcome *outcome, int phase, int verdict, int status,
+                         const char *name);
+
 /* The value that an action or constant with this number sets. */
 void scenario_value(char out[64], int number);
 

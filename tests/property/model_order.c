@@ -192,11 +192,25 @@ static int reading_holds(const struct model_order *order, const struct scenario 
             return 0;
         if (i == at || !has(scenario, other, CMW_PROVIDES, subject))
             continue;
+        if (relation == CMW_REQUIRES && scenario->middleware[other].is_shadowed)
+            continue;
         is_before |= i < at;
         is_behind |= i > at;
         is_covered |= i < at && covers(scenario, other, reader);
     }
     return relation == CMW_REQUIRES ? is_covered : is_before || !is_behind;
+}
+
+/* What refines cannot be shadowed. */
+static int shadows_hold(const struct model_order *order, const struct scenario *scenario)
+{
+    for (int i = 0; i < order->count; i++) {
+        const struct scenario_middleware *mw = &scenario->middleware[order->items[i]];
+        for (int k = 0; k < mw->relation_count; k++)
+            if (mw->is_shadowed && mw->relations[k].relation == CMW_REFINES)
+                return 0;
+    }
+    return 1;
 }
 
 static int facts_hold(const struct model_order *order, const struct scenario *scenario)
@@ -242,7 +256,8 @@ int model_order_make(struct model_order *order, const struct scenario *scenario)
     if (breaks_references(scenario) || !sort(order, scenario))
         return 0;
     sort_post(order, scenario);
-    return facts_hold(order, scenario) && find_match_point(order, scenario);
+    return shadows_hold(order, scenario) && facts_hold(order, scenario) &&
+           find_match_point(order, scenario);
 }
 
 int model_compiles(const struct scenario *scenario)

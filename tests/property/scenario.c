@@ -216,6 +216,7 @@ static void make_middleware(struct scenario *scenario, int index, struct random 
     mw->post_priority =
         random_chance(random, 30) ? 10 * random_below(random, 6) : CMW_PRIORITY_INHERIT;
     mw->is_disabled = random_chance(random, 5);
+    mw->is_shadowed = !mw->is_disabled && random_chance(random, 8);
     mw->group = pick_or_absent(random, scenario->group_count, 50);
     mw->condition = pick_or_absent(random, scenario->condition_count, 35);
     mw->before = pick_or_absent(random, scenario->middleware_count, 3);
@@ -309,7 +310,8 @@ static void print_middleware(const struct scenario_middleware *mw, int index, FI
 
     fprintf(file, "  m%d: priority %d post %d flags %u failure %d/%d group %d condition %d%s",
             index, mw->priority, mw->post_priority, mw->flags, mw->failure, mw->failure_status,
-            mw->group, mw->condition, mw->is_disabled ? " disabled" : "");
+            mw->group, mw->condition,
+            mw->is_disabled ? " disabled" : (mw->is_shadowed ? " shadowed" : ""));
     if (mw->before != ABSENT)
         fprintf(file, " before m%d", mw->before);
     if (mw->after != ABSENT)

@@ -96,6 +96,7 @@ struct scenario_middleware {
     unsigned flags;
     int failure, failure_status;
     int is_disabled;
+    int is_shadowed;
     int group;     /* or ABSENT */
     int condition; /* or ABSENT */
     int before;    /* another middleware, or ABSENT */

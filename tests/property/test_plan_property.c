@@ -260,6 +260,8 @@ static void add_middleware(struct bench *bench, cmw_chain *chain, cmw_group **gr
         fail_msg("%s", diag.message);
     if (from->is_disabled)
         assert_int_equal(cmw_chain_disable(chain, mw.name), 0);
+    if (from->is_shadowed)
+        assert_int_equal(cmw_chain_shadow(chain, mw.name), 0);
 }
 
 /* 1 if it compiled and is installed. */
@@ -375,6 +377,8 @@ static void run_engine(struct bench *bench, struct outcome *outcome)
             outcome->after_commit = (int)cmw_ctx_commit(ctx);
     }
     keep_response(outcome, cmw_ctx_response(ctx));
+    for (const cmw_shadow_note *at = cmw_ctx_shadow_notes(ctx); at; at = at->next)
+        outcome_note_shadow(outcome, at->phase, at->verdict, at->status, at->middleware);
     cmw_ctx_end(ctx, request->reason);
     for (int i = 0; i < PREDICATE_COUNT; i++)
         if (bench->asked[i] > 1)

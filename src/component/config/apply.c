@@ -3,6 +3,8 @@
  * From "middleware" to a chain: every item is read, made and added on its own, so that one that is
  * wrong hides no mistake of the next.
  */
+#include <catzilla/builtin/skip.h>
+
 #include "document_state.h"
 #include "item.h"
 
@@ -17,8 +19,20 @@ struct apply {
 
 /* ---- Conditions ------------------------------------------------------------------------- */
 
-static const cmw_condition *read_condition(const struct when *when, cmw_condition *condition)
+/* What a "when" says; `slot` is that of "unless", or CMW_NONE. */
+struct condition {
+    cmw_condition condition;
+    cmw_slot slot;
+};
+
+/* NULL: none, or a mistake that was noted (then `*rc` says so). */
+static const cmw_condition *read_condition(struct apply *apply, const struct step *at,
+                                           const struct when *when, struct condition *to, int *rc)
 {
+    cmw_condition *condition = &to->condition;
+
+    *rc = 0;
+    to->slot = CMW_NONE;
     if (!when)
         return NULL;
     cmw_condition_init(condition);
@@ -28,6 +42,11 @@ static const cmw_condition *read_condition(const struct when *when, cmw_conditio
     condition->host_count = when->host_count;
     condition->paths = when->paths;
     condition->path_count = when->path_count;
+    if (when->unless)
+        *rc = cmw_skip_condition(apply->engine, condition, &to->slot, when->unless);
+    if (*rc != 0)
+        (void)cmw__note(apply->document, at, *rc, "unless: '%s': %s", when->unless,
+                        cmw_error_text(*rc));
     return condition;
 }
 
@@ -40,15 +59,18 @@ static cmw_group *add_group(struct apply *apply, cmw_group *parent, const struct
                             const char *name, const struct item *item, uint32_t route)
 {
     cmw_group_config config;
-    cmw_condition condition;
+    struct condition condition;
     cmw_group *group = NULL;
     cmw_diag diag = {.code = 0};
+    int rc;
 
     cmw_group_config_init(&config);
     config.name = name;
-    config.condition = read_condition(item->when, &condition);
+    config.condition = read_condition(apply, at, item->when, &condition, &rc);
     config.route_id = route;
-    const int rc = cmw_chain_add_group(apply->chain, &group, parent, &config, &diag);
+    if (rc != 0)
+        return NULL;
+    rc = cmw_chain_add_group(apply->chain, &group, parent, &config, &diag);
     if (rc != 0)
         note_diag(apply->document, at, rc, &diag);
     return group;
@@ -155,21 +177,33 @@ static void set_common(cmw_middleware *middleware, const struct item *item)
 static int add(struct apply *apply, cmw_group *group, const struct step *at,
                cmw_middleware *middleware, const struct item *item)
 {
-    cmw_condition condition;
+    struct condition condition;
     cmw_diag diag = {.code = 0};
+    int rc = 0;
 
     if (item->when && middleware->condition) {
         group = add_group(apply, group, at, middleware->name, item, CMW_NONE);
         if (!group)
             return CMW_ERR_INVALID;
     } else if (item->when) {
-        middleware->condition = read_condition(item->when, &condition);
+        middleware->condition = read_condition(apply, at, item->when, &condition, &rc);
+        if (rc != 0)
+            return rc;
+        if (condition.slot != CMW_NONE) /* whoever is to decide must be in the chain */
+            cmw_middleware_requires(middleware, condition.slot);
     }
-    const int rc = group ? cmw_group_add(group, middleware, &diag)
-                         : cmw_chain_add(apply->chain, middleware, &diag);
+    rc = group ? cmw_group_add(group, middleware, &diag)
+               : cmw_chain_add(apply->chain, middleware, &diag);
     if (rc != 0)
         note_diag(apply->document, at, rc, &diag);
     return rc;
+}
+
+static cmw_mode mode_of(const struct item *item)
+{
+    if (!item->enabled)
+        return CMW_MODE_DISABLED;
+    return item->shadow ? CMW_MODE_SHADOWED : CMW_MODE_ENABLED;
 }
 
 static void create_and_add(struct apply *apply, cmw_group *group, const struct step *at,
@@ -194,19 +228,15 @@ static void create_and_add(struct apply *apply, cmw_group *group, const struct s
             middleware.destroy(middleware.self);
         return;
     }
-    if (!item->enabled && cmw_chain_disable(apply->chain, middleware.name) != 0)
-        (void)cmw__note(apply->document, at, CMW_ERR_STATE, "cannot be disabled");
+    if (cmw_chain_set_mode(apply->chain, middleware.name, mode_of(item)) != 0)
+        (void)cmw__note(apply->document, at, CMW_ERR_STATE, "cannot be switched");
 }
 
 static void check_item(cmw_document *document, const json_t *value, const struct item *item,
                        const struct step *at)
 {
-    const struct step shadow = cmw__step_to(value, "shadow", at);
     const struct step status = cmw__step_to(value, "failure_status", at);
 
-    if (item->shadow)
-        (void)cmw__note(document, &shadow, CMW_ERR_UNSUPPORTED,
-                        "this version has no shadow mode; leave it out, or use \"enabled\": false");
     if (item->failure == CMW_FAIL_STATUS && item->failure_status == ITEM_UNSET)
         (void)cmw__note(document, at, CMW_ERR_NOT_FOUND,
                         "'failure_status' is missing, which \"failure\": \"status\" needs");

@@ -15,6 +15,10 @@ static const cmw_option when_options[] = {
      .type = CMW_OPTION_TEXT_LIST,
      .offset = offsetof(struct when, paths),
      .help = "Any of these patterns and none that begins with '!': /health, /api/*, /users/{id}"},
+    {.name = "unless",
+     .type = CMW_OPTION_TEXT,
+     .offset = offsetof(struct when, unless),
+     .help = "Not where the instance of skip with this name says so"},
 };
 
 #define WHEN                                                                                       \
@@ -67,7 +71,7 @@ const cmw_option cmw__use_options[] = {
     {.name = "shadow",
      .type = CMW_OPTION_BOOL,
      .offset = offsetof(struct item, shadow),
-     .help = "True: run without effect, and counted"},
+     .help = "True: run without effect; what it would have done is counted"},
     WHEN,
     {.name = "waive",
      .type = CMW_OPTION_TEXT_LIST,

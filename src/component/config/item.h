@@ -15,6 +15,7 @@ struct when {
     size_t host_count;
     const char *const *paths;
     size_t path_count;
+    const char *unless;
 };
 
 struct item {

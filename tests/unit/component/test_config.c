@@ -340,9 +340,6 @@ static const struct row rows[] = {
     {"a failure status without its policy", ITEM("\"failure_status\": 503"),
      "f.json:2:19: middleware[0].failure_status: has a meaning only beside \"failure\": "
      "\"status\"\n"},
-    {"shadow mode is not there yet", ITEM("\"shadow\": true"),
-     "f.json:2:19: middleware[0].shadow: this version has no shadow mode; leave it out, or use "
-     "\"enabled\": false\n"},
     {"an unknown condition", ITEM("\"when\": {\"path\": \"/a\"}"),
      "f.json:2:28: middleware[0].when.path: unknown member of 'when'; did you mean 'paths'?\n"},
     {"a name that is taken", "{\"middleware\": [{\"use\": \"sample\"},\n {\"use\": \"sample\"}]}",
@@ -538,6 +535,8 @@ static void items_groups_and_conditions_reach_the_plan(void **state)
     const int rc = run_text(
         &run, "{\"middleware\": [{\"use\": \"sample\", \"name\": \"first\", \"priority\": 77},"
               "{\"use\": \"sample\", \"name\": \"off\", \"enabled\": false},"
+              "{\"use\": \"sample\", \"name\": \"tried\", \"shadow\": true},"
+              "{\"use\": \"sample\", \"name\": \"both\", \"shadow\": true, \"enabled\": false},"
               "{\"group\": \"api\", \"when\": {\"paths\": [\"/api/*\"]}, \"middleware\": ["
               "{\"use\": \"sample\", \"name\": \"inner\", \"when\": {\"methods\": \"PUT\"}}]}]}");
     assert_string_equal(run.report.text, "");
@@ -545,8 +544,41 @@ static void items_groups_and_conditions_reach_the_plan(void **state)
     explain_into(&run);
     assert_non_null(strstr(run.report.text, "first"));
     assert_non_null(strstr(run.report.text, "77"));
+    assert_non_null(strstr(run.report.text, "tried (sample)  fails closed  SHADOWED"));
+    assert_null(strstr(run.report.text, "both"));
     assert_non_null(strstr(run.report.text, "/api/*"));
     assert_non_null(strstr(run.report.text, "PUT"));
+    end(&run);
+}
+
+/* The order of the list decides nothing: who decides may stand behind. */
+static void unless_names_an_instance_of_skip(void **state)
+{
+    static const char skip[] = "{\"use\": \"skip\", \"name\": \"inside\", \"options\": "
+                               "{\"networks\": \"10.0.0.0/8\"}}";
+    static const char listener[] =
+        "{\"use\": \"sample\", \"when\": {\"methods\": \"PUT\", \"unless\": \"inside\"}}";
+    char text[512];
+    struct run run;
+
+    (void)state;
+    begin(&run);
+    snprintf(text, sizeof text, "{\"middleware\": [%s, %s]}", listener, skip);
+    const int rc = run_text(&run, text);
+    assert_string_equal(run.report.text, "");
+    assert_int_equal(rc, 0);
+    end(&run);
+    begin(&run);
+    snprintf(text, sizeof text, "{\"middleware\": [%s]}", listener);
+    assert_int_equal(run_text(&run, text), CMW_ERR_ORDER);
+    assert_non_null(strstr(run.report.text, "'skip.inside', which no middleware of the chain"));
+    end(&run);
+    begin(&run);
+    assert_int_not_equal(
+        run_text(&run,
+                 "{\"middleware\": [{\"use\": \"sample\", \"when\": {\"unless\": \"a b\"}}]}"),
+        0);
+    assert_non_null(strstr(run.report.text, "unless: 'a b'"));
     end(&run);
 }
 
@@ -659,6 +691,7 @@ static const struct CMUnitTest good[] = {
     cmocka_unit_test(the_program_reads_its_own_members),
     cmocka_unit_test(limits_that_are_not_said_stay),
     cmocka_unit_test(items_groups_and_conditions_reach_the_plan),
+    cmocka_unit_test(unless_names_an_instance_of_skip),
     cmocka_unit_test(a_waived_rule_is_no_mistake),
     cmocka_unit_test(an_unread_document_gives_nothing),
     cmocka_unit_test(a_document_is_read_once),

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where requests go: redirect and rewrite, asked for a path that the last of ten rules matches; and
+ * what looks at them on their way.
+ */
+#include <stdio.h>
+
+#include <catzilla/builtin/mirror.h>
+#include <catzilla/builtin/redirect.h>
+#include <catzilla/builtin/rewrite.h>
+#include <catzilla/builtin/server_timing.h>
+#include <catzilla/builtin/skip.h>
+
+#include "life.h"
+
+enum { RULE_COUNT = 10 };
+
+static struct life with_builtin, empty;
+static char texts[RULE_COUNT][64];
+
+static void use(cmw_chain *chain, const char *kind, const void *config)
+{
+    cmw_diag diag = {0};
+    life_check(cmw_chain_use(chain, kind, config, &diag), &diag);
+}
+
+/* Patterns of which the last one matches "/items/7/parts". */
+static const char *pattern(unsigned i)
+{
+    snprintf(texts[i], sizeof texts[i],
+             i + 1 < RULE_COUNT ? "/items/{id}/parts%u" : "/items/{id}/parts", i);
+    return texts[i];
+}
+
+static void fill_redirect(cmw_chain *chain)
+{
+    cmw_redirect_rule rules[RULE_COUNT];
+    cmw_redirect_config config;
+
+    for (unsigned i = 0; i < RULE_COUNT; i++)
+        rules[i] = (cmw_redirect_rule){pattern(i), "/parts/{id}", 0};
+    cmw_redirect_config_init(&config);
+    config.rules = rules;
+    config.rule_count = RULE_COUNT;
+    use(chain, "redirect", &config);
+}
+
+static void fill_rewrite(cmw_chain *chain)
+{
+    cmw_rewrite_rule rules[RULE_COUNT];
+    cmw_rewrite_config config;
+
+    for (unsigned i = 0; i < RULE_COUNT; i++)
+        rules[i] = (cmw_rewrite_rule){pattern(i), "/parts/{id}"};
+    cmw_rewrite_config_init(&config);
+    config.rules = rules;
+    config.rule_count = RULE_COUNT;
+    use(chain, "rewrite", &config);
+}
+
+static void fill_skip(cmw_chain *chain)
+{
+    static const char *const office[] = {"10.0.0.0/8"};
+    cmw_skip_config config;
+
+    cmw_skip_config_init(&config);
+    config.networks = office;
+    config.network_count = 1;
+    use(chain, "skip", &config);
+}
+
+static void fill_timing(cmw_chain *chain)
+{
+    use(chain, "server_timing", NULL);
+}
+
+static void deliver(void *self, const cmw_mirror_request *copy)
+{
+    (void)self;
+    (void)copy;
+}
+
+static void fill_mirror(cmw_chain *chain)
+{
+    cmw_mirror_config config;
+
+    cmw_mirror_config_init(&config);
+    config.deliver = deliver;
+    use(chain, "mirror", &config);
+}
+
+/* ---- Rows ------------------------------------------------------------------------------- */
+
+static void open_with(struct sides *sides, life_fill_fn *fill)
+{
+    life_open(&with_builtin, fill);
+    life_open(&empty, NULL);
+    sides->at[SIDE_SUBJECT] = (struct side){life_run_empty, &with_builtin};
+    sides->at[SIDE_BASE] = (struct side){life_run_empty, &empty};
+}
+
+static void open_items(struct sides *sides, life_fill_fn *fill)
+{
+    open_with(sides, fill);
+    with_builtin.view.target = empty.view.target = CMW_STR("/items/7/parts");
+}
+
+static void open_redirect(struct sides *sides)
+{
+    open_items(sides, fill_redirect);
+}
+
+static void open_rewrite(struct sides *sides)
+{
+    open_items(sides, fill_rewrite);
+}
+
+static void open_skip(struct sides *sides)
+{
+    open_with(sides, fill_skip);
+}
+
+static void open_timing(struct sides *sides)
+{
+    open_with(sides, fill_timing);
+}
+
+static void open_mirror(struct sides *sides)
+{
+    open_with(sides, fill_mirror);
+}
+
+static void close_row(void)
+{
+    life_close(&with_builtin);
+    life_close(&empty);
+}
+
+const struct row bench_traffic_rows[] = {
+    {.name = "redirect_10", .open = open_redirect, .close = close_row},
+    {.name = "rewrite_10", .open = open_rewrite, .close = close_row},
+    {.name = "skip", .open = open_skip, .close = close_row},
+    {.name = "server_timing", .open = open_timing, .close = close_row},
+    {.name = "mirror_1_percent", .open = open_mirror, .close = close_row},
+    {.name = NULL},
+};
