@@ -81,6 +81,7 @@ extern const struct row bench_memory_rows[];
 extern const struct row bench_network_rows[];
 extern const struct row bench_condition_rows[];
 extern const struct row bench_cors_rows[];
+extern const struct row bench_protocol_rows[];
 extern const struct row bench_rate_limit_rows[];
 extern const struct row bench_traffic_rows[];
 extern const struct row bench_stack_rows[];

@@ -13,7 +13,9 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "lookup_5_raw", "arena_26", "conditions_10", "conditions_10000", "bearer", "basic_auth",
          "cors", "cors_pattern", "cors_preflight", "security_headers", "security_https",
          "request_id", "request_id_hex", "access_log", "trusted_proxy_direct", "trusted_proxy_2",
-         "ip_filter_10000", "host_allow_1000", "rate_limit_hot", "rate_limit_zipf",
+         "ip_filter_10000", "host_allow_1000",
+         "structured_dictionary_5",
+         "rate_limit_hot", "rate_limit_zipf",
          "redirect_10", "rewrite_10", "skip", "server_timing", "mirror_1_percent",
          "stack_3",
          "stack_7", "allocs", "rss", "context_bytes"]

@@ -18,6 +18,7 @@
 #include <catzilla/engine.h>
 #include <catzilla/hash.h>
 #include <catzilla/header_id.h>
+#include <catzilla/http_date.h>
 #include <catzilla/json.h>
 #include <catzilla/middleware.h>
 #include <catzilla/negotiate.h>
@@ -28,6 +29,7 @@
 #include <catzilla/secret.h>
 #include <catzilla/service.h>
 #include <catzilla/stats.h>
+#include <catzilla/structured_field.h>
 #include <catzilla/switch.h>
 
 #endif /* CATZILLA_MW_H */

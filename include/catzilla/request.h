@@ -270,6 +270,20 @@ static inline int cmw_request_is_repeated_inline(cmw_request *request, cmw_heade
 #define cmw_request_is_repeated(request, id) cmw_request_is_repeated_inline(request, id)
 #endif
 
+/**
+ * The value of all fields with an id, joined by ", ", as if they were one.
+ *
+ * @param[out] value  `data` is NULL where there is none; unchanged on failure. Valid until the
+ *                    request ends, or its fields are rewritten
+ * @return            0, CMW_ERR_NOMEM
+ * Threads:           the context's worker
+ * Cost:              a look-up where there is one field; else O(len) and a copy in the arena
+ * Source:            RFC 9110, 5.2 and 5.3; not for Set-Cookie
+ * Since:             0.1
+ */
+CMW_API CMW_NODISCARD int cmw_request_joined(cmw_request *request, cmw_str *value,
+                                             cmw_header_id id);
+
 /** The first field with a name, in any case; NULL if there is none. Cost: O(fields). */
 CMW_API const cmw_header *cmw_request_header_named(cmw_request *request, cmw_str name);
 

@@ -128,22 +128,6 @@ static char *put_request_id(char *to, const struct cmw__log_piece *piece,
 
 enum { NS = 1000000000 };
 
-/* Year, month (1..12) and day of a number of days since 1970-01-01, by eras of 400 years that begin
- * on a 1st of March. */
-static void civil_of(uint64_t days, unsigned *year, unsigned *month, unsigned *day)
-{
-    const uint64_t shifted = days + 719468;
-    const unsigned era = (unsigned)(shifted / 146097);
-    const unsigned of_era = (unsigned)(shifted % 146097);
-    const unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    const unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const unsigned month_from_march = (5 * of_year + 2) / 153;
-
-    *day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    *month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-    *year = era * 400 + year_of_era + (*month <= 2);
-}
-
 static char *put_year(char *to, unsigned year)
 {
     to = cmw__put_digits2(to, year / 100 % 100);
@@ -163,10 +147,12 @@ static char *put_time_of_day(char *to, unsigned second)
 static void set_clock(struct cmw__log_clock *clock, uint64_t second)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    unsigned year, month, day;
+    cmw_civil_time time;
     char *to = clock->common;
 
-    civil_of(second / 86400, &year, &month, &day);
+    cmw_civil_time_at(&time, (int64_t)second);
+    const unsigned year = (unsigned)time.year, month = (unsigned)time.month;
+    const unsigned day = (unsigned)time.day;
     *to++ = '[';
     to = cmw__put_digits2(to, day);
     *to++ = '/';

@@ -15,6 +15,7 @@
 #include "arena_state.h"
 #include "block16.h"
 #include "platform.h"
+#include "utf8.h"
 
 enum { FIRST_CAP = 256 };
 
@@ -167,32 +168,6 @@ static size_t plain_run(cmw_str text, size_t at)
     return end - at;
 }
 
-/* Length of the well-formed UTF-8 sequence at the front, or 0 (Unicode, table 3-7): the second byte
- * rules out overlong forms, surrogates and what lies beyond U+10FFFF. */
-static size_t utf8_len(const unsigned char *bytes, size_t left)
-{
-    static const struct {
-        unsigned char first, last, low, high, len;
-    } rows[] = {
-        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (bytes[0] < rows[i].first || bytes[0] > rows[i].last)
-            continue;
-        if (left < rows[i].len || bytes[1] < rows[i].low || bytes[1] > rows[i].high)
-            return 0;
-        for (size_t k = 2; k < rows[i].len; k++) {
-            if ((bytes[k] & 0xc0) != 0x80)
-                return 0;
-        }
-        return rows[i].len;
-    }
-    return 0;
-}
-
 static void put_escape(cmw_json *json, unsigned char byte)
 {
     static const char letters[] = "btn?fr"; /* 0x08 to 0x0d; 0x0b has none */
@@ -217,7 +192,7 @@ static size_t put_special(cmw_json *json, cmw_str text, size_t at)
         put_escape(json, bytes[0]);
         return 1;
     }
-    const size_t len = utf8_len(bytes, text.len - at);
+    const size_t len = cmw__utf8_len(bytes, text.len - at);
     if (len == 0) {
         put(json, "\xef\xbf\xbd", 3); /* U+FFFD */
         return 1;

@@ -274,6 +274,43 @@ int(cmw_request_is_repeated)(cmw_request *request, cmw_header_id id)
     return first && cmw_request_next_header(request, id, first) != NULL;
 }
 
+/* Two or more fields, as one in the arena. */
+static int join_fields(cmw_request *request, cmw_str *value, cmw_header_id id,
+                       const cmw_header *first)
+{
+    size_t len = 0;
+
+    for (const cmw_header *at = first; at; at = cmw_request_next_header(request, id, at))
+        len += at->value.len + 2;
+    char *const text = cmw_arena_alloc_text(request->arena, len);
+    char *to = text;
+    if (!text)
+        return CMW_ERR_NOMEM;
+    for (const cmw_header *at = first; at; at = cmw_request_next_header(request, id, at)) {
+        if (at != first) {
+            *to++ = ',';
+            *to++ = ' ';
+        }
+        if (at->value.len > 0)
+            memcpy(to, at->value.data, at->value.len);
+        to += at->value.len;
+    }
+    *value = cmw_str_make(text, (size_t)(to - text));
+    return 0;
+}
+
+int cmw_request_joined(cmw_request *request, cmw_str *value, cmw_header_id id)
+{
+    const cmw_header *const first = (cmw_request_header)(request, id);
+
+    if (first && cmw_request_next_header(request, id, first))
+        return join_fields(request, value, id, first);
+    *value = first ? first->value : cmw_str_make(NULL, 0);
+    if (first && !value->data)
+        value->data = "";
+    return 0;
+}
+
 const cmw_header *cmw_request_header_named(cmw_request *request, cmw_str name)
 {
     const cmw_header_id id = cmw_header_id_find(name);

@@ -10,10 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LEN(array) (sizeof(array) / sizeof *(array))
+#include "vectors.h"
 
-/* Put the answer to `input` into `answer`. */
-typedef void function_fn(const json_t *input, json_t *answer);
+#define LEN(array) (sizeof(array) / sizeof *(array))
 
 static cmw_str text_of(const json_t *input, const char *name)
 {
@@ -33,13 +32,37 @@ static void answer_ip_parse(const json_t *input, json_t *answer)
         json_object_set_new(answer, "canonical", json_string(canonical));
 }
 
+/* Dates of two digits are read as of 2026. */
+static void answer_http_date_parse(const json_t *input, json_t *answer)
+{
+    int64_t epoch_s;
+
+    const int is_good = cmw_http_date_parse(&epoch_s, text_of(input, "text"), 1767225600) == 0;
+    json_object_set_new(answer, "ok", json_boolean(is_good));
+    if (is_good)
+        json_object_set_new(answer, "epoch", json_integer(epoch_s));
+}
+
+static void answer_http_date_format(const json_t *input, json_t *answer)
+{
+    char text[CMW_HTTP_DATE_LEN];
+    const json_int_t epoch_s = json_integer_value(json_object_get(input, "epoch"));
+
+    (void)cmw_http_date_format(text, epoch_s);
+    json_object_set_new(answer, "text", json_stringn(text, sizeof text));
+}
+
 struct function {
     const char *name;
     function_fn *answer;
 };
 
 static const struct function functions[] = {
+    {"http_date_format", answer_http_date_format},
+    {"http_date_parse", answer_http_date_parse},
     {"ip_parse", answer_ip_parse},
+    {"sf_parse", answer_sf_parse},
+    {"sf_serialize", answer_sf_serialize},
 };
 
 static void answer_line(const json_t *question)

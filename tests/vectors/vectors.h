@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What answers `function` cases: the functions of the files beside vectors.c. */
+#ifndef CMW_VECTORS_H
+#define CMW_VECTORS_H
+
+#include <jansson.h>
+
+/* Put the answer to `input` into `answer`. */
+typedef void function_fn(const json_t *input, json_t *answer);
+
+function_fn answer_sf_parse, answer_sf_serialize;
+
+#endif /* CMW_VECTORS_H */
