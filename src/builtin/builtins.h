@@ -31,6 +31,7 @@
     X(server_timing)                                                                               \
     X(set_headers)                                                                                 \
     X(skip)                                                                                        \
+    X(trace_context)                                                                               \
     X(trusted_proxy)                                                                               \
     X(url_path)
 

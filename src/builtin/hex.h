@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sixteen bytes as 32 hex digits in lower case.
+ * Sixteen bytes as 32 hex digits in lower case, and whether sixteen bytes are such digits.
  *
  * SSE2 is part of every x86-64; elsewhere a plain loop does it.
  */
@@ -45,6 +45,25 @@ static inline void cmw__hex16(char *to, const void *bytes)
     _mm_storeu_si128((__m128i *)(void *)to, cmw__hex_digits(_mm_unpacklo_epi8(high, low)));
     _mm_storeu_si128((__m128i *)(void *)(to + 16), cmw__hex_digits(_mm_unpackhi_epi8(high, low)));
 }
+
+/* A mask with a bit for each byte that is no digit. Signed: bytes above 0x7f are below "0". */
+static inline unsigned cmw__not_hex16(const char *text)
+{
+    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+    const __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8('0' - 1)),
+                                        _mm_cmpgt_epi8(_mm_set1_epi8('9' + 1), block));
+    const __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8('a' - 1)),
+                                         _mm_cmpgt_epi8(_mm_set1_epi8('f' + 1), block));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(digit, letter)) ^ 0xffffu;
+}
+
+/* 1 if all sixteen bytes are "0". */
+static inline int cmw__is_zeros16(const char *text)
+{
+    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('0'))) == 0xffff;
+}
 #else
 static inline void cmw__hex16(char *to, const void *bytes)
 {
@@ -55,6 +74,23 @@ static inline void cmw__hex16(char *to, const void *bytes)
         to[2 * i] = digits[at[i] >> 4];
         to[2 * i + 1] = digits[at[i] & 15];
     }
+}
+
+static inline unsigned cmw__not_hex16(const char *text)
+{
+    unsigned mask = 0;
+
+    for (unsigned i = 0; i < 16; i++) {
+        const char c = text[i];
+        const int is_digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        mask |= (unsigned)!is_digit << i;
+    }
+    return mask;
+}
+
+static inline int cmw__is_zeros16(const char *text)
+{
+    return memcmp(text, "0000000000000000", 16) == 0;
 }
 #endif
 

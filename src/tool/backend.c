@@ -28,6 +28,7 @@ int backend_parse(struct backend *backend, const char *text, cmw_diag *diag)
     backend->principal = CMW_NONE;
     backend->request_id = CMW_NONE;
     backend->forwarded = CMW_NONE;
+    backend->trace_context = CMW_NONE;
     if (strcmp(text, "echo") == 0) {
         backend->answer = echo_answer;
         return 0;
@@ -48,4 +49,5 @@ void backend_find_slots(struct backend *backend, cmw_engine *engine)
     backend->principal = cmw_slot_find(engine, "principal");
     backend->request_id = cmw_slot_find(engine, "request_id");
     backend->forwarded = cmw_slot_find(engine, "forwarded");
+    backend->trace_context = cmw_slot_find(engine, "trace_context");
 }

@@ -17,6 +17,7 @@ struct backend {
     cmw_slot principal; /* slots that echo shows; CMW_NONE: the engine has none of the name */
     cmw_slot request_id;
     cmw_slot forwarded;
+    cmw_slot trace_context;
 };
 
 /* Read "echo", "static:TEXT" or "status:N". 0, or CMW_ERR_INVALID with a sentence. */
@@ -27,5 +28,8 @@ void backend_find_slots(struct backend *backend, cmw_engine *engine);
 
 /* echo.c: tell the client what it sent, and what the middleware made of it. */
 backend_fn echo_answer;
+
+/* learned.c: that last part, as an object. */
+void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx);
 
 #endif /* CMW_TOOL_BACKEND_H */

@@ -12,10 +12,6 @@
  */
 #include "backend.h"
 
-#include <catzilla/builtin/request_id.h>
-#include <catzilla/builtin/trusted_proxy.h>
-#include <catzilla/principal.h>
-
 /* ---- The document ----------------------------------------------------------------------- */
 
 static void put(cmw_json *json, const char *key, cmw_str text)
@@ -40,61 +36,6 @@ static void put_headers(cmw_json *json, const cmw_request *request)
     cmw_json_array_end(json);
 }
 
-static void put_principal(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
-{
-    const cmw_principal *const principal =
-        backend->principal == CMW_NONE ? NULL : cmw_ctx_slot(ctx, backend->principal);
-    cmw_str token;
-
-    if (!principal)
-        return;
-    put(json, "user", principal->id);
-    if (cmw_str_equals(principal->scheme, CMW_STR("bearer")) &&
-        cmw_request_bearer(cmw_ctx_request(ctx), &token) == 0)
-        put(json, "token", token);
-}
-
-static void put_request_id(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
-{
-    const cmw_request_id *const id =
-        backend->request_id == CMW_NONE ? NULL : cmw_ctx_slot(ctx, backend->request_id);
-
-    if (id)
-        put(json, "request_id", cmw_str_make(id->text, id->len));
-}
-
-/* In the spelling of the proxy that named it, or in the canonical one. */
-static void put_client(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
-{
-    const cmw_forwarded *const forwarded =
-        backend->forwarded == CMW_NONE ? NULL : cmw_ctx_slot(ctx, backend->forwarded);
-    char client[CMW_ADDRESS_TEXT_CAP];
-
-    if (forwarded && forwarded->client.len > 0) {
-        put(json, "client_ip", forwarded->client);
-        return;
-    }
-    const size_t len = cmw_address_format(cmw_request_client_address(cmw_ctx_request(ctx)), client);
-    put(json, "client_ip", cmw_str_make(client, len));
-}
-
-static void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
-{
-    cmw_request *const request = cmw_ctx_request(ctx);
-
-    cmw_json_key(json, CMW_STR("ctx"));
-    cmw_json_object_begin(json);
-    put_client(json, backend, ctx);
-    put(json, "scheme",
-        cmw_request_scheme(request) == CMW_SCHEME_HTTPS ? CMW_STR("https") : CMW_STR("http"));
-    put(json, "host", cmw_request_host(request));
-    put(json, "path", cmw_request_path(request));
-    put(json, "query", cmw_request_query(request));
-    put_principal(json, backend, ctx);
-    put_request_id(json, backend, ctx);
-    cmw_json_object_end(json);
-}
-
 static int answer_document(const struct backend *backend, cmw_ctx *ctx, int status)
 {
     cmw_request *const request = cmw_ctx_request(ctx);
@@ -108,6 +49,7 @@ static int answer_document(const struct backend *backend, cmw_ctx *ctx, int stat
     put(json, "path", cmw_request_raw_path(request));
     put(json, "query", cmw_request_query(request));
     put_headers(json, request);
+    cmw_json_key(json, CMW_STR("ctx"));
     put_learned(json, backend, ctx);
     cmw_json_object_end(json);
     return 0;

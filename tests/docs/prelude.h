@@ -28,6 +28,7 @@
 #include <catzilla/builtin/server_timing.h>
 #include <catzilla/builtin/set_headers.h>
 #include <catzilla/builtin/skip.h>
+#include <catzilla/builtin/trace_context.h>
 #include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>
 #include <catzilla/component/config.h>
@@ -46,6 +47,7 @@ struct user {
 
 static cmw_slot user_slot;
 static cmw_slot request_id_slot;
+static cmw_slot trace_slot;
 
 static cmw_service store_service;
 
