@@ -102,6 +102,18 @@ CMW_API CMW_NODISCARD int cmw_engine_install(cmw_engine *engine, cmw_plan *plan,
  */
 CMW_API CMW_NODISCARD int cmw_chain_install(cmw_chain *chain, cmw_diag *diag);
 
+/**
+ * Switch a middleware while requests are served: change its mode, compile the chain again and
+ * install the plan. Counters of the statistics go on, and so do the tables of built-ins.
+ *
+ * @return  0; CMW_ERR_NOT_FOUND; CMW_ERR_ARG; or what cmw_chain_install returned, as where another
+ *          middleware requires what this one provides: then nothing has changed, and `diag` says
+ * why Threads: the chain's owner; workers go on meanwhile Cost:    that of compiling; requests take
+ * no lock Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_chain_switch_mode(cmw_chain *chain, const char *name, cmw_mode mode,
+                                                cmw_diag *diag);
+
 /* ---- What outlives plans ---------------------------------------------------------------- */
 
 /**

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Statistics of an engine's installed plan: what was called, what it said, how long it took.
+ * Statistics of an engine: what was called, what it said, how long it took.
  *
- * Each worker counts for itself; a snapshot adds the workers up. Counts are exact. Durations and
- * bytes are taken of one request in `sample_every`.
+ * Each worker counts for itself; a snapshot adds the workers up. Counts are exact, and go on when
+ * another plan is installed: those of requests, and those of middleware by (name, kind), also of
+ * one that was switched off meanwhile. Durations and bytes are taken of one request in
+ * `sample_every`; durations are those under the installed plan.
  */
 #ifndef CATZILLA_STATS_H
 #define CATZILLA_STATS_H

@@ -101,6 +101,7 @@ static void free_engine(cmw_engine *engine)
     cmw_pool *plan_pool = engine->pools[CMW_POOL_PLAN];
 
     cmw_arena_destroy(engine->arena);
+    cmw__ledger_destroy(engine);
     cmw__cells_destroy(engine);
     cmw_pool_destroy(engine->pools[CMW_POOL_CONTEXT]);
     cmw_pool_destroy(engine->pools[CMW_POOL_BRIDGE]);

@@ -13,6 +13,7 @@
 #include <catzilla/service.h>
 
 #include "keep.h"
+#include "ledger.h"
 #include "mutex.h"
 #include "plan_state.h"
 #include "suspend.h"
@@ -53,6 +54,8 @@ struct cmw__installed {
     struct cmw__plan_use **uses; /* by worker index; NULL: no such worker yet */
     uint64_t *baseline;          /* counters, then histograms, at the last reset; or NULL */
     size_t baseline_bytes;
+    struct cmw__ledger_entry **rows; /* of each call, in the order of cmw__plan_program */
+    uint32_t row_count;
 };
 
 struct cmw__attached_host {
@@ -87,6 +90,7 @@ struct cmw_engine {
     uint32_t worker_count;
     uint32_t workers_out;
     struct cmw__service *last_made; /* singletons, newest first */
+    struct cmw__ledger ledger;      /* what was counted under plans that are gone */
     struct cmw__keep keep;          /* has locks of its own */
     struct cmw__cells cells;        /* so have these */
 };

@@ -46,14 +46,17 @@ int cmw__installed_add_use(cmw_engine *engine, struct cmw__installed *installed,
 
 /* ---- Installations ---------------------------------------------------------------------- */
 
-static size_t installed_bytes(uint32_t worker_limit)
+/* The head, `uses` and `rows`. The first histogram is no row's. */
+static size_t installed_bytes(uint32_t worker_limit, const cmw_plan *plan)
 {
-    return sizeof(struct cmw__installed) + worker_limit * sizeof(struct cmw__plan_use *);
+    return sizeof(struct cmw__installed) + worker_limit * sizeof(struct cmw__plan_use *) +
+           plan->histogram_count * sizeof(struct cmw__ledger_entry *);
 }
 
 static void free_installed(cmw_engine *engine, struct cmw__installed *installed)
 {
     cmw_pool *pool = engine->pools[CMW_POOL_PLAN];
+    const size_t bytes = installed_bytes(installed->worker_limit, installed->plan);
 
     for (uint32_t i = 0; i < installed->worker_limit; i++)
         if (installed->uses[i])
@@ -61,7 +64,7 @@ static void free_installed(cmw_engine *engine, struct cmw__installed *installed)
     if (installed->baseline)
         cmw_pool_free(pool, installed->baseline, installed->baseline_bytes, 16);
     cmw__plan_release(installed->plan);
-    cmw_pool_free(pool, installed, installed_bytes(installed->worker_limit), 16);
+    cmw_pool_free(pool, installed, bytes, 16);
 }
 
 static void drop_installed(cmw_engine *engine, struct cmw__installed *installed)
@@ -70,6 +73,8 @@ static void drop_installed(cmw_engine *engine, struct cmw__installed *installed)
     while (*at != installed)
         at = &(*at)->next;
     *at = installed->next;
+    cmw__ledger_fold(engine, installed);
+    cmw__ledger_close_rows(installed);
     installed->next = engine->dropped;
     engine->dropped = installed;
 }
@@ -100,13 +105,14 @@ void cmw__installed_destroy_all(cmw_engine *engine)
     struct cmw__installed *installed;
     while ((installed = engine->installed) != NULL) {
         engine->installed = installed->next;
+        cmw__ledger_close_rows(installed);
         free_installed(engine, installed);
     }
 }
 
 static struct cmw__installed *create_installed(cmw_engine *engine, cmw_plan *plan)
 {
-    const size_t bytes = installed_bytes(engine->worker_limit);
+    const size_t bytes = installed_bytes(engine->worker_limit, plan);
     struct cmw__installed *installed = cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], bytes, 16);
 
     if (!installed)
@@ -115,14 +121,16 @@ static struct cmw__installed *create_installed(cmw_engine *engine, cmw_plan *pla
     installed->plan = plan;
     installed->worker_limit = engine->worker_limit;
     installed->uses = (struct cmw__plan_use **)(void *)(installed + 1);
+    installed->rows = (struct cmw__ledger_entry **)(void *)(installed->uses + engine->worker_limit);
     cmw__plan_retain(plan);
-    for (uint32_t i = 0; i < engine->worker_count; i++) {
-        if (cmw__installed_add_use(engine, installed, i) != 0) {
-            free_installed(engine, installed);
-            return NULL;
-        }
-    }
-    return installed;
+    int rc = cmw__ledger_open_rows(engine, installed);
+    for (uint32_t i = 0; i < engine->worker_count && rc == 0; i++)
+        rc = cmw__installed_add_use(engine, installed, i);
+    if (rc == 0)
+        return installed;
+    cmw__ledger_close_rows(installed);
+    free_installed(engine, installed);
+    return NULL;
 }
 
 static int install_locked(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
@@ -151,6 +159,25 @@ int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag)
     cmw__mutex_lock(&engine->lock);
     const int rc = install_locked(engine, plan, diag);
     cmw__engine_unlock(engine);
+    return rc;
+}
+
+int cmw_chain_switch_mode(cmw_chain *chain, const char *name, cmw_mode mode, cmw_diag *diag)
+{
+    struct cmw__instance *instance = chain && name ? cmw__chain_find(chain, name) : NULL;
+
+    if (!chain || !name)
+        return cmw_diag_set(diag, CMW_ERR_ARG, "a chain and a name are needed");
+    if (!instance)
+        return cmw_diag_set(diag, CMW_ERR_NOT_FOUND, "the chain has no middleware named '%s'",
+                            name);
+    const int before = instance->mode;
+    int rc = cmw_chain_set_mode(chain, name, mode);
+    if (rc != 0)
+        return cmw_diag_set(diag, rc, "'%s': %d is no mode", name, (int)mode);
+    rc = cmw_chain_install(chain, diag);
+    if (rc != 0)
+        instance->mode = before;
     return rc;
 }
 

@@ -206,8 +206,9 @@ static void keep_note(cmw_ctx *ctx, int verdict)
 
     if (!note)
         return;
-    *note = (cmw_shadow_note){ctx->shadow_notes, cmw_ctx_middleware_name(ctx), cmw__ctx_phase(ctx),
-                              verdict, verdict == CMW_STOP ? ctx->response.status : 0};
+    *note =
+        (cmw_shadow_note){ctx->shadow_notes, cmw_ctx_middleware_name(ctx), (int)cmw__ctx_phase(ctx),
+                          verdict, verdict == CMW_STOP ? ctx->response.status : 0};
     ctx->shadow_notes = note;
     ctx->traces |= CMW__CTX_LITTER;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking snapshots: adding up, resetting, deriving calls from entries and stops. */
+/* Taking snapshots: adding up, resetting, making rows. */
 #include "snapshot.h"
 
 #include "ctx_state.h"
@@ -24,14 +24,6 @@ static void add_use(uint64_t *sums, const struct cmw__plan_use *use)
             atomic_load_explicit(&use->histograms[i], memory_order_relaxed);
 }
 
-/* What is not counted by itself: pre_route is entered by each request that begins, but for those
- * counted apart. */
-static void derive(uint64_t *sums)
-{
-    const uint64_t begun = sums[CMW__COUNT_BEGUN], unrun = sums[CMW__COUNT_UNRUN];
-    sums[CMW__COUNT_PHASE + CMW_PHASE_PRE_ROUTE] = begun > unrun ? begun - unrun : 0;
-}
-
 /* Under the lock. */
 static void add_workers(uint64_t *sums, const struct cmw__installed *installed)
 {
@@ -49,20 +41,33 @@ static void take_off_baseline(uint64_t *sums, const struct cmw__installed *insta
         sums[i] -= installed->baseline[i];
 }
 
+/* ---- Resetting -------------------------------------------------------------------------- */
+
+static int open_baseline(cmw_engine *engine, struct cmw__installed *installed)
+{
+    const size_t bytes = sum_count(installed->plan) * sizeof(uint64_t);
+
+    if (installed->baseline)
+        return 0;
+    installed->baseline = cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], bytes, 16);
+    if (!installed->baseline)
+        return CMW_ERR_NOMEM;
+    installed->baseline_bytes = bytes;
+    memset(installed->baseline, 0, bytes);
+    return 0;
+}
+
+/* Plans with requests in flight, too: what they count later is added to what follows them. */
 static int reset_locked(cmw_engine *engine)
 {
-    struct cmw__installed *installed = engine->installed;
-
-    if (!installed)
+    if (!engine->installed)
         return CMW_ERR_STATE;
-    if (!installed->baseline) {
-        const size_t bytes = sum_count(installed->plan) * sizeof(uint64_t);
-        installed->baseline = cmw_pool_alloc(engine->pools[CMW_POOL_PLAN], bytes, 16);
-        if (!installed->baseline)
+    for (struct cmw__installed *at = engine->installed; at; at = at->next)
+        if (open_baseline(engine, at) != 0)
             return CMW_ERR_NOMEM;
-        installed->baseline_bytes = bytes;
-    }
-    add_workers(installed->baseline, installed);
+    for (struct cmw__installed *at = engine->installed; at; at = at->next)
+        add_workers(at->baseline, at);
+    cmw__ledger_clear(engine);
     return 0;
 }
 
@@ -114,41 +119,26 @@ static const uint64_t *buckets_of(const cmw_plan *plan, const uint64_t *sums, ui
 
 /* ---- Rows ------------------------------------------------------------------------------- */
 
-/* How often an entry left its run, so that those behind it were not called. */
-static uint64_t exits_of(const struct cmw__program *program, uint32_t index, const uint64_t *sums)
-{
-    const struct cmw__entry_info *info = &program->info[index];
-    if ((info->kind != CMW__ENTRY_CALL && info->kind != CMW__ENTRY_MATCH) ||
-        (program->phase != CMW_PHASE_PRE_ROUTE && program->phase != CMW_PHASE_ERROR))
-        return 0;
-    return sums[info->counters + CMW__ENTRY_STOPS] + sums[info->counters + CMW__ENTRY_LOST] +
-           sums[info->counters + CMW__ENTRY_ERRORS];
-}
-
-/* Entries into its run, less what left the run before it. Workers count on while they are added up,
- * so that a difference may be seen too early: never below 0. */
-static uint64_t calls_of(const struct cmw__program *program, uint32_t index, const uint64_t *sums)
-{
-    const struct cmw__entry_info *info = &program->info[index];
-    const uint64_t entered = sums[info->entered_counter];
-    uint64_t exits = 0;
-
-    for (uint32_t i = info->run_begin; i < index; i++)
-        exits += exits_of(program, i, sums);
-    return entered > exits ? entered - exits : 0;
-}
+/* What was read, under the lock. */
+struct reading {
+    uint64_t *sums;             /* of the installed plan: counters, then histograms */
+    struct cmw__tally *tallies; /* of all plans, by the index of their entries in the ledger */
+    uint32_t *rows;             /* those of the installed plan's calls */
+    uint64_t requests[CMW__COUNT_FIXED];
+};
 
 static void fill_row(cmw_middleware_stats *row, const cmw_plan *plan,
-                     const struct cmw__program *program, uint32_t index, const uint64_t *sums)
+                     const struct cmw__program *program, uint32_t index,
+                     const struct cmw__tally *tally)
 {
     const struct cmw__entry_info *info = &program->info[index];
     const cmw_middleware *mw = &plan->middleware[info->middleware].instance->mw;
-    const uint64_t *counters = sums + info->counters;
+    const uint64_t *counters = tally->counters;
 
     row->name = mw->name;
     row->kind = mw->kind;
     row->phase = (int)program->phase;
-    row->calls = calls_of(program, index, sums);
+    row->calls = tally->calls;
     row->stops = counters[CMW__ENTRY_STOPS];
     row->skips = counters[CMW__ENTRY_SKIPS];
     row->suspensions = counters[CMW__ENTRY_SUSPENSIONS];
@@ -161,18 +151,24 @@ static void fill_row(cmw_middleware_stats *row, const cmw_plan *plan,
     row->would_suspend = counters[CMW__ENTRY_WOULD_SUSPEND];
     row->would_fail = counters[CMW__ENTRY_WOULD_FAIL];
     row->would_change = counters[CMW__ENTRY_WOULD_CHANGE];
-    row->durations =
-        durations_of(buckets_of(plan, sums, info->histogram), counters[CMW__ENTRY_DURATION_SUM]);
 }
 
-static void fill_rows(cmw_stats *stats, const uint64_t *sums)
+static void fill_rows(cmw_stats *stats, const struct reading *reading)
 {
     const struct cmw__program *program;
 
-    for (uint32_t p = 0; (program = cmw__plan_program(stats->plan, p)) != NULL; p++)
-        for (uint32_t i = 0; i < program->count; i++)
-            if (program->info[i].kind == CMW__ENTRY_CALL)
-                fill_row(&stats->rows[stats->row_count++], stats->plan, program, i, sums);
+    for (uint32_t p = 0; (program = cmw__plan_program(stats->plan, p)) != NULL; p++) {
+        for (uint32_t i = 0; i < program->count; i++) {
+            const struct cmw__entry_info *info = &program->info[i];
+            if (info->kind != CMW__ENTRY_CALL)
+                continue;
+            cmw_middleware_stats *row = &stats->rows[stats->row_count];
+            fill_row(row, stats->plan, program, i,
+                     &reading->tallies[reading->rows[stats->row_count++]]);
+            row->durations = durations_of(buckets_of(stats->plan, reading->sums, info->histogram),
+                                          reading->sums[info->counters + CMW__ENTRY_DURATION_SUM]);
+        }
+    }
 }
 
 /* Requests that ended are counted by status, and those that were not sent also by reason. */
@@ -195,8 +191,9 @@ static void fill_ended(cmw_request_stats *to, const uint64_t *sums)
     to->by_reason[CMW_END_SENT] = to->ended > unsent ? to->ended - unsent : 0;
 }
 
-static void fill_requests(cmw_stats *stats, const uint64_t *sums)
+static void fill_requests(cmw_stats *stats, const struct reading *reading)
 {
+    const uint64_t *sums = reading->requests;
     cmw_request_stats *to = &stats->requests;
 
     to->size = sizeof *to;
@@ -204,44 +201,57 @@ static void fill_requests(cmw_stats *stats, const uint64_t *sums)
     to->overloads = sums[CMW__COUNT_OVERLOAD];
     to->faults = sums[CMW__COUNT_FAULT];
     fill_ended(to, sums);
-    to->durations = durations_of(buckets_of(stats->plan, sums, 0), sums[CMW__COUNT_DURATION_SUM]);
+    to->durations = durations_of(buckets_of(stats->plan, reading->sums, 0),
+                                 reading->sums[CMW__COUNT_DURATION_SUM]);
 }
 
 /* ---- Snapshots -------------------------------------------------------------------------- */
 
-static int read_workers(cmw_stats *stats, uint64_t **sums)
+/* Room for what is read. Under the lock, which keeps its size. */
+static int open_reading(struct reading *reading, cmw_arena *arena, const cmw_engine *engine)
 {
-    cmw_engine *engine = stats->engine;
-    int rc = CMW_ERR_STATE;
-
-    cmw__mutex_lock(&engine->lock);
     const struct cmw__installed *installed = engine->installed;
-    if (installed) {
-        *sums = cmw_arena_alloc(stats->arena, sum_count(installed->plan) * sizeof **sums);
-        rc = *sums ? 0 : CMW_ERR_NOMEM;
-    }
-    if (rc == 0) {
-        add_workers(*sums, installed);
-        take_off_baseline(*sums, installed);
-        derive(*sums);
-        stats->plan = cmw_plan_retain(installed->plan);
-    }
-    cmw__mutex_unlock(&engine->lock);
-    return rc;
+    const size_t entries = (size_t)engine->ledger.count + 1;
+
+    reading->sums = cmw_arena_alloc(arena, sum_count(installed->plan) * sizeof *reading->sums);
+    reading->tallies = cmw_arena_alloc(arena, entries * sizeof *reading->tallies);
+    reading->rows =
+        cmw_arena_alloc(arena, ((size_t)installed->row_count + 1) * sizeof *reading->rows);
+    return reading->sums && reading->tallies && reading->rows ? 0 : CMW_ERR_NOMEM;
+}
+
+static int read_locked(cmw_stats *stats, struct reading *reading)
+{
+    const struct cmw__installed *installed = stats->engine->installed;
+
+    if (!installed)
+        return CMW_ERR_STATE;
+    const int rc = open_reading(reading, stats->arena, stats->engine);
+    if (rc != 0)
+        return rc;
+    add_workers(reading->sums, installed);
+    take_off_baseline(reading->sums, installed);
+    cmw__ledger_sum(stats->engine, reading->tallies, reading->requests);
+    for (uint32_t i = 0; i < installed->row_count; i++)
+        reading->rows[i] = installed->rows[i]->index;
+    stats->plan = cmw_plan_retain(installed->plan);
+    return 0;
 }
 
 static int fill_stats(cmw_stats *stats)
 {
-    uint64_t *sums = NULL;
-    const int rc = read_workers(stats, &sums);
+    struct reading reading;
 
+    cmw__mutex_lock(&stats->engine->lock);
+    const int rc = read_locked(stats, &reading);
+    cmw__mutex_unlock(&stats->engine->lock);
     if (rc != 0)
         return rc;
     stats->rows = cmw_arena_alloc(stats->arena, stats->plan->histogram_count * sizeof *stats->rows);
     if (!stats->rows)
         return CMW_ERR_NOMEM;
-    fill_requests(stats, sums);
-    fill_rows(stats, sums);
+    fill_requests(stats, &reading);
+    fill_rows(stats, &reading);
     for (int i = 0; i < CMW_POOL_COUNT; i++) {
         stats->pools[i].size = sizeof stats->pools[i];
         const int failed = cmw_pool_get_stats(stats->engine->pools[i], &stats->pools[i]);
