@@ -112,15 +112,15 @@ static const struct cmw__slot *slot_at(cmw_engine *engine, cmw_slot slot)
     return found;
 }
 
-/* Give each slot that the chain names a bit and a place; bit 0 stays clear for those it does not.
- * The answers of predicates have their bits behind them. */
+/* Give each slot that the chain names a bit and a place. The answers of predicates have their bits
+ * behind them. */
 static int lay_out_slots(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
     const uint32_t count = plan->slot_limit;
     struct cmw__slot_place *places = cmw__compiler_alloc(compiler, count, sizeof *places);
     size_t bytes = 0;
-    uint32_t bits = 1;
+    uint32_t bits = 0;
 
     if (!places)
         return cmw__compiler_no_memory(compiler);
@@ -129,8 +129,11 @@ static int lay_out_slots(struct cmw__compiler *compiler)
         const struct cmw__slot *slot = slot_at(compiler->engine, i);
         if (slot->size == 0 || !names_slot(compiler, i))
             continue;
-        places[i].bit = (uint16_t)bits++;
-        places[i].size = (uint32_t)slot->size;
+        places[i].mask = UINT64_C(1) << (bits % 64);
+        places[i].word = (uint16_t)(CMW__CTX_FIXED + bits / 64 * sizeof(uint64_t));
+        places[i].traces = bits < 64 ? 0 : CMW__CTX_LITTER;
+        bits++;
+        places[i].size = (uint16_t)slot->size;
         places[i].destroy = slot->destroy;
         if (bytes <= compiler->engine->context_bytes) /* beyond that it is refused below */
             places[i].offset = (uint16_t)bytes;
@@ -138,6 +141,8 @@ static int lay_out_slots(struct cmw__compiler *compiler)
     }
     plan->memo_bit = bits;
     plan->slot_words = (bits + 2 * plan->memo_count + 63) / 64;
+    if (plan->slot_words == 0)
+        plan->slot_words = 1;
     plan->slot_bytes = bytes;
     if (bytes > compiler->engine->context_bytes / 2)
         return cmw_diag_set(compiler->diag, CMW_ERR_LIMIT,

@@ -76,9 +76,9 @@ static void lay_out(cmw_ctx *ctx, struct cmw__plan_use *use)
     ctx->use = use;
     ctx->route = CMW_NONE;
     ctx->has_complete = plan->programs[CMW_PHASE_COMPLETE].count > 1;
-    ctx->slot_bits = (uint64_t *)(void *)(base + CMW__CTX_FIXED);
+    ctx->parts = (cmw_ctx_parts){&ctx->request, &ctx->response, &ctx->arena};
     cmw__unpoison(base, worker->engine->context_bytes);
-    memset(ctx->slot_bits, 0, plan->slot_words * sizeof *ctx->slot_bits);
+    memset(cmw__ctx_slot_bits(ctx), 0, plan->slot_words * sizeof(uint64_t));
     cmw__arena_init(&ctx->arena, &worker->blocks, base + plan->arena_offset,
                     base + worker->engine->context_bytes - CMW__RESERVE_BYTES,
                     worker->engine->limits.memory_bytes);
@@ -246,8 +246,7 @@ static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
 
 static void clear_slots(cmw_ctx *ctx)
 {
-    for (uint32_t i = 0; i < ctx->plan->slot_words; i++)
-        ctx->slot_bits[i] = 0;
+    memset(cmw__ctx_slot_bits(ctx), 0, ctx->plan->slot_words * sizeof(uint64_t));
 }
 
 /* Clean-ups have run: they may read what goes here. */
@@ -270,7 +269,7 @@ static CMW__NOINLINE void sweep(cmw_ctx *ctx)
 static inline void count_end(cmw_ctx *ctx)
 {
     const size_t group = (size_t)ctx->response.status >> CMW__STATUS_SHIFT;
-    cmw__counter_add(&ctx->use->counters[CMW__COUNT_STATUS + group], 1);
+    cmw__counter_add(ctx->use->counters + CMW__COUNT_STATUS + group, 1);
 }
 
 /* The context is as the next request is to find it, but for what has been swept. */
@@ -281,6 +280,7 @@ static inline void put_back(cmw_ctx *ctx)
     cmw__response_restart(&ctx->response, CMW__SEGMENTS_INLINE);
     cmw__ctx_set_usual(ctx, CMW__CTX_BEGUN);
     ctx->traces = 0;
+    *cmw__ctx_slot_bits(ctx) = 0;
     cmw__worker_put_context(worker, ctx);
     if (CMW_UNLIKELY(ctx->use != worker->use))
         cmw__worker_release_retired(worker);
@@ -298,19 +298,13 @@ static void leave_waits(cmw_ctx *ctx)
     cmw__ctx_forget_deadline(ctx);
 }
 
-static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
+/* complete has run. */
+static CMW__NOINLINE void finish_unusual(cmw_ctx *ctx)
 {
-    reason = true_reason(ctx, reason);
-    leave_waits(ctx);
-    if (ctx->state == CMW__CTX_BEGUN)
-        cmw__ctx_forget_pre(ctx);
-    ctx->reason = (uint32_t)reason;
-    ctx->state = CMW__CTX_ENDING;
-    ctx->response.flags |= CMW__RESPONSE_FROZEN;
-    cmw__ctx_run_complete(ctx);
+    cmw__ctx_set_idle(ctx);
     count_end(ctx);
-    if (reason != CMW_END_SENT)
-        cmw__count(ctx, CMW__COUNT_REASON + (uint32_t)reason);
+    if (ctx->reason != CMW_END_SENT)
+        cmw__count(ctx, CMW__COUNT_REASON + ctx->reason);
     if (ctx->flags & CMW__CTX_SAMPLED)
         record_duration(ctx);
     cmw__arena_reset(&ctx->arena);
@@ -321,34 +315,72 @@ static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
     put_back(ctx);
 }
 
-/* The usual way is a few stores; whatever else there is to do is a call at its very end, so that it
- * saves no register. */
-void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
+static CMW__NOINLINE void end_unusual(cmw_ctx *ctx, cmw_end_reason reason)
 {
-    if (CMW_UNLIKELY(reason != CMW_END_SENT ||
-                     !(ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0) ||
-                     !(ctx->traces == 0 && ctx->has_complete == 0) || ctx->arena.needs_reset)) {
-        end_unusual(ctx, reason);
-        return;
-    }
+    reason = true_reason(ctx, reason);
+    leave_waits(ctx);
+    if (ctx->state == CMW__CTX_BEGUN)
+        cmw__ctx_forget_pre(ctx);
+    ctx->reason = (uint32_t)reason;
+    ctx->state = CMW__CTX_ENDING;
+    ctx->response.flags |= CMW__RESPONSE_FROZEN;
+    cmw__ctx_run_complete(ctx);
+    finish_unusual(ctx);
+}
+
+static inline void finish_usual(cmw_ctx *ctx)
+{
     count_end(ctx);
     cmw__arena_recycle(&ctx->arena);
     put_back(ctx);
 }
 
+/* 1 if a request was committed and sent, and left nothing that its end would have to look at. */
+static inline int ends_usually(const cmw_ctx *ctx, cmw_end_reason reason)
+{
+    return reason == CMW_END_SENT && ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0 &&
+           ctx->traces == 0 && !ctx->arena.needs_reset;
+}
+
+/* The usual end of a plan with callbacks for it, which may still leave something. */
+static CMW__NOINLINE void end_with_complete(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    if (!ends_usually(ctx, reason)) {
+        end_unusual(ctx, reason);
+        return;
+    }
+    ctx->reason = CMW_END_SENT;
+    cmw__ctx_set_usual(ctx, CMW__CTX_ENDING);
+    cmw__ctx_run_complete(ctx);
+    if (CMW_UNLIKELY(ctx->flags || ctx->traces || ctx->arena.needs_reset))
+        finish_unusual(ctx);
+    else
+        finish_usual(ctx);
+}
+
+/* The usual way is a few stores; whatever else there is to do is a call at its very end, so that it
+ * saves no register. */
+void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    if (CMW_UNLIKELY(!ends_usually(ctx, reason) || ctx->has_complete))
+        end_with_complete(ctx, reason);
+    else
+        finish_usual(ctx);
+}
+
 /* ---- Parts ------------------------------------------------------------------------------ */
 
-cmw_request *cmw_ctx_request(cmw_ctx *ctx)
+cmw_request *(cmw_ctx_request)(cmw_ctx *ctx)
 {
     return &ctx->request;
 }
 
-cmw_response *cmw_ctx_response(cmw_ctx *ctx)
+cmw_response *(cmw_ctx_response)(cmw_ctx *ctx)
 {
     return &ctx->response;
 }
 
-cmw_arena *cmw_ctx_arena(cmw_ctx *ctx)
+cmw_arena *(cmw_ctx_arena)(cmw_ctx *ctx)
 {
     return &ctx->arena;
 }

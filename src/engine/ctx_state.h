@@ -3,8 +3,10 @@
  * The inside of contexts and workers.
  *
  *   a context, in one piece of engine->context_bytes
- *   | hot part | request, fault, ... | slot bits | slots | run bits | first chunk ... | reserve |
- *     <= 256 B                         `- laid out by the plan -'     arena             for faults
+ *   | parts, hot part | request, fault, ... | slot bits | slots | run bits | first chunk ... |
+ * reserve |
+ *     <= 256 B                                `- laid out by the plan -'     arena             for
+ * faults
  */
 #ifndef CMW_ENGINE_CTX_STATE_H
 #define CMW_ENGINE_CTX_STATE_H
@@ -50,7 +52,7 @@ enum {
 /* Bits of cmw_ctx.traces: what a request leaves behind that its end sweeps away. */
 enum {
     CMW__CTX_MATCHED = 1 << 0,
-    CMW__CTX_LITTER = 1 << 1,       /* slots, values, services, a body, a route, early answers */
+    CMW__CTX_LITTER = 1 << 1, /* many slots, values, services, a body, a route, early answers */
     CMW__CTX_BODY_LIMITED = 1 << 2, /* by body_limit */
     CMW__CTX_ARMED = 1 << 3,        /* its cell waits for a resume */
     CMW__CTX_PARKED = 1 << 4,       /* it is suspended, at `parked` */
@@ -72,6 +74,7 @@ struct cmw__plan_use {
 struct cmw__value;
 
 struct cmw_ctx {
+    cmw_ctx_parts parts;
     const cmw_plan *plan;
     /* The entry that runs, if one does, is at_end[-left]: see cmw__ctx_at. */
     const struct cmw__entry *at_end;
@@ -79,8 +82,7 @@ struct cmw_ctx {
     cmw_worker *worker;
     struct cmw__plan_use *use;        /* for which it is laid out; NULL: for none */
     const struct cmw__entry *pre_end; /* if PRE_ENDED; NULL: pre_route has not run */
-    uint64_t *slot_bits;
-    struct cmw__bitset active; /* runs, if MATCHED */
+    struct cmw__bitset active;        /* runs, if MATCHED */
     /* These are 0 when a request begins: the end of the one before sees to it. */
     union {
         struct {
@@ -150,6 +152,13 @@ extern const struct cmw__plan_use cmw__no_use;
 
 /* Offset of what the plan lays out. */
 #define CMW__CTX_FIXED ((sizeof(cmw_ctx) + 15) & ~(size_t)15)
+
+/* Which slots are set, and what predicates said. Every end clears the first word; the others, which
+ * few plans have, those that find LITTER. */
+static inline uint64_t *cmw__ctx_slot_bits(cmw_ctx *ctx)
+{
+    return (uint64_t *)(void *)((char *)ctx + CMW__CTX_FIXED);
+}
 
 /* One free context more: 0, CMW_ERR_LIMIT, CMW_ERR_NOMEM. */
 int cmw__worker_add_context(cmw_worker *worker);

@@ -38,13 +38,14 @@ static int predicate_holds(const struct cmw__class *klass, uint32_t index, cmw_c
         return ask_predicate(condition, ctx);
     const uint32_t asked = ctx->plan->memo_bit + 2 * klass->memos[index];
     const uint32_t found = asked + 1;
-    if (!has_bit(ctx->slot_bits, asked)) {
+    uint64_t *const bits = cmw__ctx_slot_bits(ctx);
+    if (!has_bit(bits, asked)) {
         ctx->traces |= CMW__CTX_LITTER;
-        ctx->slot_bits[asked / 64] |= UINT64_C(1) << (asked % 64);
+        bits[asked / 64] |= UINT64_C(1) << (asked % 64);
         if (ask_predicate(condition, ctx))
-            ctx->slot_bits[found / 64] |= UINT64_C(1) << (found % 64);
+            bits[found / 64] |= UINT64_C(1) << (found % 64);
     }
-    return has_bit(ctx->slot_bits, found);
+    return has_bit(bits, found);
 }
 
 /* What the matcher cannot know: hosts, methods without an id, and, last, predicates. */

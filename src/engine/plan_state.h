@@ -156,11 +156,13 @@ struct cmw__planned_service {
     void *object;                 /* a singleton's; NULL: nobody needed it by then */
 };
 
-/* Where a slot is in a context. */
+/* Where a slot is in a context, and the bit that says that it is set. */
 struct cmw__slot_place {
-    uint16_t offset; /* from the context; 0: the plan does not know it */
-    uint16_t bit;
-    uint32_t size;
+    uint64_t mask; /* 0: the plan does not know it */
+    uint16_t word; /* both from the context; the value has room up to a multiple of 16 */
+    uint16_t offset;
+    uint16_t size;
+    uint8_t traces; /* what setting it leaves: nothing, if the word is the first one */
     void (*destroy)(void *value);
 };
 
@@ -174,7 +176,7 @@ struct cmw_plan {
     struct cmw__program programs[CMW__PROGRAMS];
     const struct cmw__slot_place *slots;
     uint32_t slot_limit; /* length of `slots` */
-    uint32_t slot_words; /* of the set bits, with those of memos behind them */
+    uint32_t slot_words; /* of the set bits, with those of memos behind them; 1 at least */
     uint32_t memo_bit;   /* where the answers of predicates begin: two bits each */
     uint32_t memo_count;
     uint32_t arena_offset; /* where the first chunk begins in a context */

@@ -448,14 +448,23 @@ int cmw_ctx_is_cancelled(const cmw_ctx *ctx)
 
 /* ---- complete --------------------------------------------------------------------------- */
 
-/* Nothing that a callback of complete returns counts; guards still do. */
+/* A timed request, or from a guard on. */
+static CMW__NOINLINE void run_complete_from(cmw_ctx *ctx, const struct cmw__program *program,
+                                            const struct cmw__entry *entry)
+{
+    (void)cmw__run_entries(ctx, program, entry);
+}
+
+/* Nothing that a callback of complete returns counts, so that only guards leave the usual way. */
 void cmw__ctx_run_complete(cmw_ctx *ctx)
 {
     const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_COMPLETE];
 
-    if (program->count > 1) {
-        cmw__count(ctx, program->entered_counter);
-        (void)cmw__run_entries(ctx, program, program->entries);
-    }
-    cmw__ctx_set_idle(ctx);
+    if (program->count == 1)
+        return;
+    cmw__count(ctx, program->entered_counter);
+    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
+        run_complete_from(ctx, program, program->entries);
+    else if (cmw__run_usual_complete(ctx, program) != 0)
+        run_complete_from(ctx, program, ctx->jump);
 }

@@ -24,6 +24,9 @@ static inline void cmw__ctx_forget_pre(cmw_ctx *ctx)
 /* The usual way through a program of pre_route or post_route. */
 cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *program);
 
+/* The usual way through the callbacks of complete: 0, or a guard's value, which leaves it. */
+int cmw__run_usual_complete(cmw_ctx *ctx, const struct cmw__program *program);
+
 /* A suspended request was resumed: ask its middleware, and go on with what that says. */
 cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
                          const struct cmw__entry *entry, const cmw_middleware *middleware,
@@ -57,7 +60,7 @@ static inline cmw_next cmw__hand_over(cmw_ctx *ctx)
     return CMW_TO_HANDLER;
 }
 
-/* Run the callbacks of complete. */
+/* Run the callbacks of complete. The last of them seems to run still: see cmw__ctx_set_idle. */
 void cmw__ctx_run_complete(cmw_ctx *ctx);
 
 #endif /* CMW_ENGINE_RUN_H */

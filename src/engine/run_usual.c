@@ -114,6 +114,13 @@ static CMW__ALWAYS_INLINE cmw_next run_usual_post(cmw_ctx *ctx, const struct cmw
     return freeze_usual(ctx, 0);
 }
 
+/* ---- complete --------------------------------------------------------------------------- */
+
+int cmw__run_usual_complete(cmw_ctx *ctx, const struct cmw__program *program)
+{
+    return run_groups(ctx, program);
+}
+
 /* ---- By length -------------------------------------------------------------------------- */
 
 /* Programs without an entry. */

@@ -93,15 +93,20 @@ int cmw__register_facts(cmw_engine *engine)
 
 /* ---- A request's values ----------------------------------------------------------------- */
 
+static inline uint64_t *word_of(const cmw_ctx *ctx, const struct cmw__slot_place *place)
+{
+    return (uint64_t *)(void *)((char *)(uintptr_t)ctx + place->word);
+}
+
 void *cmw_ctx_slot(const cmw_ctx *ctx, cmw_slot slot)
 {
     const cmw_plan *plan = ctx->plan;
-    if (slot >= plan->slot_limit)
+    if (CMW_UNLIKELY(slot >= plan->slot_limit))
         return cmw__shadow_slot(ctx, slot);
-    const struct cmw__slot_place place = plan->slots[slot];
-    if (!(ctx->slot_bits[place.bit / 64] >> (place.bit % 64) & 1))
+    const struct cmw__slot_place *place = &plan->slots[slot];
+    if (!(*word_of(ctx, place) & place->mask))
         return NULL;
-    return (char *)(uintptr_t)ctx + place.offset;
+    return (char *)(uintptr_t)ctx + place->offset;
 }
 
 /* The clean-up of a set slot: destroys the value that is there when the request ends. */
@@ -131,26 +136,22 @@ static inline const struct cmw__slot_place *find_place(const cmw_plan *plan, cmw
     if (CMW_UNLIKELY(slot >= plan->slot_limit))
         return NULL;
     const struct cmw__slot_place *place = &plan->slots[slot];
-    return CMW_UNLIKELY(place->offset == 0 || place->size == 0) ? NULL : place;
+    return CMW_UNLIKELY(place->mask == 0) ? NULL : place;
 }
 
-/* The bit is cleared when the next request begins in this context: a value of one must never be
- * seen by another. */
+/* The bit is cleared when the request ends: a value of one must never be seen by another. */
 static inline void mark_set(cmw_ctx *ctx, const struct cmw__slot_place *place)
 {
-    ctx->slot_bits[place->bit / 64] |= UINT64_C(1) << (place->bit % 64);
-    ctx->traces |= CMW__CTX_LITTER;
+    *word_of(ctx, place) |= place->mask;
+    ctx->traces |= place->traces;
 }
 
-void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
+/* With a destructor, or a large one. */
+static CMW__NOINLINE void *set_slowly(cmw_ctx *ctx, const struct cmw__slot_place *place)
 {
-    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
-    if (!place)
-        return cmw__shadow_set_slot(ctx, slot);
     char *value = (char *)ctx + place->offset;
-    const int is_set = (int)(ctx->slot_bits[place->bit / 64] >> (place->bit % 64) & 1);
 
-    if (place->destroy && is_set)
+    if (place->destroy && (*word_of(ctx, place) & place->mask))
         place->destroy(value);
     else if (place->destroy && defer_destroy(ctx, place, value) != 0)
         return NULL;
@@ -159,12 +160,35 @@ void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
     return value;
 }
 
-/* With a destructor, or a large one. */
-static CMW__NOINLINE void *set_and_copy(cmw_ctx *ctx, cmw_slot slot, const void *value)
+/* 1 for a slot that is set in line: without a destructor, and of this size at most. */
+static inline int is_simple(const struct cmw__slot_place *place)
 {
-    void *room = cmw_ctx_set_slot(ctx, slot);
+    enum { MOST = 128 };
+
+    return !place->destroy && place->size <= MOST;
+}
+
+void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
+{
+    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
+    if (!place)
+        return cmw__shadow_set_slot(ctx, slot);
+    if (CMW_UNLIKELY(!is_simple(place)))
+        return set_slowly(ctx, place);
+    char *value = (char *)ctx + place->offset;
+
+    mark_set(ctx, place);
+    for (size_t i = 0; i < place->size; i += 16)
+        memset(value + i, 0, 16);
+    return value;
+}
+
+static CMW__NOINLINE void *copy_slowly(cmw_ctx *ctx, const struct cmw__slot_place *place,
+                                       const void *value)
+{
+    void *room = set_slowly(ctx, place);
     if (room)
-        memcpy(room, value, ctx->plan->slots[slot].size);
+        memcpy(room, value, place->size);
     return room;
 }
 
@@ -178,15 +202,15 @@ static CMW__NOINLINE void *copy_in_shadow(cmw_ctx *ctx, cmw_slot slot, const voi
 
 void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
 {
-    enum { LEAST = 16, MOST = 128 };
+    enum { LEAST = 16 };
     const struct cmw__slot_place *place = find_place(ctx->plan, slot);
     if (!place)
         return copy_in_shadow(ctx, slot, value);
-    if (CMW_UNLIKELY(place->destroy || place->size - LEAST > MOST - LEAST))
-        return set_and_copy(ctx, slot, value);
+    if (CMW_UNLIKELY(!is_simple(place) || place->size < LEAST))
+        return copy_slowly(ctx, place, value);
     char *room = (char *)ctx + place->offset;
     const char *from = value;
-    const size_t last = place->size - 16; /* the last piece may overlap the one before */
+    const size_t last = place->size - 16u; /* the last piece may overlap the one before */
 
     mark_set(ctx, place);
     for (size_t i = 0; i < last; i += 16)
