@@ -8,6 +8,7 @@
 #include <catzilla/builtin/request_id.h>
 
 #include "builtins.h"
+#include "log_scan.h"
 
 /* ---- Names ------------------------------------------------------------------------------ */
 
@@ -357,6 +358,17 @@ static int declare_slots(struct cmw__log_format *format, cmw_engine *engine, cmw
     return rc == 0 ? 0 : cmw_diag_set(diag, rc, "access_log: %s", cmw_error_text(rc));
 }
 
+/* Of a named format: one of texts, whose fields are no secrets. */
+static enum cmw__log_plain plain_of(const struct cmw__log_format *format, const struct named *named)
+{
+    if (format->style != CMW__LOG_STYLE_TEXT)
+        return CMW__LOG_BY_PIECES;
+    for (size_t i = 0; i < format->piece_count; i++)
+        if (format->pieces[i].is_secret)
+            return CMW__LOG_BY_PIECES;
+    return strcmp(named->name, "common") == 0 ? CMW__LOG_COMMON : CMW__LOG_COMBINED;
+}
+
 static int compile_pieces(struct compiler *compiler, const struct named *named)
 {
     struct cmw__log_format *format = compiler->format;
@@ -395,10 +407,14 @@ int cmw__log_format_compile(struct cmw__log_format *format, cmw_engine *engine, 
     int rc = declare_slots(format, engine, diag);
     if (rc == 0)
         rc = take_keys(format, arena, config, diag);
-    return rc != 0 ? rc : compile_pieces(&compiler, named ? named : &custom);
+    if (rc == 0)
+        rc = compile_pieces(&compiler, named ? named : &custom);
+    if (rc == 0 && named)
+        format->plain = (uint8_t)plain_of(format, named);
+    return rc;
 }
 
-char *cmw__log_format_write(char *to, const struct cmw__log_line *line)
+static CMW__LOG_NOINLINE char *write_pieces(char *to, const struct cmw__log_line *line)
 {
     const struct cmw__log_piece *piece = line->format->pieces;
     const struct cmw__log_piece *const last = piece + line->format->piece_count - 1;
@@ -413,4 +429,10 @@ char *cmw__log_format_write(char *to, const struct cmw__log_line *line)
     to += last->lead_len;
     *to = '\n';
     return to + 1;
+}
+
+char *cmw__log_format_write(char *to, const struct cmw__log_line *line)
+{
+    char *const end = line->format->plain ? cmw__log_plain_write(to, line) : NULL;
+    return end ? end : write_pieces(to, line);
 }

@@ -15,6 +15,9 @@
 
 struct cmw__log_piece;
 
+/* Formats whose usual lines are written in one go. */
+enum cmw__log_plain { CMW__LOG_BY_PIECES, CMW__LOG_COMMON, CMW__LOG_COMBINED };
+
 struct cmw__log_format {
     struct cmw__log_piece *pieces;
     size_t piece_count;
@@ -24,6 +27,7 @@ struct cmw__log_format {
     cmw_slot principal, request_id;
     struct cmw__log_keys keys;
     uint8_t reads_host; /* it needs CMW_FACT_HOST */
+    uint8_t plain;      /* enum cmw__log_plain */
 };
 
 /* What a line is about. */
@@ -43,6 +47,29 @@ int cmw__log_format_compile(struct cmw__log_format *format, cmw_engine *engine, 
 
 /* Write a line with its line end at `to`, which has room for `worst` bytes; returns the end. */
 char *cmw__log_format_write(char *to, const struct cmw__log_line *line);
+
+/* The same for a usual line of a format that is `plain`; NULL: the line is not usual. */
+char *cmw__log_plain_write(char *to, const struct cmw__log_line *line);
+
+/* ---- The second ------------------------------------------------------------------------- */
+
+enum { CMW__LOG_NS = 1000000000 };
+
+/* Write out a second since 1970. */
+void cmw__log_clock_set(struct cmw__log_clock *clock, uint64_t second);
+
+/* The clock, set to the second in which the request began, and the ns within it. */
+static inline const struct cmw__log_clock *cmw__log_clock_of(const struct cmw__log_line *line,
+                                                             unsigned *ns)
+{
+    struct cmw__log_clock *const clock = line->clock;
+    const uint64_t wall_ns = cmw_ctx_wall_ns(line->ctx);
+
+    if (wall_ns - clock->begin_ns >= CMW__LOG_NS)
+        cmw__log_clock_set(clock, wall_ns / CMW__LOG_NS);
+    *ns = (unsigned)(wall_ns - clock->begin_ns);
+    return clock;
+}
 
 /* ---- Between the compiler and the values ------------------------------------------------ */
 

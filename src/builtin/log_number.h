@@ -58,6 +58,11 @@ static inline char *cmw__put_number(char *to, uint64_t number)
         CMW__TEN_OCTETS(h "6"), CMW__TEN_OCTETS(h "7"), CMW__TEN_OCTETS(h "8"),                    \
         CMW__TEN_OCTETS(h "9")
 
+#define CMW__TEN(n) n, n, n, n, n, n, n, n, n, n
+#define CMW__HUNDRED(n)                                                                            \
+    CMW__TEN(n), CMW__TEN(n), CMW__TEN(n), CMW__TEN(n), CMW__TEN(n), CMW__TEN(n), CMW__TEN(n),     \
+        CMW__TEN(n), CMW__TEN(n), CMW__TEN(n)
+
 /* "0." to "255.", each in four bytes, so that an octet is one store; may write 3 bytes more. */
 static inline char *cmw__put_ipv4(char *to, const uint8_t *bytes)
 {
@@ -70,9 +75,15 @@ static inline char *cmw__put_ipv4(char *to, const uint8_t *bytes)
         CMW__TEN_OCTETS("24"), CMW__TEN_OCTETS("25"),
     };
 
+    static const uint8_t lengths[260] = {
+        CMW__TEN(2), CMW__TEN(3), CMW__TEN(3), CMW__TEN(3), CMW__TEN(3),     CMW__TEN(3),
+        CMW__TEN(3), CMW__TEN(3), CMW__TEN(3), CMW__TEN(3), CMW__HUNDRED(4), CMW__TEN(4),
+        CMW__TEN(4), CMW__TEN(4), CMW__TEN(4), CMW__TEN(4), CMW__TEN(4),
+    };
+
     for (int i = 0; i < 4; i++) {
         memcpy(to, octets[bytes[i]], 4);
-        to += 2 + (bytes[i] > 9) + (bytes[i] > 99);
+        to += lengths[bytes[i]];
     }
     return to - 1;
 }

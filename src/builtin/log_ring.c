@@ -26,7 +26,7 @@ void cmw__log_ring_init(struct cmw__log_ring *ring, char *buffer, size_t cap)
     memset(ring, 0, sizeof *ring);
     ring->buffer = buffer;
     ring->cap = cap;
-    ring->clock.second = UINT64_MAX;
+    ring->clock.begin_ns = UINT64_MAX;
     atomic_init(&ring->pad, UINT64_MAX);
 }
 

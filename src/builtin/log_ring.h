@@ -20,9 +20,9 @@
 
 /* The second of a line's time, as text; the maker's. */
 struct cmw__log_clock {
-    uint64_t second; /* since 1970; UINT64_MAX: none yet */
-    char common[28]; /* [10/Oct/2000:13:55:36 +0000] */
-    char iso[20];    /* 2000-10-10T13:55:36. */
+    uint64_t begin_ns; /* when it began, since 1970; UINT64_MAX: none yet */
+    char common[28];   /* [10/Oct/2000:13:55:36 +0000] */
+    char iso[20];      /* 2000-10-10T13:55:36. */
 };
 
 struct cmw__log_ring {

@@ -11,6 +11,25 @@
 #include <stddef.h>
 #include <string.h>
 
+#if defined(__GNUC__)
+#define CMW__LOG_NOINLINE __attribute__((noinline))
+#else
+#define CMW__LOG_NOINLINE
+#endif
+
+/* The place of the lowest bit of a number that is not 0. */
+static inline unsigned cmw__log_lowest(unsigned bits)
+{
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctz(bits);
+#else
+    unsigned place = 0;
+    while (!(bits >> place & 1))
+        place++;
+    return place;
+#endif
+}
+
 static inline int cmw__log_is_odd(char c, char floor)
 {
     return (signed char)c < (signed char)floor || c == 0x7f || c == '"' || c == '\\';
@@ -90,19 +109,61 @@ static inline int cmw__log_copy(char *to, const char *text, size_t len, char flo
     } else if (len < 16) {
         cmw__log_copy8(&seen, to, text, len, floors);
     } else {
-        const size_t last = len - 16;
-        cmw__log_copy16(&seen, to + last, text + last, floors);
-        for (size_t i = 0; i < last; i += 16)
-            cmw__log_copy16(&seen, to + i, text + i, floors);
+        size_t at = 0;
+        for (; len - at > 32; at += 32) {
+            cmw__log_copy16(&seen, to + at, text + at, floors);
+            cmw__log_copy16(&seen, to + at + 16, text + at + 16, floors);
+        }
+        if (len - at > 16)
+            cmw__log_copy16(&seen, to + at, text + at, floors);
+        cmw__log_copy16(&seen, to + len - 16, text + len - 16, floors);
     }
     const __m128i excess = _mm_subs_epu8(seen.largest, _mm_set1_epi8((char)(0x7e - floor)));
     const __m128i fine = _mm_cmpeq_epi8(_mm_or_si128(excess, seen.marks), _mm_setzero_si128());
     return _mm_movemask_epi8(fine) != 0xffff;
 }
+
+static inline __m128i cmw__log_same(__m128i block, char c)
+{
+    return _mm_cmpeq_epi8(block, _mm_set1_epi8(c));
+}
+
+/* Which of sixteen bytes begin a query or a fragment: a bit each. */
+static inline unsigned cmw__log_url_marks(const char *at)
+{
+    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(cmw__log_same(block, '?'), cmw__log_same(block, '#')));
+}
+
+/* Which of them mean something between the parameters of a query. */
+static inline unsigned cmw__log_query_marks(const char *at)
+{
+    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
+    const __m128i ends = _mm_or_si128(cmw__log_same(block, '&'), cmw__log_same(block, ';'));
+    const __m128i marks = _mm_or_si128(cmw__log_same(block, '='), cmw__log_same(block, '%'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(ends, marks)) | cmw__log_url_marks(at);
+}
 #else
 static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
 {
     return cmw__log_copy_bytes(to, text, len, floor);
+}
+
+static inline unsigned cmw__log_url_marks(const char *at)
+{
+    unsigned marks = 0;
+    for (unsigned i = 0; i < 16; i++)
+        marks |= (unsigned)(at[i] == '?' || at[i] == '#') << i;
+    return marks;
+}
+
+static inline unsigned cmw__log_query_marks(const char *at)
+{
+    unsigned marks = cmw__log_url_marks(at);
+    for (unsigned i = 0; i < 16; i++)
+        marks |= (unsigned)(at[i] == '&' || at[i] == ';' || at[i] == '=' || at[i] == '%') << i;
+    return marks;
 }
 #endif
 

@@ -163,8 +163,7 @@ static size_t decode_name(char *name, cmw_str text)
     return len;
 }
 
-/* Read the name from `text`, decoded if it has a '%', and compare it with those of its length. */
-static int is_secret(const struct cmw__log_keys *keys, cmw_str text, int has_percent)
+int cmw__log_name_is_secret(const struct cmw__log_keys *keys, cmw_str text, int has_percent)
 {
     char name[CMW__LOG_KEY_CAP];
 
@@ -198,8 +197,9 @@ static int hides(const struct parameter *found, cmw_str url, size_t end,
 {
     if (found->value == 0 || found->value == end || found->value - 1 == found->begin)
         return 0;
-    return is_secret(keys, cmw_str_make(url.data + found->begin, found->value - 1 - found->begin),
-                     found->escaped != 0);
+    return cmw__log_name_is_secret(
+        keys, cmw_str_make(url.data + found->begin, found->value - 1 - found->begin),
+        found->escaped != 0);
 }
 
 /* Where a URL is written to, and how. */

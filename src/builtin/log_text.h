@@ -33,12 +33,22 @@ struct cmw__log_keys {
     uint64_t lengths; /* bit n: one has n + 1 bytes */
 };
 
+/* 1 if a name, decoded if it has a '%', is one of them, in any case. */
+int cmw__log_name_is_secret(const struct cmw__log_keys *keys, cmw_str text, int has_percent);
+
 /* The same for a URL, and for a query without its "?": the values of these parameters become
  * "[redacted]". A name counts in any case and percent-encoding. */
 char *cmw__log_url(char *to, cmw_str url, enum cmw__log_escape escape,
                    const struct cmw__log_keys *keys);
 char *cmw__log_query(char *to, cmw_str query, enum cmw__log_escape escape,
                      const struct cmw__log_keys *keys);
+
+/* 1 if a parameter of this name, in any case and without escapes, is one of them. */
+static inline int cmw__log_is_secret(const struct cmw__log_keys *keys, cmw_str name)
+{
+    return name.len > 0 && name.len <= CMW__LOG_KEY_CAP && (keys->lengths >> (name.len - 1) & 1) &&
+           cmw__log_name_is_secret(keys, name, 0);
+}
 
 /* What stands for a secret. */
 #define CMW__LOG_REDACTED "[redacted]"

@@ -126,7 +126,7 @@ static char *put_request_id(char *to, const struct cmw__log_piece *piece,
 
 /* ---- When ------------------------------------------------------------------------------- */
 
-enum { NS = 1000000000 };
+enum { NS = CMW__LOG_NS };
 
 static char *put_year(char *to, unsigned year)
 {
@@ -144,7 +144,7 @@ static char *put_time_of_day(char *to, unsigned second)
     return cmw__put_digits2(to, second % 60);
 }
 
-static void set_clock(struct cmw__log_clock *clock, uint64_t second)
+void cmw__log_clock_set(struct cmw__log_clock *clock, uint64_t second)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     cmw_civil_time time;
@@ -171,19 +171,7 @@ static void set_clock(struct cmw__log_clock *clock, uint64_t second)
     *to++ = 'T';
     to = put_time_of_day(to, (unsigned)(second % 86400));
     *to = '.';
-    clock->second = second;
-}
-
-/* The clock, set to the second in which the request began, and the ns within it. */
-static inline struct cmw__log_clock *clock_of(const struct cmw__log_line *line, unsigned *ns)
-{
-    const uint64_t wall_ns = cmw_ctx_wall_ns(line->ctx);
-    const uint64_t second = wall_ns / NS;
-
-    *ns = (unsigned)(wall_ns % NS);
-    if (line->clock->second != second)
-        set_clock(line->clock, second);
-    return line->clock;
+    clock->begin_ns = second * NS;
 }
 
 static char *put_time(char *to, const struct cmw__log_piece *piece,
@@ -191,7 +179,7 @@ static char *put_time(char *to, const struct cmw__log_piece *piece,
 {
     unsigned ns;
     const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
-    const struct cmw__log_clock *clock = clock_of(line, &ns);
+    const struct cmw__log_clock *clock = cmw__log_clock_of(line, &ns);
 
     to = put_quote_if(to, is_quoted);
     memcpy(to, clock->common, sizeof clock->common);
@@ -203,7 +191,7 @@ static char *put_time_iso(char *to, const struct cmw__log_piece *piece,
 {
     const int is_quoted = piece->mode == CMW__LOG_MODE_JSON;
     unsigned ns;
-    const struct cmw__log_clock *clock = clock_of(line, &ns);
+    const struct cmw__log_clock *clock = cmw__log_clock_of(line, &ns);
 
     to = put_quote_if(to, is_quoted);
     memcpy(to, clock->iso, sizeof clock->iso);

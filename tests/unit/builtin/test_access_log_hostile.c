@@ -106,6 +106,95 @@ static void ten_thousand_parameters_are_gone_through_once(void **state)
     close_bench(test);
 }
 
+/* ---- Usual lines ------------------------------------------------------------------------ */
+
+#define COMMON_TEXT "%h %l %u %t \"%r\" %>s %b"
+
+static uint32_t seed = 7;
+
+static uint32_t draw(uint32_t limit)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 12) % limit;
+}
+
+/* What means something in a URL, secrets and not, and one time in four any bytes. */
+static cmw_str draw_text(char *room, uint32_t cap)
+{
+    static const char *const words[] = {"/",   "a",     "?",     "?", "&",         "=",    "=",
+                                        "=1&", "sig",   "token", ";", "%74oken",   "page", "#",
+                                        "pwd", "ToKeN", "%",     " ", "session_id"};
+    const uint32_t wanted = draw(cap);
+    const int is_usual = draw(4) > 0;
+    uint32_t len = 0;
+
+    while (len < wanted) {
+        const char *word = words[draw(LEN(words))];
+        if (!is_usual)
+            room[len++] = (char)draw(256);
+        else if (len + strlen(word) > cap)
+            break;
+        else
+            for (; *word; word++)
+                room[len++] = *word;
+    }
+    return cmw_str_make(room, len);
+}
+
+static void draw_request(cmw_test *test)
+{
+    static const char *const methods[] = {"GET", "POST", "HEAD", "G", "GETS", "\x7f"};
+    static const uint16_t versions[] = {0x0101, 0x0101, 0x0101, 0x0100, 0x0200, 0};
+    static char texts[3][160];
+    cmw_request_view *view = cmw_test_view(test);
+
+    cmw_test_request(test, methods[draw(LEN(methods))], "/");
+    if (draw(3) > 0)
+        cmw_test_header(test, "User-Agent", "x");
+    if (draw(3) > 0)
+        cmw_test_header(test, "Referer", "x");
+    for (uint32_t i = 0; i < view->header_count; i++)
+        ((cmw_header *)(uintptr_t)view->headers)[i].value = draw_text(texts[i], sizeof texts[i]);
+    view->target = draw_text(texts[2], sizeof texts[2]);
+    view->http_version = versions[draw(LEN(versions))];
+    for (size_t i = 0; i < 4; i++)
+        view->peer.bytes[i] = (uint8_t)draw(256);
+    view->peer.family = (uint8_t)(draw(8) == 0 ? CMW_ADDRESS_V6 : CMW_ADDRESS_V4);
+}
+
+/* A format by its name, and the same written out, which is put together piece by piece. */
+static void named_formats_say_what_their_texts_say(void **state)
+{
+    static const char *const formats[][2] = {
+        {"common", COMMON_TEXT},
+        {"combined", COMMON_TEXT " \"%{Referer}i\" \"%{User-Agent}i\""},
+    };
+    static struct lines by_name;
+
+    (void)state;
+    for (size_t i = 0; i < LEN(formats); i++) {
+        cmw_access_log_config named = config_of(formats[i][0]);
+        cmw_access_log_config text = config_of(formats[i][1]);
+        named.max_text = text.max_text = 100;
+        cmw_test *first = open_bench("access_log", &named);
+        cmw_test *second = open_bench("access_log", &text);
+        for (int times = 0; times < 5000; times++) {
+            const uint32_t before = seed;
+            draw_request(first);
+            (void)cmw_test_send_quick(first);
+            (void)logged(first);
+            by_name = lines;
+            seed = before;
+            draw_request(second);
+            (void)cmw_test_send_quick(second);
+            assert_string_equal(by_name.text, logged(second));
+            assert_int_equal(lines.count, 1);
+        }
+        close_bench(first);
+        close_bench(second);
+    }
+}
+
 /* ---- Configs ---------------------------------------------------------------------------- */
 
 static void formats_that_mean_nothing_are_refused(void **state)
@@ -231,6 +320,7 @@ int main(void)
         cmocka_unit_test(nobody_makes_a_line_vanish_by_its_length),
         cmocka_unit_test(json_is_json_whatever_comes),
         cmocka_unit_test(ten_thousand_parameters_are_gone_through_once),
+        cmocka_unit_test(named_formats_say_what_their_texts_say),
         cmocka_unit_test(formats_that_mean_nothing_are_refused),
         cmocka_unit_test(options_that_mean_nothing_are_refused),
         cmocka_unit_test(outputs_that_are_not_there_are_refused),
