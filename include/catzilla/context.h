@@ -31,6 +31,7 @@ typedef struct cmw_ctx_parts {
     cmw_request *request;
     cmw_response *response;
     cmw_arena *arena;
+    cmw_worker *worker;
 } cmw_ctx_parts;
 
 /* ---- What an adapter calls -------------------------------------------------------------- */
@@ -165,6 +166,7 @@ CMW_API const cmw_response *cmw_worker_overload_response(cmw_worker *worker);
 CMW_API CMW_CONST cmw_request *cmw_ctx_request(cmw_ctx *ctx);
 CMW_API CMW_CONST cmw_response *cmw_ctx_response(cmw_ctx *ctx);
 CMW_API CMW_CONST cmw_arena *cmw_ctx_arena(cmw_ctx *ctx);
+CMW_API cmw_worker *cmw_ctx_worker(cmw_ctx *ctx);
 
 /* The same, in line: a load each, so that a callback that asks for nothing else calls nothing. */
 static inline cmw_request *cmw_ctx_request_inline(cmw_ctx *ctx)
@@ -182,12 +184,18 @@ static inline cmw_arena *cmw_ctx_arena_inline(cmw_ctx *ctx)
     return ((const cmw_ctx_parts *)(const void *)ctx)->arena;
 }
 
+static inline cmw_worker *cmw_ctx_worker_inline(cmw_ctx *ctx)
+{
+    return ((const cmw_ctx_parts *)(const void *)ctx)->worker;
+}
+
 #if !defined(CMW_NO_INLINE)
 #define cmw_ctx_request(ctx) cmw_ctx_request_inline(ctx)
 #define cmw_ctx_response(ctx) cmw_ctx_response_inline(ctx)
 #define cmw_ctx_arena(ctx) cmw_ctx_arena_inline(ctx)
+#define cmw_ctx_worker(ctx) cmw_ctx_worker_inline(ctx)
 #endif
-CMW_API cmw_worker *cmw_ctx_worker(cmw_ctx *ctx);
+
 CMW_API void *cmw_ctx_host_data(cmw_ctx *ctx);
 
 /** The time at which the request began: the view's `now_ns`, else the engine's clock, read once. */

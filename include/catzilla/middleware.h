@@ -213,9 +213,11 @@ typedef enum cmw_failure_policy {
 
 /** Bits of cmw_middleware.flags. */
 enum cmw_middleware_flags {
-    CMW_IF_ENTERED = 1,      /**< post_route and error run only if its own pre_route ran */
-    CMW_GUARDS_ACCESS = 2,   /**< it decides who may pass: it can only fail closed */
-    CMW_FIELDS_IF_ABSENT = 4 /**< its constant fields yield to those that are there */
+    CMW_IF_ENTERED = 1,       /**< post_route and error run only if its own pre_route ran */
+    CMW_GUARDS_ACCESS = 2,    /**< it decides who may pass: it can only fail closed */
+    CMW_FIELDS_IF_ABSENT = 4, /**< its constant fields yield to those that are there */
+    CMW_KEEPS_BEGIN_TIME = 8  /**< it asks for cmw_ctx_begin_ns late: where the host gives no time,
+                                   the clock is read before pre_route */
 };
 
 /** How much of a body a middleware needs. */

@@ -7,6 +7,7 @@
 
 #include "builtins.h"
 #include "log_format.h"
+#include "log_scan.h"
 #include "log_sink.h"
 #include "log_system.h"
 
@@ -16,26 +17,19 @@ enum { STATUS_CLIENT_GONE = 499 };
 struct access_log {
     cmw_arena *arena;
     struct cmw__log_sink *sink;
+    cmw__log_rings *rings; /* the sink's */
     struct cmw__log_format format;
     uint64_t sample;
     cmw_predicate_fn *skip;
     void *skip_self;
+    uint8_t chooses; /* some requests get no line: a filter, a sample, a predicate */
     uint8_t has_status_filter;
     uint8_t statuses[500 / 8 + 1]; /* bit of status - 100 */
 };
 
-static cmw_phase_fn on_pre_route;
 static cmw_complete_fn on_complete;
 
 /* ---- Requests --------------------------------------------------------------------------- */
-
-/* So that the time of a line is that of the request's beginning. */
-static int on_pre_route(void *self, cmw_ctx *ctx)
-{
-    (void)self;
-    (void)cmw_ctx_begin_ns(ctx);
-    return CMW_CONTINUE;
-}
 
 /* A response that did not reach the client is not logged as if it had: 499 if the client left, no
  * status if the server gave up. */
@@ -67,17 +61,31 @@ static int is_sampled(const struct access_log *log, struct cmw__log_ring *ring, 
     return 1;
 }
 
+/* 1 if the request gets a line. */
+static CMW__LOG_NOINLINE int is_chosen(const struct access_log *log, struct cmw__log_ring *ring,
+                                       cmw_ctx *ctx, int status)
+{
+    return passes_filter(log, status) && !(log->skip && log->skip(log->skip_self, ctx)) &&
+           is_sampled(log, ring, status);
+}
+
+static inline struct cmw__log_ring *ring_of(const struct access_log *log, cmw_ctx *ctx)
+{
+    const uint32_t worker = cmw_worker_index(cmw_ctx_worker(ctx));
+    struct cmw__log_ring *const ring =
+        atomic_load_explicit(&log->rings[worker], memory_order_relaxed);
+
+    return ring ? ring : cmw__log_sink_add_ring(log->sink, worker);
+}
+
 static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
 {
     const struct access_log *log = self;
     const cmw_response *response = cmw_ctx_response(ctx);
     const int status = status_of(response, reason);
+    struct cmw__log_ring *const ring = ring_of(log, ctx);
 
-    if (!passes_filter(log, status) || (log->skip && log->skip(log->skip_self, ctx)))
-        return;
-    struct cmw__log_ring *ring =
-        cmw__log_sink_ring(log->sink, cmw_worker_index(cmw_ctx_worker(ctx)));
-    if (!ring || !is_sampled(log, ring, status))
+    if (!ring || (log->chooses && !is_chosen(log, ring, ctx, status)))
         return;
     const struct cmw__log_line line = {
         .format = &log->format,
@@ -89,7 +97,9 @@ static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
         .status = status,
     };
     char *begin = cmw__log_ring_begin(ring);
-    const char *end = cmw__log_format_write(begin, &line);
+    const char *end = log->format.write_plain ? log->format.write_plain(begin, &line) : NULL;
+    if (!end)
+        end = cmw__log_format_write(begin, &line);
     (void)cmw__log_ring_commit(ring, begin, (size_t)(end - begin)); /* a lost line is counted */
 }
 
@@ -255,6 +265,8 @@ static int open_sink(struct access_log *log, cmw_engine *engine, const char *nam
     if (rc == CMW_ERR_IO)
         return cmw_diag_set(diag, rc, "access_log: file: '%s' cannot be opened (error %d)",
                             config->file, why);
+    if (rc == 0)
+        log->rings = cmw__log_sink_rings(log->sink);
     return rc == 0 ? 0 : cmw_diag_set(diag, rc, "access_log: no memory");
 }
 
@@ -273,6 +285,7 @@ static int fill(struct access_log *log, cmw_engine *engine, const char *name,
     log->sample = (uint64_t)config->sample;
     log->skip = config->skip;
     log->skip_self = config->skip_self;
+    log->chooses = log->has_status_filter || log->skip || log->sample != 1;
     return rc;
 }
 
@@ -301,7 +314,7 @@ int cmw_access_log_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->priority = 110;
     middleware->self = log;
     middleware->destroy = destroy;
-    middleware->pre_route = on_pre_route;
+    middleware->flags |= CMW_KEEPS_BEGIN_TIME; /* a line's time is that of the beginning */
     middleware->complete = on_complete;
     cmw_middleware_uses(middleware, CMW_FACT_CLIENT_ADDRESS);
     if (log->format.reads_host)

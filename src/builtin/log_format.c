@@ -8,7 +8,6 @@
 #include <catzilla/builtin/request_id.h>
 
 #include "builtins.h"
-#include "log_scan.h"
 
 /* ---- Names ------------------------------------------------------------------------------ */
 
@@ -358,15 +357,16 @@ static int declare_slots(struct cmw__log_format *format, cmw_engine *engine, cmw
     return rc == 0 ? 0 : cmw_diag_set(diag, rc, "access_log: %s", cmw_error_text(rc));
 }
 
-/* Of a named format: one of texts, whose fields are no secrets. */
-static enum cmw__log_plain plain_of(const struct cmw__log_format *format, const struct named *named)
+/* common or combined, with no field that is a secret. */
+static void choose_writer(struct cmw__log_format *format, const char *name)
 {
     if (format->style != CMW__LOG_STYLE_TEXT)
-        return CMW__LOG_BY_PIECES;
+        return;
     for (size_t i = 0; i < format->piece_count; i++)
         if (format->pieces[i].is_secret)
-            return CMW__LOG_BY_PIECES;
-    return strcmp(named->name, "common") == 0 ? CMW__LOG_COMMON : CMW__LOG_COMBINED;
+            return;
+    format->has_fields = strcmp(name, "combined") == 0;
+    format->write_plain = cmw__log_has_avx2() ? cmw__log_plain_write_avx2 : cmw__log_plain_write;
 }
 
 static int compile_pieces(struct compiler *compiler, const struct named *named)
@@ -410,11 +410,11 @@ int cmw__log_format_compile(struct cmw__log_format *format, cmw_engine *engine, 
     if (rc == 0)
         rc = compile_pieces(&compiler, named ? named : &custom);
     if (rc == 0 && named)
-        format->plain = (uint8_t)plain_of(format, named);
+        choose_writer(format, named->name);
     return rc;
 }
 
-static CMW__LOG_NOINLINE char *write_pieces(char *to, const struct cmw__log_line *line)
+char *cmw__log_format_write(char *to, const struct cmw__log_line *line)
 {
     const struct cmw__log_piece *piece = line->format->pieces;
     const struct cmw__log_piece *const last = piece + line->format->piece_count - 1;
@@ -429,10 +429,4 @@ static CMW__LOG_NOINLINE char *write_pieces(char *to, const struct cmw__log_line
     to += last->lead_len;
     *to = '\n';
     return to + 1;
-}
-
-char *cmw__log_format_write(char *to, const struct cmw__log_line *line)
-{
-    char *const end = line->format->plain ? cmw__log_plain_write(to, line) : NULL;
-    return end ? end : write_pieces(to, line);
 }

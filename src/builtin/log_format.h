@@ -15,8 +15,10 @@
 
 struct cmw__log_piece;
 
-/* Formats whose usual lines are written in one go. */
-enum cmw__log_plain { CMW__LOG_BY_PIECES, CMW__LOG_COMMON, CMW__LOG_COMBINED };
+struct cmw__log_line;
+
+/* Write a line with its line end at `to`, which has room for `worst` bytes; returns the end. */
+typedef char *cmw__log_write_fn(char *to, const struct cmw__log_line *line);
 
 struct cmw__log_format {
     struct cmw__log_piece *pieces;
@@ -26,8 +28,10 @@ struct cmw__log_format {
     size_t worst; /* bytes of the longest line, with what may be written behind it */
     cmw_slot principal, request_id;
     struct cmw__log_keys keys;
-    uint8_t reads_host; /* it needs CMW_FACT_HOST */
-    uint8_t plain;      /* enum cmw__log_plain */
+    uint8_t reads_host;             /* it needs CMW_FACT_HOST */
+    uint8_t has_fields;             /* combined, not common */
+    cmw__log_write_fn *write_plain; /* usual lines, in one go; NULL: none are. It returns NULL for
+                                     * one that is not usual */
 };
 
 /* What a line is about. */
@@ -45,11 +49,12 @@ struct cmw__log_line {
 int cmw__log_format_compile(struct cmw__log_format *format, cmw_engine *engine, cmw_arena *arena,
                             const cmw_access_log_config *config, cmw_diag *diag);
 
-/* Write a line with its line end at `to`, which has room for `worst` bytes; returns the end. */
-char *cmw__log_format_write(char *to, const struct cmw__log_line *line);
+/* A line of any format. */
+cmw__log_write_fn cmw__log_format_write;
 
-/* The same for a usual line of a format that is `plain`; NULL: the line is not usual. */
-char *cmw__log_plain_write(char *to, const struct cmw__log_line *line);
+/* Those of `common` and `combined` that are usual, and the same for CPUs that have AVX2. */
+cmw__log_write_fn cmw__log_plain_write, cmw__log_plain_write_avx2;
+int cmw__log_has_avx2(void);
 
 /* ---- The second ------------------------------------------------------------------------- */
 

@@ -4,11 +4,15 @@
  *
  * It writes what the pieces of these formats write, and gives up where anything is out of the
  * ordinary: a byte to be escaped, a text to be cut, a secret in the query, another version. Then
- * the line is written by its pieces from its beginning.
+ * the line is written by its pieces from its beginning. Compiled a second time by log_plain_avx2.c.
  */
 #include "log_format.h"
 #include "log_number.h"
 #include "log_scan.h"
+
+#if !defined(CMW__LOG_PLAIN_WRITE)
+#define CMW__LOG_PLAIN_WRITE cmw__log_plain_write
+#endif
 
 /* Writes a text that may stand as it is; NULL: it may not. */
 static inline char *put_plain(char *to, cmw_str text, size_t cap, char floor)
@@ -60,46 +64,48 @@ static inline char *put_method(char *to, cmw_str method, size_t cap)
     return to;
 }
 
-/* 1 if no parameter's name is a secret's. An escape in a name is for others to read. */
-static inline int query_is_plain(const char *at, const char *end, const struct cmw__log_keys *keys)
+/* 1 if a parameter of this name may be a secret, as far as its length says. */
+static inline int may_hide(const struct cmw__log_keys *keys, size_t name_len)
 {
-    const char *name = at;
+    return name_len - 1 < CMW__LOG_KEY_CAP && (keys->lengths >> (name_len - 1) & 1);
+}
 
-    for (; at < end; at += 16) {
-        unsigned marks = cmw__log_query_marks(at);
-        if (end - at < 16)
-            marks &= (1u << (end - at)) - 1;
+/* 1 if a URL may be written as it is: no parameter's value is a secret. It is looked through where
+ * it was copied to, since there a little more than its bytes may be read. */
+static inline int is_shown(const char *at, const char *end, const struct cmw__log_keys *keys)
+{
+    const cmw_str url = cmw_str_make(at, (size_t)(end - at));
+    const char *name = NULL; /* where one begins; of a path and of a value: NULL */
+    int is_path = 1;
+
+    for (; at < end; at += CMW__LOG_BLOCK) {
+        unsigned marks = cmw__log_before(cmw__log_url_marks(at), at, end);
         for (; marks != 0; marks &= marks - 1) {
             const char *const mark = at + cmw__log_lowest(marks);
-            if (*mark != '=' && *mark != '%') {
+            if (*mark == '=') {
+                if (name && may_hide(keys, (size_t)(mark - name)))
+                    return !cmw__log_url_hides(url, keys);
+                name = NULL;
+            } else if (*mark == '%') {
+                if (name)
+                    return !cmw__log_url_hides(url, keys);
+            } else if (*mark == '?' || !is_path) {
                 name = mark + 1;
-            } else if (name) {
-                if (*mark == '%' ||
-                    cmw__log_is_secret(keys, cmw_str_make(name, (size_t)(mark - name))))
-                    return 0;
-                name = NULL; /* what follows is a value */
+                is_path = 0;
+            } else if (*mark == '#') {
+                return !cmw__log_url_hides(url, keys);
             }
         }
     }
     return 1;
 }
 
-/* A URL. It is looked through where it was copied to: there is room to read a little more of it. */
 static char *put_url(char *to, cmw_str url, const struct cmw__log_line *line)
 {
-    const char *at = to;
+    const char *const begin = to;
 
     to = put_plain(to, url, line->format->max_text, 0x20);
-    for (; at < to; at += 16) {
-        unsigned marks = cmw__log_url_marks(at);
-        if (to - at < 16)
-            marks &= (1u << (to - at)) - 1;
-        if (marks == 0)
-            continue;
-        at += cmw__log_lowest(marks);
-        return *at == '?' && query_is_plain(at + 1, to, &line->format->keys) ? to : NULL;
-    }
-    return to;
+    return to && is_shown(begin, to, &line->format->keys) ? to : NULL;
 }
 
 /* ` "referer" "user agent"` */
@@ -126,7 +132,7 @@ static inline char *put_fields(char *to, const struct cmw__log_line *line, size_
     return to;
 }
 
-char *cmw__log_plain_write(char *to, const struct cmw__log_line *line)
+char *CMW__LOG_PLAIN_WRITE(char *to, const struct cmw__log_line *line)
 {
     cmw_request *const request = line->request;
     const size_t cap = line->format->max_text;
@@ -154,7 +160,7 @@ char *cmw__log_plain_write(char *to, const struct cmw__log_line *line)
     to += 2;
     if (bytes != 0 && bytes != CMW_LENGTH_UNKNOWN)
         to = cmw__put_number(to - 1, bytes);
-    if (line->format->plain == CMW__LOG_COMBINED)
+    if (line->format->has_fields)
         to = put_fields(to, line, cap);
     if (to)
         *to++ = '\n';

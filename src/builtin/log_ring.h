@@ -51,10 +51,60 @@ void cmw__log_ring_init(struct cmw__log_ring *ring, char *buffer, size_t cap);
 
 /* ---- The maker -------------------------------------------------------------------------- */
 
+static inline size_t cmw__log_ring_place(const struct cmw__log_ring *ring, uint64_t position)
+{
+    return (size_t)(position & (ring->cap - 1));
+}
+
+static inline size_t cmw__log_ring_free(const struct cmw__log_ring *ring)
+{
+    return ring->cap - (size_t)(ring->made - ring->freed);
+}
+
+/* 1 if a line may be made at the head: what is free reaches the slack, or is long enough. */
+static inline int cmw__log_ring_is_open(const struct cmw__log_ring *ring)
+{
+    const size_t left = cmw__log_ring_free(ring);
+    return left >= ring->cap / 2 || left >= ring->cap - cmw__log_ring_place(ring, ring->made);
+}
+
+static inline void cmw__log_ring_count(_Atomic uint64_t *counter)
+{
+    const uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + 1, memory_order_relaxed);
+}
+
+static inline int cmw__log_ring_publish(struct cmw__log_ring *ring, size_t bytes)
+{
+    ring->made += bytes;
+    cmw__log_ring_count(&ring->lines);
+    atomic_store_explicit(&ring->head, ring->made, memory_order_release);
+    return 1;
+}
+
+/* The parts of the next two that are rarely run. */
+char *cmw__log_ring_begin_full(struct cmw__log_ring *ring);
+int cmw__log_ring_commit_copy(struct cmw__log_ring *ring, const char *line, size_t len);
+
 /* Where to make the next line, with room for cmw__log_ring_line_cap bytes. */
-char *cmw__log_ring_begin(struct cmw__log_ring *ring);
-/* Pass on the line that was made there: 1, or 0 if there is no room and it is lost. */
-int cmw__log_ring_commit(struct cmw__log_ring *ring, const char *line, size_t len);
+static inline char *cmw__log_ring_begin(struct cmw__log_ring *ring)
+{
+    if (!cmw__log_ring_is_open(ring))
+        return cmw__log_ring_begin_full(ring);
+    return ring->buffer + cmw__log_ring_place(ring, ring->made);
+}
+
+/* Pass on the line that was made there: 1, or 0 if there is no room and it is lost. One that was
+ * made elsewhere, or runs over the end, is copied. */
+static inline int cmw__log_ring_commit(struct cmw__log_ring *ring, const char *line, size_t len)
+{
+    const size_t place = cmw__log_ring_place(ring, ring->made);
+
+    if (line != ring->buffer + place || len > ring->cap - place)
+        return cmw__log_ring_commit_copy(ring, line, len);
+    return cmw__log_ring_publish(ring, len);
+}
+
 /* Count a line that could not even be made. */
 void cmw__log_ring_lose(struct cmw__log_ring *ring);
 

@@ -95,6 +95,46 @@ static inline void cmw__log_copy4(struct cmw__log_seen *seen, char *to, const ch
     cmw__log_look(seen, _mm_unpacklo_epi64(both, both), floor);
 }
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+
+/* 32 bytes at a time, where this file is compiled for it: see log_plain_avx2.c. Each byte is
+ * compared with the one that a table holds for its low four bits: one comparison for a set of bytes
+ * of which no two agree in those. */
+#define CMW__LOG_TABLE(...)                                                                        \
+    {                                                                                              \
+        __VA_ARGS__, __VA_ARGS__                                                                   \
+    }
+
+static inline __m256i cmw__log_is_one_of(__m256i block, const char *table)
+{
+    const __m256i ones = _mm256_load_si256((const __m256i *)(const void *)table);
+    return _mm256_cmpeq_epi8(block, _mm256_shuffle_epi8(ones, block));
+}
+
+static inline __m256i cmw__log_copy32(__m256i seen, char *to, const char *text, char floor)
+{
+    static const _Alignas(32) char odd[32] =
+        CMW__LOG_TABLE(1, 0, '"', 0, 0, 0, 0, 0, 0, 0, 0, 0, '\\', 0, 0, 0x7f);
+    const __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)text);
+    const __m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(floor), block); /* or above 0x7f */
+
+    _mm256_storeu_si256((__m256i *)(void *)to, block);
+    return _mm256_or_si256(seen, _mm256_or_si256(low, cmw__log_is_one_of(block, odd)));
+}
+
+/* Of 32 bytes and more. */
+static inline int cmw__log_copy_long(char *to, const char *text, size_t len, char floor)
+{
+    const char *const last = text + len - 32;
+    __m256i seen = cmw__log_copy32(_mm256_setzero_si256(), to + len - 32, last, floor);
+
+    for (; text < last; text += 32, to += 32)
+        seen = cmw__log_copy32(seen, to, text, floor);
+    return !_mm256_testz_si256(seen, seen);
+}
+#endif
+
 /* Copy; 1 if there is an odd byte, and then the copy is of no use. The last block of a long text
  * overlaps the one before. */
 static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
@@ -104,67 +144,84 @@ static inline int cmw__log_copy(char *to, const char *text, size_t len, char flo
 
     if (len < 4)
         return cmw__log_copy_bytes(to, text, len, floor);
+#if defined(__AVX2__)
+    if (len >= 32)
+        return cmw__log_copy_long(to, text, len, floor);
+#endif
     if (len < 8) {
         cmw__log_copy4(&seen, to, text, len, floors);
     } else if (len < 16) {
         cmw__log_copy8(&seen, to, text, len, floors);
     } else {
-        size_t at = 0;
-        for (; len - at > 32; at += 32) {
-            cmw__log_copy16(&seen, to + at, text + at, floors);
-            cmw__log_copy16(&seen, to + at + 16, text + at + 16, floors);
+        char *const last = to + len - 16;
+        const char *const last_text = text + len - 16;
+        for (; last - to > 16; to += 32, text += 32) {
+            cmw__log_copy16(&seen, to, text, floors);
+            cmw__log_copy16(&seen, to + 16, text + 16, floors);
         }
-        if (len - at > 16)
-            cmw__log_copy16(&seen, to + at, text + at, floors);
-        cmw__log_copy16(&seen, to + len - 16, text + len - 16, floors);
+        if (to < last)
+            cmw__log_copy16(&seen, to, text, floors);
+        cmw__log_copy16(&seen, last, last_text, floors);
     }
     const __m128i excess = _mm_subs_epu8(seen.largest, _mm_set1_epi8((char)(0x7e - floor)));
     const __m128i fine = _mm_cmpeq_epi8(_mm_or_si128(excess, seen.marks), _mm_setzero_si128());
     return _mm_movemask_epi8(fine) != 0xffff;
 }
 
-static inline __m128i cmw__log_same(__m128i block, char c)
+#if defined(__AVX2__)
+#define CMW__LOG_BLOCK ((size_t)32)
+
+static inline unsigned cmw__log_url_marks(const char *at)
 {
-    return _mm_cmpeq_epi8(block, _mm_set1_epi8(c));
+    static const _Alignas(32) char marks[32] =
+        CMW__LOG_TABLE(1, 0, 0, '#', 0, '%', '&', 0, 0, 0, 0, ';', 0, '=', 0, '?');
+    const __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    return (unsigned)_mm256_movemask_epi8(cmw__log_is_one_of(block, marks));
+}
+#else
+#define CMW__LOG_BLOCK ((size_t)16)
+
+static inline __m128i cmw__log_either(__m128i block, char one, char other)
+{
+    return _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8(one)),
+                        _mm_cmpeq_epi8(block, _mm_set1_epi8(other)));
 }
 
-/* Which of sixteen bytes begin a query or a fragment: a bit each. */
 static inline unsigned cmw__log_url_marks(const char *at)
 {
     const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
-    return (unsigned)_mm_movemask_epi8(
-        _mm_or_si128(cmw__log_same(block, '?'), cmw__log_same(block, '#')));
+    const __m128i begins = cmw__log_either(block, '?', '#');
+    const __m128i others =
+        _mm_or_si128(cmw__log_either(block, '&', ';'), cmw__log_either(block, '=', '%'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(begins, others));
 }
-
-/* Which of them mean something between the parameters of a query. */
-static inline unsigned cmw__log_query_marks(const char *at)
-{
-    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
-    const __m128i ends = _mm_or_si128(cmw__log_same(block, '&'), cmw__log_same(block, ';'));
-    const __m128i marks = _mm_or_si128(cmw__log_same(block, '='), cmw__log_same(block, '%'));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(ends, marks)) | cmw__log_url_marks(at);
-}
+#endif
 #else
 static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
 {
     return cmw__log_copy_bytes(to, text, len, floor);
 }
 
+#define CMW__LOG_BLOCK ((size_t)16)
+
 static inline unsigned cmw__log_url_marks(const char *at)
 {
     unsigned marks = 0;
-    for (unsigned i = 0; i < 16; i++)
-        marks |= (unsigned)(at[i] == '?' || at[i] == '#') << i;
-    return marks;
-}
-
-static inline unsigned cmw__log_query_marks(const char *at)
-{
-    unsigned marks = cmw__log_url_marks(at);
-    for (unsigned i = 0; i < 16; i++)
-        marks |= (unsigned)(at[i] == '&' || at[i] == ';' || at[i] == '=' || at[i] == '%') << i;
+    for (unsigned i = 0; i < CMW__LOG_BLOCK; i++)
+        marks |= (unsigned)(at[i] == '?' || at[i] == '#' || at[i] == '&' || at[i] == ';' ||
+                            at[i] == '=' || at[i] == '%')
+                 << i;
     return marks;
 }
 #endif
+
+/* cmw__log_url_marks: which bytes of a block mean something in a URL, "?#&;=%", a bit each. */
+
+/* Of the bits of a block at `at`, those before `end`. */
+static inline unsigned cmw__log_before(unsigned bits, const char *at, const char *end)
+{
+    const size_t left = (size_t)(end - at);
+    return left < CMW__LOG_BLOCK ? bits & ((1u << left) - 1) : bits;
+}
 
 #endif /* CMW_BUILTIN_LOG_SCAN_H */

@@ -45,7 +45,7 @@ struct cmw__log_sink {
     size_t notice_len, notice_done;
     uint64_t written_bytes, write_errors;
 
-    _Atomic(struct cmw__log_ring *) rings[]; /* by worker; each is set once, by its worker */
+    cmw__log_rings rings[];
 };
 
 /* ---- Output ----------------------------------------------------------------------------- */
@@ -263,13 +263,15 @@ static struct cmw__log_ring *create_ring(struct cmw__log_sink *sink)
     return ring;
 }
 
-struct cmw__log_ring *cmw__log_sink_ring(struct cmw__log_sink *sink, uint32_t worker)
+cmw__log_rings *cmw__log_sink_rings(struct cmw__log_sink *sink)
 {
-    struct cmw__log_ring *ring = atomic_load_explicit(&sink->rings[worker], memory_order_relaxed);
+    return sink->rings;
+}
 
-    if (ring)
-        return ring;
-    ring = has_writer(sink) ? create_ring(sink) : NULL;
+struct cmw__log_ring *cmw__log_sink_add_ring(struct cmw__log_sink *sink, uint32_t worker)
+{
+    struct cmw__log_ring *ring = has_writer(sink) ? create_ring(sink) : NULL;
+
     if (ring)
         atomic_store_explicit(&sink->rings[worker], ring, memory_order_release);
     else

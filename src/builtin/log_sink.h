@@ -38,8 +38,11 @@ int cmw__log_sink_retain(struct cmw__log_sink **out, const struct cmw__log_sink_
 /* Count down; the last one writes what is left and closes. NULL is ignored. */
 void cmw__log_sink_release(struct cmw__log_sink *sink);
 
-/* A worker's ring, made on the first call; NULL: the line is lost, and counted. */
-struct cmw__log_ring *cmw__log_sink_ring(struct cmw__log_sink *sink, uint32_t worker);
+/* The rings by worker: each is set once, by its worker. */
+typedef _Atomic(struct cmw__log_ring *) cmw__log_rings;
+cmw__log_rings *cmw__log_sink_rings(struct cmw__log_sink *sink);
+/* Make a worker's ring; NULL: the line is lost, and counted. */
+struct cmw__log_ring *cmw__log_sink_add_ring(struct cmw__log_sink *sink, uint32_t worker);
 
 /* Write what waits, as far as the output takes it; how many writes that were. A cmw_poll_fn. */
 size_t cmw__log_sink_drain(void *self);

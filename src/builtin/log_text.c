@@ -163,7 +163,8 @@ static size_t decode_name(char *name, cmw_str text)
     return len;
 }
 
-int cmw__log_name_is_secret(const struct cmw__log_keys *keys, cmw_str text, int has_percent)
+/* Read the name from `text`, decoded if it has a '%', and compare it with those of its length. */
+static int is_secret(const struct cmw__log_keys *keys, cmw_str text, int has_percent)
 {
     char name[CMW__LOG_KEY_CAP];
 
@@ -197,9 +198,33 @@ static int hides(const struct parameter *found, cmw_str url, size_t end,
 {
     if (found->value == 0 || found->value == end || found->value - 1 == found->begin)
         return 0;
-    return cmw__log_name_is_secret(
-        keys, cmw_str_make(url.data + found->begin, found->value - 1 - found->begin),
-        found->escaped != 0);
+    return is_secret(keys, cmw_str_make(url.data + found->begin, found->value - 1 - found->begin),
+                     found->escaped != 0);
+}
+
+/* What goes through a URL whose parameters begin at `from` learns where secrets are, in order, and
+ * returns 1 to go no further. */
+typedef int found_fn(void *self, size_t value, size_t end);
+
+static int find_secrets(cmw_str url, size_t from, const struct cmw__log_keys *keys,
+                        found_fn *found_secret, void *self)
+{
+    struct parameter found = {from, 0, 0};
+
+    for (size_t at = from; at < url.len; at++) {
+        const unsigned means = meanings[(unsigned char)url.data[at]];
+        if (means == MEANS_NOTHING)
+            continue;
+        if (means == MEANS_END) {
+            if (hides(&found, url, at, keys) && found_secret(self, found.value, at))
+                return 1;
+            found = (struct parameter){at + 1, 0, 0};
+        } else if (found.value == 0) {
+            found.escaped |= means == MEANS_PERCENT;
+            found.value = means == MEANS_EQUALS ? at + 1 : 0;
+        }
+    }
+    return hides(&found, url, url.len, keys) && found_secret(self, found.value, url.len);
 }
 
 /* Where a URL is written to, and how. */
@@ -218,12 +243,15 @@ static void write_until(struct writing *writing, size_t end)
     writing->done = end;
 }
 
-static void leave_out(struct writing *writing, size_t value, size_t end)
+static int leave_out(void *self, size_t value, size_t end)
 {
+    struct writing *writing = self;
+
     write_until(writing, value);
     memcpy(writing->to, CMW__LOG_REDACTED, sizeof CMW__LOG_REDACTED - 1);
     writing->to += sizeof CMW__LOG_REDACTED - 1;
     writing->done = end;
+    return 0;
 }
 
 /* Write all of a URL whose parameters begin at `from`. */
@@ -231,23 +259,8 @@ static char *put_url(char *to, cmw_str url, size_t from, enum cmw__log_escape es
                      const struct cmw__log_keys *keys)
 {
     struct writing writing = {to, url, 0, escape};
-    struct parameter found = {from, 0, 0};
 
-    for (size_t at = from; at < url.len; at++) {
-        const unsigned means = meanings[(unsigned char)url.data[at]];
-        if (means == MEANS_NOTHING)
-            continue;
-        if (means == MEANS_END) {
-            if (hides(&found, url, at, keys))
-                leave_out(&writing, found.value, at);
-            found = (struct parameter){at + 1, 0, 0};
-        } else if (found.value == 0) {
-            found.escaped |= means == MEANS_PERCENT;
-            found.value = means == MEANS_EQUALS ? at + 1 : 0;
-        }
-    }
-    if (hides(&found, url, url.len, keys))
-        leave_out(&writing, found.value, url.len);
+    (void)find_secrets(url, from, keys, leave_out, &writing);
     write_until(&writing, url.len);
     return writing.to;
 }
@@ -258,12 +271,31 @@ char *cmw__log_query(char *to, cmw_str query, enum cmw__log_escape escape,
     return put_url(to, query, 0, escape, keys);
 }
 
-char *cmw__log_url(char *to, cmw_str url, enum cmw__log_escape escape,
-                   const struct cmw__log_keys *keys)
+/* Where the parameters of a URL begin. */
+static size_t find_query(cmw_str url)
 {
     const char *mark = url.len > 0 ? memchr(url.data, '?', url.len) : NULL;
 
     if (!mark && url.len > 0)
         mark = memchr(url.data, '#', url.len);
-    return put_url(to, url, mark ? (size_t)(mark - url.data) + 1 : url.len, escape, keys);
+    return mark ? (size_t)(mark - url.data) + 1 : url.len;
+}
+
+char *cmw__log_url(char *to, cmw_str url, enum cmw__log_escape escape,
+                   const struct cmw__log_keys *keys)
+{
+    return put_url(to, url, find_query(url), escape, keys);
+}
+
+static int stop(void *self, size_t value, size_t end)
+{
+    (void)self;
+    (void)value;
+    (void)end;
+    return 1;
+}
+
+int cmw__log_url_hides(cmw_str url, const struct cmw__log_keys *keys)
+{
+    return find_secrets(url, find_query(url), keys, stop, NULL);
 }

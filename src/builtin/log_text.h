@@ -17,7 +17,7 @@ enum cmw__log_escape {
 };
 
 /* The most that a byte becomes, and what may be written behind the end. */
-enum { CMW__LOG_GROWTH = 6, CMW__LOG_SLACK = 16 };
+enum { CMW__LOG_GROWTH = 6, CMW__LOG_SLACK = 32 };
 
 /* Write text at `to`, which has room for CMW__LOG_GROWTH * len + CMW__LOG_SLACK bytes; returns the
  * end. */
@@ -33,9 +33,6 @@ struct cmw__log_keys {
     uint64_t lengths; /* bit n: one has n + 1 bytes */
 };
 
-/* 1 if a name, decoded if it has a '%', is one of them, in any case. */
-int cmw__log_name_is_secret(const struct cmw__log_keys *keys, cmw_str text, int has_percent);
-
 /* The same for a URL, and for a query without its "?": the values of these parameters become
  * "[redacted]". A name counts in any case and percent-encoding. */
 char *cmw__log_url(char *to, cmw_str url, enum cmw__log_escape escape,
@@ -43,12 +40,8 @@ char *cmw__log_url(char *to, cmw_str url, enum cmw__log_escape escape,
 char *cmw__log_query(char *to, cmw_str query, enum cmw__log_escape escape,
                      const struct cmw__log_keys *keys);
 
-/* 1 if a parameter of this name, in any case and without escapes, is one of them. */
-static inline int cmw__log_is_secret(const struct cmw__log_keys *keys, cmw_str name)
-{
-    return name.len > 0 && name.len <= CMW__LOG_KEY_CAP && (keys->lengths >> (name.len - 1) & 1) &&
-           cmw__log_name_is_secret(keys, name, 0);
-}
+/* 1 if such a parameter is in a URL. */
+int cmw__log_url_hides(cmw_str url, const struct cmw__log_keys *keys);
 
 /* What stands for a secret. */
 #define CMW__LOG_REDACTED "[redacted]"

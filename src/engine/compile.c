@@ -192,6 +192,7 @@ static int collect_prepares(struct cmw__compiler *compiler)
         return cmw__compiler_no_memory(compiler);
     for (uint32_t i = 0; i < plan->middleware_count; i++) {
         const struct cmw__planned *planned = &plan->middleware[i];
+        plan->keeps_begin_time |= (planned->instance->mw.flags & CMW_KEEPS_BEGIN_TIME) != 0;
         if (planned->instance->mw.prepare && planned->klass == 0)
             prepares[plan->prepare_count++] =
                 (struct cmw__prepare){planned->instance->mw.prepare, planned->instance->mw.self};

@@ -374,7 +374,7 @@ static void divide(cmw_plan *plan, struct cmw__program *program)
     if (program->phase == CMW_PHASE_POST_ROUTE && count == 1 &&
         program->info[0].kind == CMW__ENTRY_BLOCK)
         plan->constants = program->info[0].block;
-    program->run = cmw__choose_run(plan, program);
+    cmw__choose_run(plan, program);
 }
 
 static int emit_program(struct cmw__compiler *compiler, struct cmw__program *program,

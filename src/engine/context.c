@@ -6,6 +6,8 @@
 #include "run.h"
 #include "shadow.h"
 
+_Static_assert(offsetof(cmw_ctx, worker) == offsetof(cmw_ctx_parts, worker),
+               "it is one of the parts");
 _Static_assert(offsetof(cmw_ctx, request) <= 256, "the hot part of a context outgrew four lines");
 
 /* ---- Begin ------------------------------------------------------------------------------ */
@@ -76,7 +78,7 @@ static void lay_out(cmw_ctx *ctx, struct cmw__plan_use *use)
     ctx->use = use;
     ctx->route = CMW_NONE;
     ctx->has_complete = plan->programs[CMW_PHASE_COMPLETE].count > 1;
-    ctx->parts = (cmw_ctx_parts){&ctx->request, &ctx->response, &ctx->arena};
+    ctx->parts = (cmw_ctx_parts){&ctx->request, &ctx->response, &ctx->arena, worker};
     cmw__unpoison(base, worker->engine->context_bytes);
     memset(cmw__ctx_slot_bits(ctx), 0, plan->slot_words * sizeof(uint64_t));
     cmw__arena_init(&ctx->arena, &worker->blocks, base + plan->arena_offset,
@@ -343,15 +345,14 @@ static inline int ends_usually(const cmw_ctx *ctx, cmw_end_reason reason)
 }
 
 /* The usual end of a plan with callbacks for it, which may still leave something. */
-static CMW__NOINLINE void end_with_complete(cmw_ctx *ctx, cmw_end_reason reason)
+static CMW__NOINLINE void end_with_complete(cmw_ctx *ctx)
 {
-    if (!ends_usually(ctx, reason)) {
-        end_unusual(ctx, reason);
-        return;
-    }
+    const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_COMPLETE];
+
     ctx->reason = CMW_END_SENT;
     cmw__ctx_set_usual(ctx, CMW__CTX_ENDING);
-    cmw__ctx_run_complete(ctx);
+    cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_COMPLETE);
+    (void)program->run(ctx, program);
     if (CMW_UNLIKELY(ctx->flags || ctx->traces || ctx->arena.needs_reset))
         finish_unusual(ctx);
     else
@@ -362,8 +363,10 @@ static CMW__NOINLINE void end_with_complete(cmw_ctx *ctx, cmw_end_reason reason)
  * saves no register. */
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
 {
-    if (CMW_UNLIKELY(!ends_usually(ctx, reason) || ctx->has_complete))
-        end_with_complete(ctx, reason);
+    if (CMW_UNLIKELY(!ends_usually(ctx, reason)))
+        end_unusual(ctx, reason);
+    else if (ctx->has_complete)
+        end_with_complete(ctx);
     else
         finish_usual(ctx);
 }
@@ -385,7 +388,7 @@ cmw_arena *(cmw_ctx_arena)(cmw_ctx *ctx)
     return &ctx->arena;
 }
 
-cmw_worker *cmw_ctx_worker(cmw_ctx *ctx)
+cmw_worker *(cmw_ctx_worker)(cmw_ctx *ctx)
 {
     return ctx->worker;
 }
@@ -414,18 +417,36 @@ uint64_t cmw_ctx_now_ns(cmw_ctx *ctx)
 #define WALL_AFTER_NS UINT64_C(100000000)
 #define WALL_BEFORE_NS UINT64_C(3600000000000)
 
-uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx)
+/* Modulo 2^64, so that what is before the reading needs no case of its own. */
+static inline int wall_is_good(const cmw_worker *worker, uint64_t begin)
+{
+    return begin - worker->wall_from_ns <= worker->wall_span_ns;
+}
+
+/* The request's time is yet to be read, or the clock. */
+static CMW__NOINLINE uint64_t find_wall(cmw_ctx *ctx)
 {
     cmw_worker *worker = ctx->worker;
     const uint64_t begin = cmw_ctx_begin_ns(ctx);
 
-    /* Modulo 2^64, so that what is before the reading needs no case of its own. */
-    if (worker->wall_ns == 0 ||
-        begin - worker->wall_read_ns + WALL_BEFORE_NS > WALL_AFTER_NS + WALL_BEFORE_NS) {
-        worker->wall_ns = worker->engine->wall_clock_ns(worker->engine->clock_self);
-        worker->wall_read_ns = cmw__engine_clock(worker->engine);
+    if (!wall_is_good(worker, begin)) {
+        const uint64_t wall_ns = worker->engine->wall_clock_ns(worker->engine->clock_self);
+        const uint64_t now_ns = cmw__engine_clock(worker->engine);
+        worker->wall_ahead_ns = wall_ns - now_ns;
+        worker->wall_from_ns = now_ns - WALL_BEFORE_NS;
+        worker->wall_span_ns = WALL_BEFORE_NS + WALL_AFTER_NS;
     }
-    return worker->wall_ns + (begin - worker->wall_read_ns);
+    return begin + worker->wall_ahead_ns;
+}
+
+uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx)
+{
+    const cmw_worker *worker = ctx->worker;
+    const uint64_t begin = ctx->request.view.now_ns;
+
+    if (CMW_UNLIKELY(begin == 0 || !wall_is_good(worker, begin)))
+        return find_wall(ctx);
+    return begin + worker->wall_ahead_ns;
 }
 
 uint32_t cmw_ctx_route(const cmw_ctx *ctx)
@@ -445,7 +466,9 @@ uint64_t cmw_ctx_body_sent(const cmw_ctx *ctx)
         return ctx->body_sent;
     if (ctx->state != CMW__CTX_ENDING)
         return 0;
-    return ctx->reason == CMW_END_SENT ? cmw_response_body(&ctx->response).len : CMW_LENGTH_UNKNOWN;
+    if (ctx->reason != CMW_END_SENT)
+        return CMW_LENGTH_UNKNOWN;
+    return ctx->response.body.len ? cmw_response_body(&ctx->response).len : 0; /* it is committed */
 }
 
 const cmw_fault *cmw_ctx_fault(const cmw_ctx *ctx)

@@ -74,15 +74,19 @@ struct cmw__plan_use {
 struct cmw__value;
 
 struct cmw_ctx {
-    cmw_ctx_parts parts;
+    union {
+        cmw_ctx_parts parts;
+        struct {
+            void *first_parts[3];
+            cmw_worker *worker; /* the last of them */
+        };
+    };
     const cmw_plan *plan;
     /* The entry that runs, if one does, is at_end[-left]: see cmw__ctx_at. */
     const struct cmw__entry *at_end;
     cmw_ctx *next_free;
-    cmw_worker *worker;
-    struct cmw__plan_use *use;        /* for which it is laid out; NULL: for none */
-    const struct cmw__entry *pre_end; /* if PRE_ENDED; NULL: pre_route has not run */
-    struct cmw__bitset active;        /* runs, if MATCHED */
+    struct cmw__plan_use *use; /* for which it is laid out; NULL: for none */
+    struct cmw__bitset active; /* runs, if MATCHED */
     /* These are 0 when a request begins: the end of the one before sees to it. */
     union {
         struct {
@@ -99,7 +103,8 @@ struct cmw_ctx {
     cmw_response response;
     /* Up to here: the hot part. */
     cmw_request request;
-    struct cmw__entry *jump; /* where a guard sends the loop */
+    struct cmw__entry *jump;          /* where a guard sends the loop */
+    const struct cmw__entry *pre_end; /* if PRE_ENDED; NULL: pre_route has not run */
     const struct cmw__entry *route_end;
     struct cmw__value *values;
     struct cmw__block *body;
@@ -139,7 +144,9 @@ struct cmw_worker {
     uint8_t is_out;
     cmw_worker *next;
     cmw_worker *next_free;
-    uint64_t wall_ns, wall_read_ns; /* the wall clock, and when it was read by the monotonic one */
+    /* Of the wall clock's last reading: how far it is ahead of the monotonic one, and for which
+     * requests it is good, from this time on and so long; 0: for none yet. */
+    uint64_t wall_ahead_ns, wall_from_ns, wall_span_ns;
     struct cmw__random_batch *random; /* in a page of its own; NULL until it is needed */
     struct cmw__waits waits;
     cmw_ctx none; /* for no free context; laid out for no use, which begin asks for anyway */

@@ -71,7 +71,9 @@ struct cmw__program {
      * ones up to `end`. */
     const struct cmw__entry *first_end;
     const struct cmw__entry *end; /* behind the last entry but the end */
-    cmw__run_fn *run; /* of pre_route and post_route, also without an entry; else NULL */
+    cmw__run_fn *run;  /* of pre_route and post_route, also without an entry, and of complete with
+                        * one; else NULL */
+    cmw__run_fn *then; /* of pre_route: its entries, where `run` does something before them */
     uint32_t phase;
     uint32_t route; /* index into plan->routes, or CMW_NONE */
 };
@@ -183,6 +185,7 @@ struct cmw_plan {
     uint32_t match_words;  /* of the sets that matching fills */
     uint32_t match_offset; /* where they are in a context; 0: in the arena */
     uint32_t prepare_count;
+    uint8_t keeps_begin_time; /* some middleware has CMW_KEEPS_BEGIN_TIME */
     const struct cmw__prepare *prepares;
     const struct cmw_header_block *constants; /* all that post_route is, where it is that */
 

@@ -227,9 +227,12 @@ static cmw_next repeat(const cmw_ctx *ctx)
     return ctx->state == CMW__CTX_HANDLER ? CMW_TO_HANDLER : CMW_TO_RESPOND;
 }
 
-void cmw__run_prepares(cmw_ctx *ctx)
+CMW__NOINLINE void cmw__run_prepares(cmw_ctx *ctx)
 {
     const cmw_plan *plan = ctx->plan;
+
+    if (plan->keeps_begin_time)
+        (void)cmw_ctx_begin_ns(ctx);
     for (uint32_t i = 0; i < plan->prepare_count; i++)
         plan->prepares[i].fn(plan->prepares[i].self, ctx);
 }
@@ -242,6 +245,8 @@ static CMW__NOINLINE cmw_next run_unusual(cmw_ctx *ctx)
     if (ctx->state != CMW__CTX_BEGUN)
         return repeat(ctx);
     if (ctx->flags & CMW__CTX_FAILED) {
+        if (ctx->plan->keeps_begin_time)
+            (void)cmw_ctx_begin_ns(ctx);
         cmw__ctx_forget_pre(ctx);
         return respond_to_fault(ctx, ctx->fault);
     }
@@ -448,14 +453,7 @@ int cmw_ctx_is_cancelled(const cmw_ctx *ctx)
 
 /* ---- complete --------------------------------------------------------------------------- */
 
-/* A timed request, or from a guard on. */
-static CMW__NOINLINE void run_complete_from(cmw_ctx *ctx, const struct cmw__program *program,
-                                            const struct cmw__entry *entry)
-{
-    (void)cmw__run_entries(ctx, program, entry);
-}
-
-/* Nothing that a callback of complete returns counts, so that only guards leave the usual way. */
+/* Nothing that a callback of complete returns counts; guards still do. */
 void cmw__ctx_run_complete(cmw_ctx *ctx)
 {
     const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_COMPLETE];
@@ -463,8 +461,11 @@ void cmw__ctx_run_complete(cmw_ctx *ctx)
     if (program->count == 1)
         return;
     cmw__count(ctx, program->entered_counter);
-    if (CMW_UNLIKELY(ctx->flags & CMW__CTX_SAMPLED))
-        run_complete_from(ctx, program, program->entries);
-    else if (cmw__run_usual_complete(ctx, program) != 0)
-        run_complete_from(ctx, program, ctx->jump);
+    (void)cmw__run_entries(ctx, program, program->entries);
+}
+
+CMW__NOINLINE cmw_next cmw__leave_complete(cmw_ctx *ctx, const struct cmw__program *program)
+{
+    (void)cmw__run_entries(ctx, program, ctx->jump);
+    return CMW_TO_RESPOND;
 }

@@ -21,11 +21,8 @@ static inline void cmw__ctx_forget_pre(cmw_ctx *ctx)
 
 /* ---- run_usual.c ------------------------------------------------------------------------ */
 
-/* The usual way through a program of pre_route or post_route. */
-cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *program);
-
-/* The usual way through the callbacks of complete: 0, or a guard's value, which leaves it. */
-int cmw__run_usual_complete(cmw_ctx *ctx, const struct cmw__program *program);
+/* The usual way through a program of pre_route, post_route or complete. */
+void cmw__choose_run(const cmw_plan *plan, struct cmw__program *program);
 
 /* A suspended request was resumed: ask its middleware, and go on with what that says. */
 cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
@@ -45,6 +42,8 @@ int cmw__call_resumed(cmw_ctx *ctx, const struct cmw__entry *entry, const cmw_mi
 cmw_next cmw__leave_pre(cmw_ctx *ctx, const struct cmw__program *program, int value);
 /* The same; or with 0 all have run, and there are flags, or a JSON body to finish. */
 cmw_next cmw__leave_post(cmw_ctx *ctx, const struct cmw__program *program, int value);
+/* A guard of complete jumped. What is returned means nothing. */
+cmw_next cmw__leave_complete(cmw_ctx *ctx, const struct cmw__program *program);
 /* From here on the response is decided: decorate it and freeze it, whatever the entries say. */
 cmw_next cmw__respond(cmw_ctx *ctx);
 /* Before the first entry. */

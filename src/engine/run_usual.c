@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The usual way through pre_route and post_route: every entry says 0.
+ * The usual way through pre_route, post_route and complete: every entry says 0.
  *
  * Whatever else an entry says, and whatever makes a request unusual, leads into run.c. So these
  * functions need few registers, and what is written out here stays small: some 30 bytes an entry.
@@ -116,9 +116,14 @@ static CMW__ALWAYS_INLINE cmw_next run_usual_post(cmw_ctx *ctx, const struct cmw
 
 /* ---- complete --------------------------------------------------------------------------- */
 
-int cmw__run_usual_complete(cmw_ctx *ctx, const struct cmw__program *program)
+/* Only a guard says anything. */
+static CMW__ALWAYS_INLINE cmw_next run_usual_complete(cmw_ctx *ctx,
+                                                      const struct cmw__program *program,
+                                                      uint32_t count)
 {
-    return run_groups(ctx, program);
+    if (CMW_UNLIKELY(run_all(ctx, program, count) != 0))
+        return cmw__leave_complete(ctx, program);
+    return CMW_TO_RESPOND;
 }
 
 /* ---- By length -------------------------------------------------------------------------- */
@@ -166,6 +171,10 @@ static cmw_next run_no_post(cmw_ctx *ctx, const struct cmw__program *program)
     static cmw_next run_post_##n(cmw_ctx *ctx, const struct cmw__program *program)                 \
     {                                                                                              \
         return run_usual_post(ctx, program, (n));                                                  \
+    }                                                                                              \
+    static cmw_next run_complete_##n(cmw_ctx *ctx, const struct cmw__program *program)             \
+    {                                                                                              \
+        return run_usual_complete(ctx, program, (n));                                              \
     }
 RUN(0)
 RUN(1)
@@ -196,6 +205,26 @@ static cmw__run_fn *const post_runs[CMW__GROUP + 2] = {
     run_post_6,  run_post_7,  run_post_8,  run_post_9,  run_post_10, run_post_11,
     run_post_12, run_post_13, run_post_14, run_post_15, run_post_16, run_post_0,
 };
+static cmw__run_fn *const complete_runs[CMW__GROUP + 2] = {
+    NULL,
+    run_complete_1,
+    run_complete_2,
+    run_complete_3,
+    run_complete_4,
+    run_complete_5,
+    run_complete_6,
+    run_complete_7,
+    run_complete_8,
+    run_complete_9,
+    run_complete_10,
+    run_complete_11,
+    run_complete_12,
+    run_complete_13,
+    run_complete_14,
+    run_complete_15,
+    run_complete_16,
+    run_complete_0,
+};
 
 static uint32_t length_of(const struct cmw__program *program)
 {
@@ -205,14 +234,32 @@ static uint32_t length_of(const struct cmw__program *program)
 static cmw_next run_prepared(cmw_ctx *ctx, const struct cmw__program *program)
 {
     cmw__run_prepares(ctx);
-    return pre_runs[length_of(program)](ctx, program);
+    return program->then(ctx, program);
 }
 
-cmw__run_fn *cmw__choose_run(const cmw_plan *plan, const struct cmw__program *program)
+/* Some middleware wants to know later when the request began, which most hosts have said. */
+static cmw_next run_timely(cmw_ctx *ctx, const struct cmw__program *program)
 {
+    if (CMW_UNLIKELY(ctx->request.view.now_ns == 0))
+        return run_prepared(ctx, program);
+    return program->then(ctx, program);
+}
+
+static cmw__run_fn *choose_pre(const cmw_plan *plan, struct cmw__program *program)
+{
+    program->then = pre_runs[length_of(program)];
+    if (plan->prepare_count > 0)
+        return run_prepared;
+    return plan->keeps_begin_time ? run_timely : program->then;
+}
+
+void cmw__choose_run(const cmw_plan *plan, struct cmw__program *program)
+{
+    program->run = NULL;
     if (program->phase == CMW_PHASE_POST_ROUTE)
-        return plan->constants ? run_constants : post_runs[length_of(program)];
-    if (program->phase != CMW_PHASE_PRE_ROUTE || program->route != CMW_NONE)
-        return NULL;
-    return plan->prepare_count > 0 ? run_prepared : pre_runs[length_of(program)];
+        program->run = plan->constants ? run_constants : post_runs[length_of(program)];
+    else if (program->phase == CMW_PHASE_COMPLETE)
+        program->run = complete_runs[length_of(program)];
+    else if (program->phase == CMW_PHASE_PRE_ROUTE && program->route == CMW_NONE)
+        program->run = choose_pre(plan, program);
 }

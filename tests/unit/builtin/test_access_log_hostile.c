@@ -253,7 +253,7 @@ static void options_that_mean_nothing_are_refused(void **state)
     config.max_text = 65536;
     assert_refused(
         "access_log", &config, CMW_ERR_LIMIT,
-        "access_log: bytes: a line of this format may have 1180161, and a ring of 262144 "
+        "access_log: bytes: a line of this format may have 1180177, and a ring of 262144 "
         "holds no more than 131072: raise bytes or lower max_text");
     config = config_of("common");
     config.status = statuses;
