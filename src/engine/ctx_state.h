@@ -167,6 +167,18 @@ static inline uint64_t *cmw__ctx_slot_bits(cmw_ctx *ctx)
     return (uint64_t *)(void *)((char *)ctx + CMW__CTX_FIXED);
 }
 
+static inline uint64_t *cmw__slot_word(const cmw_ctx *ctx, const struct cmw__slot_place *place)
+{
+    return (uint64_t *)(void *)((char *)(uintptr_t)ctx + place->word);
+}
+
+/* The value of a slot; NULL if it is not set, or its plan does not know it. */
+static inline void *cmw__ctx_value_at(const cmw_ctx *ctx, const struct cmw__slot_place *place)
+{
+    return *cmw__slot_word(ctx, place) & place->mask ? (char *)(uintptr_t)ctx + place->offset
+                                                     : NULL;
+}
+
 /* One free context more: 0, CMW_ERR_LIMIT, CMW_ERR_NOMEM. */
 int cmw__worker_add_context(cmw_worker *worker);
 

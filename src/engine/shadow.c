@@ -78,10 +78,7 @@ void *cmw__shadow_slot(const cmw_ctx *ctx, cmw_slot slot)
     struct cmw__scratch *scratch = find_scratch(ctx, slot);
     if (scratch)
         return scratch->value;
-    const struct cmw__slot_place place = plan->slots[slot];
-    if (!(ctx->slot_bits[place.bit / 64] >> (place.bit % 64) & 1))
-        return NULL;
-    return (char *)(uintptr_t)ctx + place.offset;
+    return cmw__ctx_value_at(ctx, &plan->slots[slot]);
 }
 
 static void destroy_scratch(void *object)

@@ -93,20 +93,12 @@ int cmw__register_facts(cmw_engine *engine)
 
 /* ---- A request's values ----------------------------------------------------------------- */
 
-static inline uint64_t *word_of(const cmw_ctx *ctx, const struct cmw__slot_place *place)
-{
-    return (uint64_t *)(void *)((char *)(uintptr_t)ctx + place->word);
-}
-
 void *cmw_ctx_slot(const cmw_ctx *ctx, cmw_slot slot)
 {
     const cmw_plan *plan = ctx->plan;
     if (CMW_UNLIKELY(slot >= plan->slot_limit))
         return cmw__shadow_slot(ctx, slot);
-    const struct cmw__slot_place *place = &plan->slots[slot];
-    if (!(*word_of(ctx, place) & place->mask))
-        return NULL;
-    return (char *)(uintptr_t)ctx + place->offset;
+    return cmw__ctx_value_at(ctx, &plan->slots[slot]);
 }
 
 /* The clean-up of a set slot: destroys the value that is there when the request ends. */
@@ -142,7 +134,7 @@ static inline const struct cmw__slot_place *find_place(const cmw_plan *plan, cmw
 /* The bit is cleared when the request ends: a value of one must never be seen by another. */
 static inline void mark_set(cmw_ctx *ctx, const struct cmw__slot_place *place)
 {
-    *word_of(ctx, place) |= place->mask;
+    *cmw__slot_word(ctx, place) |= place->mask;
     ctx->traces |= place->traces;
 }
 
@@ -151,7 +143,7 @@ static CMW__NOINLINE void *set_slowly(cmw_ctx *ctx, const struct cmw__slot_place
 {
     char *value = (char *)ctx + place->offset;
 
-    if (place->destroy && (*word_of(ctx, place) & place->mask))
+    if (place->destroy && (*cmw__slot_word(ctx, place) & place->mask))
         place->destroy(value);
     else if (place->destroy && defer_destroy(ctx, place, value) != 0)
         return NULL;
