@@ -65,6 +65,7 @@ static int make_engine(struct loaded *loaded)
     cmw_engine_config_init(&config);
     config.allocator = loaded->allocator;
     const int limits_rc = cmw_document_engine_config(loaded->document, &config);
+    loaded->body_bytes = config.limits.body_bytes;
     const int rc = cmw_engine_create(&loaded->engine, &config);
     return rc ? rc : limits_rc;
 }

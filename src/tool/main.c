@@ -2,6 +2,8 @@
 /* catzilla-mw: chains of middleware from files. */
 #include "tool.h"
 
+#include "server.h"
+
 #include <stdarg.h>
 
 struct command {
@@ -10,6 +12,7 @@ struct command {
     const char *summary;
     const char *details;
     command_fn *run;
+    int names_servers; /* the details end with the servers that there are */
 };
 
 static const struct command commands[] = {
@@ -17,22 +20,23 @@ static const struct command commands[] = {
      "Prints the address when it listens. SIGTERM and SIGINT let requests in flight finish, then\n"
      "end it. SIGHUP reads the file again; a file with mistakes changes nothing. SIGUSR1 opens\n"
      "the files of access logs anew.\n\n"
-     "  --threads N    threads that serve, 1..256; default 1\n"
-     "  --server NAME  the server; there is: microhttpd\n",
-     command_serve},
+     "  --threads N    threads that serve, 1..256; default 1, of civetweb 32, since each of its\n"
+     "                 threads has one connection at a time\n"
+     "  --server NAME  the server; default the first of those that there are: ",
+     command_serve, 1},
     {"check", "FILE...", "say what is wrong with files",
-     "Every mistake is a line of stderr: FILE:LINE:COLUMN: PATH: SENTENCE.\n", command_check},
+     "Every mistake is a line of stderr: FILE:LINE:COLUMN: PATH: SENTENCE.\n", command_check, 0},
     {"explain", "FILE [--json|--dot]", "show the plan that a file gives",
      "The order of each phase, conditions, constant fields, slots, waivers.\n\n"
      "  --json  as JSON\n"
      "  --dot   as a graph for Graphviz\n",
-     command_explain},
+     command_explain, 0},
     {"list", "[--json]", "show the kinds of middleware and their options",
      "Types, bounds, defaults and what each is for.\n\n"
      "  --json  as JSON\n",
-     command_list},
+     command_list, 0},
     {"schema", "", "print the JSON Schema of files",
-     "For editors: \"$schema\" in a file names it.\n", command_schema},
+     "For editors: \"$schema\" in a file names it.\n", command_schema, 0},
     {"bench", "FILE [--request 'METHOD TARGET'] [--header 'NAME: VALUE']... [--json]",
      "measure the file's chain without a server",
      "Sends one request again and again through the chain, and through an empty plan beside it.\n"
@@ -43,7 +47,7 @@ static const struct command commands[] = {
      "  --requests N               how many in each round; default 100000\n"
      "  --rounds N                 rounds, of which the median counts; default 9\n"
      "  --json                     as JSON\n",
-     command_bench},
+     command_bench, 0},
 };
 
 static const char exit_codes[] =
@@ -59,8 +63,12 @@ static void print_help(void)
 
 static void print_command_help(const struct command *command)
 {
-    printf("usage: catzilla-mw %s %s\n\n%s\n%s", command->name, command->arguments,
-           command->details, exit_codes);
+    char names[SERVER_NAMES_CAP];
+
+    printf("usage: catzilla-mw %s %s\n\n%s", command->name, command->arguments, command->details);
+    if (command->names_servers)
+        printf("%s\n", server_names(names));
+    printf("\n%s", exit_codes);
 }
 
 int refuse_usage(const char *format, ...)

@@ -213,6 +213,7 @@ static int start(struct service *service)
     cmw_diag diag;
 
     service->config.engine = service->loaded.engine;
+    service->config.body_bytes = service->loaded.body_bytes;
     service->config.handler = handle;
     service->config.self = service;
     if (service->server->start(&service->running, &service->config, &diag) != 0) {
@@ -261,14 +262,16 @@ static int serve(struct service *service)
 
 static int parse_arguments(struct service *service, int argc, char **argv)
 {
-    service->server = &server_microhttpd;
-    service->config.threads = 1;
+    char names[SERVER_NAMES_CAP];
+
+    service->server = server_find(NULL);
     for (int i = 0; i < argc; i++) {
         const int has_value = i + 1 < argc;
         if (strcmp(argv[i], "--server") == 0 && has_value) {
-            if (strcmp(argv[++i], server_microhttpd.name) != 0)
-                return refuse_usage("serve: there is no server '%s'; there is: %s", argv[i],
-                                    server_microhttpd.name);
+            service->server = server_find(argv[++i]);
+            if (!service->server)
+                return refuse_usage("serve: there is no server '%s' in this build; there is: %s",
+                                    argv[i], server_names(names));
         } else if (strcmp(argv[i], "--threads") == 0 && has_value) {
             const long threads = strtol(argv[++i], NULL, 10);
             if (threads < 1 || threads > 256)
@@ -280,6 +283,8 @@ static int parse_arguments(struct service *service, int argc, char **argv)
             service->file = argv[i];
         }
     }
+    if (service->config.threads == 0)
+        service->config.threads = service->server->default_threads;
     return service->file ? EXIT_GOOD : refuse_usage("serve: which file?");
 }
 

@@ -9,9 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A head may be as long as the engine's limits allow, and then some. */
-enum { CONNECTION_BYTES = 256 << 10, IDLE_SECONDS = 30 };
-
 struct daemon {
     cmw_mhd *mhd;
     struct MHD_Daemon *daemon;
@@ -52,8 +49,8 @@ static struct MHD_Daemon *listen_on(cmw_mhd *mhd, const struct server_config *co
     fill_address(&address, &config->address);
     return MHD_start_daemon(
         flags, config->address.port, NULL, NULL, cmw_mhd_on_request, mhd, MHD_OPTION_SOCK_ADDR,
-        &address.any, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
+        &address.any, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEAD_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
         1, MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, cmw_mhd_options(mhd), MHD_OPTION_END);
 }
 
@@ -101,4 +98,4 @@ static void stop(void *object)
     free(server);
 }
 
-const struct server server_microhttpd = {"microhttpd", start, quiesce, stop};
+const struct server server_microhttpd = {"microhttpd", 1, start, quiesce, stop};

@@ -57,6 +57,7 @@ struct loaded {
     cmw_document *document;
     struct settings settings; /* texts are the document's */
     cmw_engine *engine;       /* NULL until the document was good enough to make one */
+    uint64_t body_bytes;      /* the engine's limit */
     cmw_chain *chain;
     cmw_plan *plan;
 };

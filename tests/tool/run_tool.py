@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Run catzilla-mw and look at what it says: run_tool.py <check> <program>
+"""Run catzilla-mw and look at what it says: run_tool.py <check> <program> [<server>]
 
 Nothing here waits for time to pass: each step waits for a line, an answer or an end.
 """
@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT_S = 60
 
 PROGRAM = ""
+SERVER = "microhttpd"
 
 
 def expect(what, found, wanted):
@@ -61,7 +62,8 @@ class Server:
     """`serve`, from its address to its end."""
 
     def __init__(self, file, *arguments):
-        self.process = subprocess.Popen([PROGRAM, "serve", file, *arguments], text=True,
+        self.process = subprocess.Popen([PROGRAM, "serve", file, "--server", SERVER,
+                                         *arguments], text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         ready = self.process.stdout.readline()
         if not ready.startswith("listening on http://127.0.0.1:"):
@@ -191,15 +193,21 @@ class Slow:
 
 
 def check_drain():
-    """A request in flight finishes; new connections are refused meanwhile."""
+    """A request in flight finishes; new connections are refused meanwhile, or their connections end
+    with their answers. evhttp's requests are not in flight before their bodies are whole."""
     for number in (signal.SIGTERM, signal.SIGINT):
         with Folder() as folder:
             folder.write(FIELDS, backend="static:finished")
             server = Server(folder.file)
             slow = Slow(server.port)
             expect("going on", slow.begun.startswith(b"HTTP/1.1 100 "), True)
+            if SERVER == "evhttp":
+                server.end(number)
+                continue
             server.send(number)
-            while True:  # until it listens no more
+            while SERVER == "civetweb" and server.ask()[1]["Connection"] != "close":
+                pass
+            while SERVER != "civetweb":  # until it listens no more
                 try:
                     socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S).close()
                 except ConnectionRefusedError:
@@ -244,7 +252,7 @@ def check_serve():
     """Threads, keep-alive and back ends."""
     with Folder() as folder:
         folder.write({"use": "request_id", "options": {"trust_incoming": True}})
-        with Server(folder.file, "--threads", "4", "--server", "microhttpd") as server:
+        with Server(folder.file, "--threads", "4") as server:
             status, headers, text = server.ask("GET", "/a?b=c", X_Request_ID="abc")
             document = json.loads(text)
             expect("the echo", (status, document["method"], document["path"], document["query"],
@@ -276,6 +284,11 @@ def check_usage():
                  ["bench", "f", "--request", "GET"], ["bench", "f", "--header", "none"],
                  ["bench", "f", "--peer", "nobody"]):
         run(*line, code=2)
+    out, _ = run("serve", "--help")
+    servers = re.search(r"of those that there are: (.*)$", out, re.MULTILINE).group(1)
+    expect_in("the servers", SERVER, servers.split(", "))
+    _, err = run("serve", "f", "--server", "nginx", code=2)
+    expect_in("an unknown server", f"no server 'nginx' in this build; there is: {servers}\n", err)
 
 
 def check_exit_codes():
@@ -428,4 +441,5 @@ CHECKS = {name[len("check_"):]: function for name, function in list(globals().it
 
 if __name__ == "__main__":
     PROGRAM = str(pathlib.Path(sys.argv[2]).resolve())
+    SERVER = sys.argv[3] if len(sys.argv) > 3 else SERVER
     CHECKS[sys.argv[1]]()

@@ -84,6 +84,15 @@ CMW_API CMW_NODISCARD int cmw_civetweb_start(cmw_civetweb **out, cmw_engine *eng
                                              const cmw_civetweb_config *config, cmw_diag *diag);
 
 /**
+ * From now on, close each connection after its next answer: before stopping, so that requests in
+ * flight end and no new ones follow them. civetweb itself listens until it is stopped.
+ *
+ * Threads: any
+ * Since:   0.1
+ */
+CMW_API void cmw_civetweb_quiesce(cmw_civetweb *adapter);
+
+/**
  * Stop it: open requests end with CMW_END_SHUTDOWN, those that wait are given up. NULL is ignored.
  *
  * Threads: one that is not civetweb's; before cmw_engine_destroy

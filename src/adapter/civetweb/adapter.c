@@ -317,6 +317,7 @@ int cmw_civetweb_start(cmw_civetweb **out, cmw_engine *engine, const cmw_civetwe
     adapter->config = read;
     adapter->keeps_alive = find_keep_alive(&read);
     atomic_init(&adapter->is_ending, 0);
+    atomic_init(&adapter->is_quiet, 0);
     rc = open_adapter(adapter, count, diag);
     if (rc != 0) {
         cmw_pool_free(pool, adapter, sizeof *adapter, 0);
@@ -324,6 +325,11 @@ int cmw_civetweb_start(cmw_civetweb **out, cmw_engine *engine, const cmw_civetwe
     }
     *out = adapter;
     return 0;
+}
+
+void cmw_civetweb_quiesce(cmw_civetweb *adapter)
+{
+    atomic_store_explicit(&adapter->is_quiet, 1, memory_order_relaxed);
 }
 
 void cmw_civetweb_stop(cmw_civetweb *adapter)

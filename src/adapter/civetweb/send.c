@@ -63,11 +63,13 @@ static int write_all(struct mg_connection *connection, cmw_str bytes)
 int cmw__civetweb_send(struct request *req, const cmw_response *response, uint64_t wall_ns)
 {
     const struct mg_request_info *info = mg_get_request_info(req->connection);
+    cmw_civetweb *const adapter = req->seat->adapter;
     const cmw_str body = cmw_response_body(response);
     const size_t behind = body.len <= SMALL_BODY ? body.len : 0;
     size_t len;
 
-    req->must_close |= !req->seat->adapter->keeps_alive || !cmw__head_keeps_alive(info);
+    req->must_close |= !adapter->keeps_alive || !cmw__head_keeps_alive(info) ||
+                       atomic_load_explicit(&adapter->is_quiet, memory_order_relaxed);
     if (cmw_response_status(response) < 200)
         return CMW_ERR_UNSUPPORTED;
     int rc = write_out(req, response, behind, &len, wall_ns);

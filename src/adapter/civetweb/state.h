@@ -49,6 +49,7 @@ struct cmw_civetweb {
     struct seat *seats;
     pthread_mutex_t lock;
     atomic_int is_ending;
+    atomic_int is_quiet; /* no connection goes on */
     int keeps_alive;
 };
 
