@@ -7,12 +7,13 @@
 set -euo pipefail
 
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config ccache
-    libcmocka-dev libjansson-dev libjemalloc-dev libmicrohttpd-dev libevent-dev libcivetweb-dev)
+    libcmocka-dev libjansson-dev libjemalloc-dev libmicrohttpd-dev libevent-dev libcivetweb-dev
+    libh2o-evloop-dev)
 case "${1:-all}" in
 build) ;;
 demo) packages+=(curl) ;;
 all) packages+=(clang-14 clang libclang-rt-14-dev llvm-14 clang-format-14 clang-tidy-14 valgrind
-    binutils curl python3 nodejs git) ;;
+    binutils curl python3 nodejs git nghttp2-client) ;;
 *)
     echo "usage: ${0##*/} [build|demo|all]" >&2
     exit 2

@@ -35,7 +35,7 @@ use() {
         words=$(pkg-config --cflags --libs "$module" $system)
         # Our own archives; the system's libraries as they come.
         [[ $kind == shared ]] ||
-            words="-DCMW_STATIC -pthread $(sed -E 's/-l(catzilla-mw[a-z-]*)/-l:lib\1.a/g' <<<"$words")"
+            words="-DCMW_STATIC -pthread $(sed -E 's/-l(catzilla-mw[a-z0-9-]*)/-l:lib\1.a/g' <<<"$words")"
         # shellcheck disable=SC2086  # words of pkg-config
         "$@" "${flags[@]}" "$project/$source" -o "$scratch/program" $words -Wl,-rpath,"$libdir"
         echo "pkg-config $module $kind ${*: -1}: $("$scratch/program")"
@@ -51,4 +51,5 @@ use catzilla-mw-jemalloc use_jemalloc.c jemalloc cc -std=c99
 use catzilla-mw-microhttpd use_microhttpd.c libmicrohttpd cc -std=c99
 use catzilla-mw-evhttp use_evhttp.c libevent cc -std=c99
 use catzilla-mw-civetweb use_civetweb.c "" cc -std=c99
+use catzilla-mw-h2o use_h2o.c "" cc -std=c99
 use catzilla-mw-testing use_testing.c "" cc -std=c99

@@ -68,6 +68,14 @@ def check_bare_hello(program):
 check_evhttp_hello = check_civetweb_hello = check_bare_hello
 
 
+def check_h2o_hello(program):
+    check_bare_hello(program)
+    with Server(program, "0") as server:
+        status, fields, text = server.ask("GET", "/h2o")
+        expect("GET /h2o", (status, text), (200, "hello from H2O\n"))
+        expect("its security field", fields["X-Content-Type-Options"], "nosniff")
+
+
 def check_hello(program):
     with Server(program, "127.0.0.1:0") as server:
         status, headers, text = server.ask("GET", "/")

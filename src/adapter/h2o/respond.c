@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our response as H2O's.
+ *
+ * Over HTTP/1 an answer is sent in two steps, first all of it and then its end, since H2O tells of
+ * what was written only between two steps. Over HTTP/2 it is one, and counted.
+ */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "state.h"
+
+/* ---- Fields ------------------------------------------------------------------------------- */
+
+enum { FIRST_FIELDS = 24, SPARE_FIELDS = 4 };
+
+/* The response's fields in the making: entries, then names of those that H2O does not know. */
+struct fields {
+    h2o_header_t *entries;
+    h2o_iovec_t *names;
+    size_t cap;
+    size_t count;
+};
+
+static int make_room(struct seat *seat, struct fields *fields, size_t cap)
+{
+    const size_t bytes = cap * (sizeof *fields->entries + sizeof *fields->names);
+
+    if (cmw__h2o_reserve(&seat->field_room, seat->loop->scratch_pool, bytes) != 0)
+        return CMW_ERR_NOMEM;
+    fields->entries = seat->field_room.data;
+    fields->cap = seat->field_room.cap / (sizeof *fields->entries + sizeof *fields->names);
+    fields->names = (h2o_iovec_t *)(fields->entries + fields->cap);
+    fields->count = 0;
+    return 0;
+}
+
+/* H2O neither writes names nor values. */
+static h2o_iovec_t borrow(cmw_str text)
+{
+    h2o_iovec_t out;
+
+    out.base = (char *)(uintptr_t)text.data;
+    out.len = text.len;
+    return out;
+}
+
+static void add_field(struct fields *fields, const cmw_header *field)
+{
+    const h2o_token_t *token = h2o_lookup_token(field->name.data, field->name.len);
+    h2o_header_t *entry = &fields->entries[fields->count];
+
+    if (token) {
+        entry->name = (h2o_iovec_t *)(uintptr_t)&token->buf;
+    } else {
+        entry->name = &fields->names[fields->count];
+        *entry->name = borrow(field->name);
+    }
+    entry->orig_name = NULL;
+    entry->value = borrow(field->value);
+    fields->count++;
+}
+
+/* 0, or CMW_ERR_LIMIT when there is no room for all. */
+static int add_fields(struct fields *fields, const cmw_response *response, size_t spare)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    while (cmw_response_next_header(response, &cursor, &field, CMW_READ_LOWER_CASE)) {
+        if (fields->count + spare >= fields->cap)
+            return CMW_ERR_LIMIT;
+        add_field(fields, &field);
+    }
+    return 0;
+}
+
+/* Fields that are not the engine's: those put aside, and those added since our filter. */
+static void add_others(struct fields *fields, const struct seat *seat)
+{
+    const h2o_headers_t *now = &seat->req->res.headers;
+
+    for (size_t i = 0; i < seat->others.size; i++)
+        fields->entries[fields->count++] = seat->others.entries[i];
+    for (size_t i = seat->adopted; i < now->size; i++)
+        fields->entries[fields->count++] = now->entries[i];
+}
+
+/* Their entries stay where they are while they are copied: those of our room come first. */
+static int write_fields(struct seat *seat, const cmw_response *response)
+{
+    h2o_headers_t *out = &seat->req->res.headers;
+    const size_t others = seat->others.size + (out->size - seat->adopted) + SPARE_FIELDS;
+    struct fields fields;
+
+    for (size_t cap = FIRST_FIELDS + others;; cap = fields.cap * 2) {
+        if (make_room(seat, &fields, cap) != 0)
+            return CMW_ERR_NOMEM;
+        if (add_fields(&fields, response, others) == 0)
+            break;
+    }
+    add_others(&fields, seat);
+    out->entries = fields.entries;
+    out->capacity = fields.cap;
+    out->size = fields.count;
+    return 0;
+}
+
+/* ---- Head --------------------------------------------------------------------------------- */
+
+/* With a NUL behind it, as HTTP/1 wants it. */
+static const char *make_phrase(h2o_req_t *req, int status)
+{
+    const cmw_str phrase = cmw_status_reason(status);
+
+    if (status == 200)
+        return "OK";
+    return phrase.len > 0 ? h2o_strdup(&req->pool, phrase.data, phrase.len).base : "";
+}
+
+int cmw__h2o_status_has_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+int cmw__h2o_has_body(const h2o_req_t *req, int status)
+{
+    return cmw__h2o_status_has_body(status) &&
+           !h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
+}
+
+int cmw__h2o_write_head(struct seat *seat, const cmw_response *response)
+{
+    h2o_res_t *res = &seat->req->res;
+    const int status = cmw_response_status(response);
+
+    if (status < 200)
+        return CMW_ERR_UNSUPPORTED;
+    if (write_fields(seat, response) != 0)
+        return CMW_ERR_NOMEM;
+    res->status = status;
+    res->reason = make_phrase(seat->req, status);
+    return 0;
+}
+
+/* ---- Our own answers ---------------------------------------------------------------------- */
+
+/* All is written; H2O goes on to the next request in here, and the seat is gone. */
+static void on_written(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct seat *seat = H2O_STRUCT_FROM_MEMBER(struct seat, generator, generator);
+
+    seat->is_sent = 1;
+    h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
+}
+
+void cmw__h2o_respond(struct seat *seat)
+{
+    h2o_req_t *req = seat->req;
+    const cmw_response *response = cmw_ctx_response(seat->ctx);
+    const cmw_str body = cmw_response_body(response);
+    const uint64_t length = cmw_response_content_length(response);
+
+    memset(&req->res.headers, 0, sizeof req->res.headers);
+    if (cmw__h2o_write_head(seat, response) != 0) {
+        cmw__h2o_refuse(seat);
+        return;
+    }
+    h2o_iovec_t piece = borrow(body);
+    const size_t count = body.len > 0 && cmw__h2o_has_body(req, req->res.status);
+    req->res.content_length = length == UINT64_MAX ? SIZE_MAX : (size_t)length;
+    seat->state = SEAT_ANSWERED;
+    seat->generator.proceed = on_written;
+    seat->generator.stop = NULL;
+    h2o_start_response(req, &seat->generator);
+    h2o_send(req, &piece, count,
+             req->version < 0x200 ? H2O_SEND_STATE_IN_PROGRESS : H2O_SEND_STATE_FINAL);
+}
+
+/* ---- Answers without a context ------------------------------------------------------------ */
+
+static void respond_bare(h2o_req_t *req, int status, h2o_iovec_t body, h2o_send_state_t state)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+
+    req->res.status = status;
+    req->res.reason = make_phrase(req, status);
+    req->res.content_length = body.len;
+    h2o_start_response(req, &generator);
+    h2o_send(req, &body, body.len > 0 && cmw__h2o_has_body(req, status), state);
+}
+
+/* It may be gone before it is sent: all is copied. */
+static void copy_fields(h2o_req_t *req, const cmw_response *response)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    while (cmw_response_next_header(response, &cursor, &field, CMW_READ_LOWER_CASE)) {
+        const h2o_iovec_t name = h2o_strdup(&req->pool, field.name.data, field.name.len);
+        const h2o_iovec_t value = h2o_strdup(&req->pool, field.value.data, field.value.len);
+        h2o_add_header_by_str(&req->pool, &req->res.headers, name.base, name.len, 1, NULL,
+                              value.base, value.len);
+    }
+}
+
+void cmw__h2o_respond_overload(cmw_worker *worker, h2o_req_t *req)
+{
+    const cmw_response *response = worker ? cmw_worker_overload_response(worker) : NULL;
+    h2o_iovec_t body = {NULL, 0};
+
+    cmw__h2o_mark(req, NULL); /* not to be asked again */
+    memset(&req->res.headers, 0, sizeof req->res.headers);
+    if (response) {
+        const cmw_str text = cmw_response_body(response);
+        copy_fields(req, response);
+        body = h2o_strdup(&req->pool, text.data, text.len);
+    }
+    respond_bare(req, 503, body, H2O_SEND_STATE_FINAL);
+}
+
+void cmw__h2o_refuse(struct seat *seat)
+{
+    h2o_req_t *req = seat->req;
+    h2o_iovec_t nothing = {NULL, 0};
+
+    seat->state = SEAT_ANSWERED;
+    seat->is_refused = 1;
+    memset(&req->res.headers, 0, sizeof req->res.headers);
+    if (req->version < 0x200) {
+        req->http1_is_persistent = 0;
+        (void)shutdown(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SHUT_RDWR);
+    }
+    respond_bare(req, 500, nothing,
+                 req->version < 0x200 ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_ERROR);
+}
