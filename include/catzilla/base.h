@@ -114,7 +114,8 @@ CMW_API int cmw_str_equals_secret(cmw_str a, cmw_str b);
     X(UNSUPPORTED, -12, "this build, host or platform cannot do it")                               \
     X(STALE, -13, "the request that the token meant is over")                                      \
     X(IO, -14, "the system refused to read or write")                                              \
-    X(CANCELLED, -15, "the request was given up")
+    X(CANCELLED, -15, "the request was given up")                                                  \
+    X(AGAIN, -16, "nothing is there yet")
 
 enum cmw_error {
     CMW_OK = 0,

@@ -85,6 +85,10 @@ CMW_API cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id);
 /**
  * Hand over a piece of the request body, in order. The bytes are copied into one buffer.
  *
+ * For a host that does not declare CMW_CAP_STREAM_REQUEST_BODY; one that does calls
+ * cmw_ctx_feed_body. With a plan that has request_body callbacks, which this cannot run, it fails
+ * the request (500) and returns CMW_ERR_UNSUPPORTED.
+ *
  * @return 0; CMW_ERR_LIMIT past `limits.body_bytes`, or CMW_ERR_NOMEM: the request has failed (413,
  *         503), cmw_ctx_commit makes the answer and the handler must not run; CMW_ERR_STATE after
  *         commit

@@ -189,8 +189,10 @@ CMW_API size_t cmw_engine_poll(cmw_engine *engine);
 
 /** What a server can do. An adapter declares what holds; installing checks what a plan needs. */
 enum cmw_capability {
-    CMW_CAP_STREAM_REQUEST_BODY = 1 << 0,   /**< hands over body chunks as they come */
-    CMW_CAP_STREAM_RESPONSE_BODY = 1 << 1,  /**< lets body chunks be transformed */
+    CMW_CAP_STREAM_REQUEST_BODY = 1 << 0,   /**< hands the body to cmw_ctx_feed_body: as it comes
+                                                if it has CMW_CAP_HEAD_FIRST, else when it is whole */
+    CMW_CAP_STREAM_RESPONSE_BODY = 1 << 1,  /**< reads bodies with cmw_ctx_read_body; without it
+                                               commit  makes each body whole */
     CMW_CAP_SUSPEND = 1 << 2,               /**< can park a request in pre_route */
     CMW_CAP_SUSPEND_POST_ROUTE = 1 << 3,    /**< can park it in post_route */
     CMW_CAP_RESUME_ACROSS_THREADS = 1 << 4, /**< can be woken from another thread */

@@ -95,11 +95,25 @@ typedef void cmw_prepare_fn(void *self, cmw_ctx *ctx);
 
 /** A piece of a body. */
 typedef struct cmw_chunk {
-    cmw_str bytes; /**< valid during the call; may be replaced by bytes that live until the end */
+    cmw_str bytes; /**< what came; a callback that may replace them sets what goes on */
     int is_last;   /**< 1: no more follows */
+    int has_more;  /**< 0 at first. A callback that has more to put out for what came than it now
+                        does sets 1: it is called again before anything new comes */
 } cmw_chunk;
 
-/** A callback of request_body or response_body: once a chunk, in order. Returns a cmw_verdict. */
+/**
+ * A callback of request_body or response_body: once a chunk, in order, and once with `is_last`,
+ * with or without bytes, also for an empty body.
+ *
+ * Who may replace the bytes (CMW_BODY_CHUNKS and CMW_BODY_FULL in request_body, CMW_TRANSFORMS_BODY
+ * in response_body) sets `bytes` to what goes on in their place: no bytes swallow the chunk, or
+ * keep it for later. They must live until the callback is called again, or until the request ends.
+ * With `has_more` it is called again, without bytes and with the same `is_last`, once that much has
+ * gone on; until then what came stays valid. To put out nothing and say `has_more` is a fault, and
+ * so is replacing the bytes without leave. Of what a callback sets, `is_last` counts for nothing.
+ *
+ * Returns a cmw_verdict. After commit, in response_body, a fault aborts the response.
+ */
 typedef int cmw_body_fn(void *self, cmw_ctx *ctx, cmw_chunk *chunk);
 
 /**
@@ -216,17 +230,29 @@ enum cmw_middleware_flags {
     CMW_IF_ENTERED = 1,       /**< post_route and error run only if its own pre_route ran */
     CMW_GUARDS_ACCESS = 2,    /**< it decides who may pass: it can only fail closed */
     CMW_FIELDS_IF_ABSENT = 4, /**< its constant fields yield to those that are there */
-    CMW_KEEPS_BEGIN_TIME = 8  /**< it asks for cmw_ctx_begin_ns late: where the host gives no time,
+    CMW_KEEPS_BEGIN_TIME = 8, /**< it asks for cmw_ctx_begin_ns late: where the host gives no time,
                                    the clock is read before pre_route */
+    CMW_TRANSFORMS_BODY = 16  /**< its response_body changes the body, of those responses for which
+                                   its post_route called cmw_ctx_transform_body; it runs for no
+                                   other. Without this flag it runs for each body, only to read it */
 };
 
-/** How much of a body a middleware needs. */
+/**
+ * How much of the request's body a middleware needs: when its request_body is called, and with
+ * what.
+ *
+ * All who ask share one buffer. It holds what those with CMW_BODY_CHUNKS let through, so who peeks
+ * or wants all of it must not stand before one of them: compiling refuses that.
+ */
 typedef enum cmw_body_demand {
     CMW_BODY_NONE = 0,
-    CMW_BODY_PEEK = 1,   /**< the first `body_demand_bytes` */
-    CMW_BODY_CHUNKS = 2, /**< each chunk as it comes */
-    CMW_BODY_FULL = 3,   /**< all of it, up to `body_demand_bytes` */
-    CMW_BODY_DIGEST = 4  /**< each chunk, only to be read */
+    CMW_BODY_PEEK = 1, /**< once, with the first `body_demand_bytes`, or with fewer if the body has
+                            no more (then `is_last`); only to be read */
+    CMW_BODY_CHUNKS = 2, /**< for each chunk as it comes; may replace it */
+    CMW_BODY_FULL = 3, /**< once, with all of it. More than `body_demand_bytes` is refused with 413;
+                            0: the engine's limit. May replace it, by bytes that live until the
+                            end */
+    CMW_BODY_DIGEST = 4 /**< for each chunk as it comes; only to be read */
 } cmw_body_demand;
 
 /** What a middleware has to do with a slot or fact. */
@@ -261,15 +287,15 @@ typedef struct cmw_middleware {
 
     cmw_prepare_fn *prepare; /**< each callback may be NULL */
     cmw_phase_fn *pre_route;
-    cmw_body_fn *request_body; /**< not run by 0.1: refused when compiling */
+    cmw_body_fn *request_body; /**< needs a `body_demand`; not for a route's own middleware */
     cmw_phase_fn *post_route;
-    cmw_body_fn *response_body; /**< not run by 0.1: refused when compiling */
+    cmw_body_fn *response_body; /**< in the order of post_route */
     cmw_phase_fn *error;
     cmw_complete_fn *complete;
     cmw_resumed_fn *resumed;
     cmw_dropped_fn *dropped;
     uint32_t suspend_phases; /**< bits 1 << cmw_phase in which it may suspend: pre_route,
-                                  post_route */
+                                  request_body, post_route */
     int32_t body_demand;     /**< cmw_body_demand */
     size_t body_demand_bytes;
 

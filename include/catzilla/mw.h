@@ -12,6 +12,7 @@
 #include <catzilla/allocator.h>
 #include <catzilla/arena.h>
 #include <catzilla/base.h>
+#include <catzilla/body.h>
 #include <catzilla/chain.h>
 #include <catzilla/context.h>
 #include <catzilla/encoding.h>

@@ -252,13 +252,15 @@ CMW_API CMW_NODISCARD int cmw_response_problem(cmw_response *response, int statu
 CMW_API CMW_NODISCARD int cmw_response_redirect(cmw_response *response, int status,
                                                 cmw_str location);
 
-/** The body's bytes; empty if there is none. Valid until the request ends. Cost: O(1). */
+/** The body's bytes; empty if there is none, or if it is streamed (body.h). Valid until the request
+ * ends. Cost: O(1). */
 CMW_API cmw_str cmw_response_body(const cmw_response *response);
 
 /**
  * The value that Content-Length has: for HEAD, that of the answer to GET.
  *
- * @return UINT64_MAX where the field must not be (1xx, 204) or cannot be known (304)
+ * @return UINT64_MAX where the field must not be (1xx, 204) or cannot be known (304, a body that is
+ *         made while it is sent)
  * Cost:   O(1)
  * Source: RFC 9110, 8.6
  * Since:  0.1

@@ -70,6 +70,9 @@ CMW_API void cmw_test_header(cmw_test *test, const char *name, const char *value
 /** Give the body; declares its length. */
 CMW_API void cmw_test_body(cmw_test *test, cmw_str body);
 
+/** Hand bodies over in pieces of so many bytes; 0, the default: whole. Kept until changed. */
+CMW_API void cmw_test_set_chunk_bytes(cmw_test *test, size_t bytes);
+
 /** Who connects ("192.0.2.7", "2001:db8::1"); what is no address aborts the test with a message. */
 CMW_API void cmw_test_peer(cmw_test *test, const char *address);
 

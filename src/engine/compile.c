@@ -29,33 +29,17 @@ uint32_t cmw__compiler_counters(struct cmw__compiler *compiler, uint32_t count)
     return first;
 }
 
-/* ---- What this version does not run ------------------------------------------------------ */
-
-static int check_supported(const struct cmw__compiler *compiler)
-{
-    for (uint32_t i = 0; i < compiler->order.count; i++) {
-        const cmw_middleware *mw = &compiler->order.items[i]->mw;
-        const char *what = NULL;
-        if (mw->request_body || mw->response_body || mw->body_demand != CMW_BODY_NONE)
-            what = "body phases";
-        if (what)
-            return cmw_diag_set(compiler->diag, CMW_ERR_UNSUPPORTED,
-                                "'%s' declares %s, which version %s does not run", mw->name, what,
-                                CMW_VERSION_STRING);
-    }
-    return 0;
-}
-
 /* ---- Suspending ------------------------------------------------------------------------- */
 
 static int check_suspending(const struct cmw__compiler *compiler, const cmw_middleware *mw)
 {
-    const uint32_t can = 1u << CMW_PHASE_PRE_ROUTE | 1u << CMW_PHASE_POST_ROUTE;
+    const uint32_t can =
+        1u << CMW_PHASE_PRE_ROUTE | 1u << CMW_PHASE_REQUEST_BODY | 1u << CMW_PHASE_POST_ROUTE;
 
     if (mw->suspend_phases & ~can)
         return cmw_diag_set(compiler->diag, CMW_ERR_CONFLICT,
-                            "'%s' declares to suspend in a phase other than pre_route and "
-                            "post_route",
+                            "'%s' declares to suspend in a phase other than pre_route, "
+                            "request_body and post_route",
                             mw->name);
     if ((mw->resumed || mw->dropped) && !mw->suspend_phases)
         return cmw_diag_set(compiler->diag, CMW_ERR_CONFLICT,
@@ -77,7 +61,7 @@ static int note_suspending(struct cmw__compiler *compiler)
             return rc;
         if (compiler->order.items[i]->mode == CMW_MODE_SHADOWED) /* it waits for nothing */
             continue;
-        for (int phase = CMW_PHASE_PRE_ROUTE; phase <= CMW_PHASE_POST_ROUTE; phase++)
+        for (int phase = 0; phase < CMW_PHASE_COUNT; phase++)
             if ((mw->suspend_phases >> phase & 1) && !plan->suspends[phase])
                 plan->suspends[phase] = mw->name;
         plan->suspend_phases = (uint8_t)(plan->suspend_phases | mw->suspend_phases);
@@ -261,8 +245,6 @@ static int run_steps(struct cmw__compiler *compiler)
 
     int rc = cmw__order_make(&compiler->order, compiler->chain, compiler->scratch, compiler->diag);
     if (rc == 0)
-        rc = check_supported(compiler);
-    if (rc == 0)
         rc = cmw__shadow_check(&compiler->order, compiler->diag);
     if (rc == 0)
         rc = cmw__order_check_facts(&compiler->order, compiler->diag);
@@ -270,6 +252,8 @@ static int run_steps(struct cmw__compiler *compiler)
         rc = cmw__order_find_match_point(&compiler->order, &plan->match_after, compiler->diag);
     if (rc == 0)
         rc = cmw__compile_classes(compiler);
+    if (rc == 0)
+        rc = cmw__compile_bodies(compiler);
     if (rc == 0)
         rc = lay_out_slots(compiler);
     if (rc == 0)
@@ -387,5 +371,10 @@ const struct cmw__program *cmw__plan_program(const cmw_plan *plan, uint32_t inde
     if (index <= plan->route_count)
         return &plan->routes[index - 1].pre;
     index -= plan->route_count;
-    return index < CMW__PROGRAMS ? &plan->programs[index] : NULL;
+    if (index < CMW_PHASE_REQUEST_BODY)
+        return &plan->programs[index];
+    for (uint32_t phase = CMW_PHASE_REQUEST_BODY; phase < CMW__PROGRAMS; phase++)
+        if ((plan->body_phases >> phase & 1) && index-- == CMW_PHASE_REQUEST_BODY)
+            return &plan->programs[phase];
+    return NULL;
 }

@@ -31,6 +31,8 @@ int cmw__compiler_no_memory(struct cmw__compiler *compiler);
 /* Take `count` counters. */
 uint32_t cmw__compiler_counters(struct cmw__compiler *compiler, uint32_t count);
 
+/* Check what is declared about bodies, and note which body phases there are. */
+int cmw__compile_bodies(struct cmw__compiler *compiler);
 /* Fill plan->middleware, classes, routes and the matcher. */
 int cmw__compile_classes(struct cmw__compiler *compiler);
 /* Fill plan->programs, the routes' and the runs. Needs the classes. */

@@ -86,12 +86,30 @@ static int make_call(struct cmw__compiler *compiler, struct item *item, uint32_t
     return 0;
 }
 
+/* A call of a body phase: how it is called, the flow knows (flow.c). */
+static void add_body_call(struct cmw__compiler *compiler, struct draft *draft, uint32_t position,
+                          cmw_phase phase)
+{
+    const struct cmw__planned *planned = &compiler->plan->middleware[position];
+    const cmw_middleware *mw = &planned->instance->mw;
+    const int is_request = phase == CMW_PHASE_REQUEST_BODY;
+
+    if (!(is_request ? mw->request_body : mw->response_body))
+        return;
+    draft_add(draft, (struct item){{NULL, mw->self},
+                                   CMW__ENTRY_CALL,
+                                   !is_request && (mw->flags & CMW_IF_ENTERED),
+                                   position,
+                                   planned->klass,
+                                   NULL});
+}
+
 static int add_call(struct cmw__compiler *compiler, struct draft *draft, uint32_t position,
                     cmw_phase phase)
 {
     const struct cmw__planned *planned = &compiler->plan->middleware[position];
     const cmw_middleware *mw = &planned->instance->mw;
-    cmw_phase_fn *const by_phase[CMW__PROGRAMS] = {mw->pre_route, mw->post_route, mw->error, NULL};
+    cmw_phase_fn *const by_phase[CMW_PHASE_COUNT] = {mw->pre_route, mw->post_route, mw->error};
     cmw_complete_fn *complete = phase == CMW_PHASE_COMPLETE ? mw->complete : NULL;
     const int shadows_fields =
         planned->is_shadowed && phase == CMW_PHASE_POST_ROUTE && mw->field_count > 0;
@@ -369,12 +387,16 @@ static void divide(cmw_plan *plan, struct cmw__program *program)
 {
     const uint32_t count = program->count - 1;
 
+    const int has_bodies = plan->body_phases && program->phase == CMW_PHASE_PRE_ROUTE;
+
     program->first_end = program->entries + (count > 0 ? (count - 1) % CMW__GROUP + 1 : 0);
     program->end = program->entries + count;
     if (program->phase == CMW_PHASE_POST_ROUTE && count == 1 &&
         program->info[0].kind == CMW__ENTRY_BLOCK)
         plan->constants = program->info[0].block;
     cmw__choose_run(plan, program);
+    if (has_bodies)
+        program->run = cmw__run_unusual;
 }
 
 static int emit_program(struct cmw__compiler *compiler, struct cmw__program *program,
@@ -458,26 +480,56 @@ static int compare_post(const void *left, const void *right)
     return (a->position > b->position) - (a->position < b->position);
 }
 
-static int draft_post(struct cmw__compiler *compiler, struct draft *draft)
+/* The positions of all middleware in the order of post_route; NULL without memory. */
+static struct post_place *post_order(struct cmw__compiler *compiler)
 {
     const cmw_plan *plan = compiler->plan;
     const uint32_t count = plan->middleware_count;
-    const int is_onion = (compiler->chain->flags & CMW_ORDER_ONION) != 0;
     struct post_place *places = cmw_arena_alloc(compiler->scratch, count * sizeof *places);
 
     if (!places)
-        return cmw__compiler_no_memory(compiler);
+        return NULL;
     for (uint32_t i = 0; i < count; i++)
         places[i] = (struct post_place){plan->middleware[i].post_priority, i};
     if (count > 0)
         qsort(places, count, sizeof *places, compare_post);
+    if (compiler->chain->flags & CMW_ORDER_ONION)
+        for (uint32_t i = 0; i < count / 2; i++) {
+            const struct post_place place = places[i];
+            places[i] = places[count - 1 - i];
+            places[count - 1 - i] = place;
+        }
+    return places;
+}
+
+static int draft_post(struct cmw__compiler *compiler, struct draft *draft)
+{
+    const uint32_t count = compiler->plan->middleware_count;
+    const struct post_place *places = post_order(compiler);
+
+    if (!places)
+        return cmw__compiler_no_memory(compiler);
     int rc = draft_init(draft, compiler, count * 2);
     for (uint32_t i = 0; i < count && rc == 0; i++) {
-        const uint32_t position = places[is_onion ? count - 1 - i : i].position;
-        add_fields(compiler, draft, position);
-        rc = add_call(compiler, draft, position, CMW_PHASE_POST_ROUTE);
+        add_fields(compiler, draft, places[i].position);
+        rc = add_call(compiler, draft, places[i].position, CMW_PHASE_POST_ROUTE);
     }
     return rc ? rc : melt_draft(compiler, draft);
+}
+
+/* request_body in plan order, response_body in that of post_route. */
+static int draft_body(struct cmw__compiler *compiler, struct draft *draft, cmw_phase phase)
+{
+    const uint32_t count = compiler->plan->middleware_count;
+    const struct post_place *places = post_order(compiler);
+    const int rc = draft_init(draft, compiler, count);
+
+    if (!places || rc != 0)
+        return cmw__compiler_no_memory(compiler);
+    for (uint32_t i = 0; i < count; i++)
+        add_body_call(compiler, draft, phase == CMW_PHASE_REQUEST_BODY ? i : places[i].position,
+                      phase);
+    return 0;
 }
 
 static int draft_simple(struct cmw__compiler *compiler, struct draft *draft, cmw_phase phase)
@@ -494,7 +546,7 @@ static int alloc_runs(struct cmw__compiler *compiler)
 {
     cmw_plan *plan = compiler->plan;
     plan->runs =
-        cmw__compiler_alloc(compiler, (size_t)plan->middleware_count * 5, sizeof *plan->runs);
+        cmw__compiler_alloc(compiler, (size_t)plan->middleware_count * 7, sizeof *plan->runs);
     return plan->runs ? 0 : cmw__compiler_no_memory(compiler);
 }
 
@@ -518,6 +570,11 @@ int cmw__compile_programs(struct cmw__compiler *compiler)
                           CMW_PHASE_POST_ROUTE, CMW_NONE);
     for (int phase = CMW_PHASE_ERROR; phase <= CMW_PHASE_COMPLETE && rc == 0; phase++) {
         rc = draft_simple(compiler, &draft, (cmw_phase)phase);
+        if (rc == 0)
+            rc = emit_program(compiler, &plan->programs[phase], &draft, (cmw_phase)phase, CMW_NONE);
+    }
+    for (int phase = CMW_PHASE_REQUEST_BODY; phase <= CMW_PHASE_RESPONSE_BODY && rc == 0; phase++) {
+        rc = draft_body(compiler, &draft, (cmw_phase)phase);
         if (rc == 0)
             rc = emit_program(compiler, &plan->programs[phase], &draft, (cmw_phase)phase, CMW_NONE);
     }

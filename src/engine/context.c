@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Contexts: begin and end, the body, what callbacks read, the map of values. */
+/* Contexts: begin and end, what callbacks read, the map of values. */
 #include "ctx_state.h"
 
+#include "flow.h"
 #include "platform.h"
 #include "run.h"
 #include "shadow.h"
@@ -141,92 +142,6 @@ int cmw_ctx_begin(cmw_worker *worker, cmw_ctx **out, const cmw_request_view *vie
     return 0;
 }
 
-/* ---- Body ------------------------------------------------------------------------------- */
-
-/* What the body may have: the engine's limit, or a lower one of this request. */
-static uint64_t body_limit(const cmw_ctx *ctx)
-{
-    return ctx->traces & CMW__CTX_BODY_LIMITED ? ctx->body_limit
-                                               : ctx->worker->engine->limits.body_bytes;
-}
-
-int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes)
-{
-    const uint64_t declared = ctx->request.view.content_length;
-
-    if (ctx->state > CMW__CTX_PRE_ROUTE)
-        return CMW_ERR_STATE;
-    if (bytes >= body_limit(ctx))
-        return 0;
-    if (ctx->request.body.len > bytes || (declared != CMW_LENGTH_UNKNOWN && declared > bytes))
-        return CMW_ERR_LIMIT;
-    ctx->body_limit = bytes;
-    ctx->traces |= CMW__CTX_BODY_LIMITED;
-    return 0;
-}
-
-/* Room for `len` bytes of body in one block: a larger one replaces a smaller one. */
-static int reserve_body(cmw_ctx *ctx, size_t len)
-{
-    struct cmw__block_list *blocks = &ctx->worker->blocks;
-
-    if (ctx->body && len <= cmw__block_room(ctx->body))
-        return 0;
-    struct cmw__block *block = cmw__block_take(blocks, len);
-    if (!block)
-        return CMW_ERR_NOMEM;
-    cmw__unpoison(cmw__block_bytes(block), cmw__block_room(block));
-    if (ctx->body) {
-        memcpy(cmw__block_bytes(block), ctx->request.body.data, ctx->request.body.len);
-        cmw__block_put(blocks, ctx->body);
-    }
-    ctx->body = block;
-    ctx->traces |= CMW__CTX_LITTER;
-    ctx->request.body.data = cmw__block_bytes(block);
-    return 0;
-}
-
-/* A declared length is taken at its word at once; a body without one doubles. */
-static size_t wanted_body(const cmw_ctx *ctx, size_t len)
-{
-    const uint64_t declared = ctx->request.view.content_length;
-    const uint64_t limit = body_limit(ctx);
-    size_t wanted = len;
-
-    if (declared != CMW_LENGTH_UNKNOWN && declared > wanted)
-        wanted = (size_t)declared;
-    else if (ctx->body && wanted < 2 * cmw__block_room(ctx->body))
-        wanted = 2 * cmw__block_room(ctx->body);
-    if (wanted > limit && limit >= len)
-        wanted = (size_t)limit;
-    return wanted;
-}
-
-int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes)
-{
-    const size_t have = ctx->request.body.len;
-
-    if (ctx->state >= CMW__CTX_POST_ROUTE)
-        return CMW_ERR_STATE;
-    if (ctx->flags & CMW__CTX_FAILED)
-        return ctx->fault.code ? ctx->fault.code : CMW_ERR_STATE;
-    if (bytes.len > body_limit(ctx) - have) {
-        cmw__ctx_fail_with(ctx, 413, CMW_ERR_LIMIT);
-        return CMW_ERR_LIMIT;
-    }
-    if (bytes.len == 0)
-        return 0;
-    const size_t len = have + bytes.len;
-    const int fits = ctx->body && len <= cmw__block_room(ctx->body);
-    if (!fits && reserve_body(ctx, wanted_body(ctx, len)) != 0) {
-        cmw__ctx_fail_with(ctx, 503, CMW_ERR_NOMEM);
-        return CMW_ERR_NOMEM;
-    }
-    memcpy(cmw__block_bytes(ctx->body) + have, bytes.data, bytes.len);
-    ctx->request.body.len = len;
-    return 0;
-}
-
 /* ---- End -------------------------------------------------------------------------------- */
 
 static void record_duration(cmw_ctx *ctx)
@@ -236,14 +151,18 @@ static void record_duration(cmw_ctx *ctx)
     cmw__counter_add(&ctx->use->counters[CMW__COUNT_DURATION_SUM], elapsed);
 }
 
-/* A response that was not committed was not sent; a request that was given up stays that. */
+/* A response that was not committed, or was aborted, was not sent; a request that was given up
+ * stays that. */
 static cmw_end_reason true_reason(const cmw_ctx *ctx, cmw_end_reason reason)
 {
     if (ctx->traces & CMW__CTX_CANCELLED)
         return (cmw_end_reason)ctx->cancel_reason;
     if ((unsigned)reason >= CMW_END_REASON_COUNT)
         return CMW_END_ERROR;
-    return reason == CMW_END_SENT && ctx->state != CMW__CTX_COMMITTED ? CMW_END_ERROR : reason;
+    if (reason == CMW_END_SENT &&
+        (ctx->state != CMW__CTX_COMMITTED || (ctx->flags & CMW__CTX_ABORTED)))
+        return CMW_END_ERROR;
+    return reason;
 }
 
 static void clear_slots(cmw_ctx *ctx)
@@ -254,10 +173,8 @@ static void clear_slots(cmw_ctx *ctx)
 /* Clean-ups have run: they may read what goes here. */
 static CMW__NOINLINE void sweep(cmw_ctx *ctx)
 {
-    if (ctx->body)
-        cmw__block_put(&ctx->worker->blocks, ctx->body);
-    ctx->body = NULL;
-    ctx->request.body = cmw_str_make(NULL, 0);
+    cmw__body_in_sweep(ctx);
+    cmw__body_out_sweep(ctx);
     ctx->values = NULL;
     ctx->services = NULL;
     ctx->shadow_values = NULL;
@@ -291,7 +208,7 @@ static inline void put_back(cmw_ctx *ctx)
 /* Nothing waits for it any more. */
 static void leave_waits(cmw_ctx *ctx)
 {
-    if (ctx->traces & CMW__CTX_PARKED)
+    if ((ctx->traces & CMW__CTX_PARKED) && ctx->parked.program)
         cmw__count(
             ctx,
             ctx->parked.program->info[ctx->parked.entry - ctx->parked.program->entries].counters +

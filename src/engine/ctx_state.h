@@ -47,6 +47,10 @@ enum {
     CMW__CTX_PRE_ENDED = 1 << 6,     /* pre_route did not reach its end: it ended at `pre_end` */
     CMW__CTX_IN_ERROR = 1 << 7,      /* error callbacks run */
     CMW__CTX_WOULD_SUSPEND = 1 << 8, /* a shadowed callback has made ready to suspend */
+    CMW__CTX_IN_BODY = 1 << 9,       /* a callback of a body phase runs */
+    CMW__CTX_BODY_OPEN = 1 << 10,    /* request_body has not seen the end of the body */
+    CMW__CTX_BODY_LOOK = 1 << 11,    /* commit looks at the response's body: it may be a source, or
+                                        callbacks may want it */
 };
 
 /* Bits of cmw_ctx.traces: what a request leaves behind that its end sweeps away. */
@@ -72,6 +76,9 @@ struct cmw__plan_use {
 };
 
 struct cmw__value;
+struct cmw__body_in;
+struct cmw__body_out;
+struct cmw__announced;
 
 struct cmw_ctx {
     union {
@@ -117,6 +124,11 @@ struct cmw_ctx {
     uint64_t early_holds;     /* and what was found */
     uint64_t body_limit;      /* if BODY_LIMITED */
     uint64_t body_sent;       /* if BODY_COUNTED */
+    struct cmw__body_in *body_in;     /* NULL until request_body runs */
+    struct cmw__body_out *body_out;   /* NULL until there is a source, or response_body runs */
+    struct cmw__announced *announced; /* who changes the response's body */
+    struct cmw__block *stash;         /* see body_in.c */
+    struct cmw__block *gathered;      /* a body that commit made whole */
     struct cmw__parked parked;
     uint32_t timer;         /* if TIMED: index in the heap */
     uint32_t cancel_reason; /* if CANCELLED */
@@ -193,6 +205,8 @@ static inline cmw_phase cmw__ctx_phase(const cmw_ctx *ctx)
 {
     if (ctx->flags & CMW__CTX_IN_ERROR)
         return CMW_PHASE_ERROR;
+    if (ctx->flags & CMW__CTX_IN_BODY)
+        return ctx->state == CMW__CTX_HANDLER ? CMW_PHASE_REQUEST_BODY : CMW_PHASE_RESPONSE_BODY;
     if (ctx->state == CMW__CTX_ENDING)
         return CMW_PHASE_COMPLETE;
     return ctx->state == CMW__CTX_POST_ROUTE ? CMW_PHASE_POST_ROUTE : CMW_PHASE_PRE_ROUTE;
@@ -207,7 +221,8 @@ static inline cmw_phase cmw__ctx_phase(const cmw_ctx *ctx)
 static inline const struct cmw__entry *cmw__ctx_at(const cmw_ctx *ctx)
 {
     const int runs = ctx->state == CMW__CTX_PRE_ROUTE || ctx->state == CMW__CTX_POST_ROUTE ||
-                     ctx->state == CMW__CTX_ENDING || (ctx->flags & CMW__CTX_IN_ERROR);
+                     ctx->state == CMW__CTX_ENDING ||
+                     (ctx->flags & (CMW__CTX_IN_ERROR | CMW__CTX_IN_BODY));
     return runs && ctx->left ? ctx->at_end - ctx->left : NULL;
 }
 

@@ -223,6 +223,7 @@ static int check_suspending(const cmw_host *host, const cmw_plan *plan, cmw_diag
     static const struct {
         uint32_t phase, capability;
     } needs[] = {{CMW_PHASE_PRE_ROUTE, CMW_CAP_SUSPEND},
+                 {CMW_PHASE_REQUEST_BODY, CMW_CAP_SUSPEND},
                  {CMW_PHASE_POST_ROUTE, CMW_CAP_SUSPEND_POST_ROUTE}};
 
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++)
@@ -246,6 +247,10 @@ static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_
                             "the canonical one: set the engine's target_policy to "
                             "CMW_TARGET_REJECT",
                             host->name ? host->name : "the host");
+    if (plan->feeds && !(host->capabilities & CMW_CAP_STREAM_REQUEST_BODY))
+        return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
+                            "'%s' runs in request_body, and %s does not hand bodies to it",
+                            plan->feeds, host->name ? host->name : "the host");
     return check_suspending(host, plan, diag);
 }
 

@@ -36,6 +36,7 @@ static int is_allowed(unsigned phase, int verdict)
 /* Call one that fails open: what it did to the response is undone if it fails. */
 static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
 {
+    struct cmw__announced *const announced = ctx->announced;
     struct cmw__response_saved saved;
     int verdict = CMW_ERROR;
 
@@ -45,6 +46,7 @@ static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
             (verdict == CMW_SUSPEND && cmw__ctx_may_park(ctx, cmw__ctx_at(ctx))))
             return verdict;
         cmw__response_restore(&ctx->response, &saved);
+        ctx->announced = announced;
     }
     cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
     return CMW_CONTINUE;
@@ -96,6 +98,7 @@ static int call_resumed_open(cmw_ctx *ctx, const struct cmw__entry *entry, const
                              int verdict, void *data)
 {
     const struct cmw__wrapped *wrapped = entry->self;
+    struct cmw__announced *const announced = ctx->announced;
     struct cmw__response_saved saved;
 
     if (cmw__response_save(&ctx->response, &saved) != 0) {
@@ -107,6 +110,7 @@ static int call_resumed_open(cmw_ctx *ctx, const struct cmw__entry *entry, const
         (value == CMW_SUSPEND && cmw__ctx_may_park(ctx, entry)))
         return value;
     cmw__response_restore(&ctx->response, &saved);
+    ctx->announced = announced;
     return forgive(ctx, wrapped);
 }
 

@@ -67,6 +67,7 @@ void cmw__raise_fault(cmw_ctx *ctx, cmw_fault fault)
     ctx->request.writable = 0;
     ctx->response.json = NULL;
     ctx->response.origin = 0;
+    ctx->announced = NULL;
     cmw__response_drop_for_fault(&ctx->response);
     if (fault.code == CMW_ERR_NOMEM)
         open_reserve(ctx);

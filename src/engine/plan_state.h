@@ -25,7 +25,7 @@
 #include "response_state.h"
 
 /* Programs by phase; the same numbers as cmw_phase. */
-#define CMW__PROGRAMS 4
+#define CMW__PROGRAMS 6
 
 struct cmw__service;
 struct cmw__program;
@@ -206,9 +206,11 @@ struct cmw_plan {
     uint32_t route_count;
     uint8_t has_conditions;
     uint8_t has_path_conditions;
-    uint8_t suspend_phases;  /* bits: some middleware may suspend there, */
-    const char *suspends[2]; /* by phase: the first one that may */
-    uint8_t guards_by_path;  /* a path condition limits a middleware that guards access */
+    uint8_t body_phases;    /* bits: some middleware has a callback of that body phase */
+    const char *feeds;      /* the first one with request_body */
+    uint8_t suspend_phases; /* bits: some middleware may suspend there, */
+    const char *suspends[CMW_PHASE_COUNT]; /* by phase: the first one that may */
+    uint8_t guards_by_path; /* a path condition limits a middleware that guards access */
 
     /* Configuration time, statistics, explain. */
     _Atomic uint32_t holders;
@@ -270,8 +272,8 @@ enum {
     CMW__ENTRY_COUNTERS
 };
 
-/* Every program, for statistics and explain: pre_route, the routes', then the other phases; NULL
- * past the last. */
+/* Every program, for statistics and explain: pre_route, the routes', then the other phases, of body
+ * phases those that have a callback; NULL past the last. */
 const struct cmw__program *cmw__plan_program(const cmw_plan *plan, uint32_t index);
 
 /* Count without saying so to the engine, for the engine's own references. */

@@ -11,6 +11,7 @@
 #include "run.h"
 
 #include "fault.h"
+#include "flow.h"
 #include "loop.h"
 #include "platform.h"
 
@@ -75,6 +76,11 @@ static cmw_next end_post(cmw_ctx *ctx)
 {
     while (ctx->response.json)
         finish_json(ctx);
+    if (CMW_UNLIKELY((ctx->flags & CMW__CTX_BODY_LOOK) || ctx->plan->body_phases)) {
+        cmw__body_out_open(ctx);
+        while (ctx->response.json) /* of an error callback */
+            finish_json(ctx);
+    }
     ctx->state = CMW__CTX_COMMITTED;
     ctx->response.flags |= CMW__RESPONSE_FROZEN;
     return CMW_TO_RESPOND;
@@ -106,7 +112,7 @@ CMW__NOINLINE cmw_next cmw__respond(cmw_ctx *ctx)
     return end_post(ctx);
 }
 
-static cmw_next respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
+cmw_next cmw__respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
 {
     cmw__raise_fault(ctx, fault);
     return cmw__respond(ctx);
@@ -127,11 +133,19 @@ CMW__NOINLINE cmw_next cmw__to_handler(cmw_ctx *ctx)
 {
     cmw__ctx_set_idle(ctx);
     if (ctx->flags & CMW__CTX_FAILED)
-        return respond_to_fault(ctx, ctx->fault);
+        return cmw__respond_to_fault(ctx, ctx->fault);
     if (body_is_too_long(ctx))
-        return respond_to_fault(ctx, (cmw_fault){413, CMW_ERR_LIMIT, -1, NULL});
+        return cmw__respond_to_fault(ctx, (cmw_fault){413, CMW_ERR_LIMIT, -1, NULL});
     ctx->state = CMW__CTX_HANDLER;
-    return cmw__hand_over(ctx);
+    const uint8_t body_phases = ctx->plan->body_phases;
+    if (body_phases)
+        ctx->flags |= CMW__CTX_BODY_LOOK;
+    const cmw_next next = cmw__hand_over(ctx);
+    /* A second time, when a route was entered, the body has begun. */
+    if ((body_phases & 1u << CMW_PHASE_REQUEST_BODY) && !ctx->body_in &&
+        !(ctx->flags & CMW__CTX_BODY_OPEN))
+        return cmw__body_in_begin(ctx);
+    return next;
 }
 
 /* A pre_route program came to its end. */
@@ -141,9 +155,9 @@ static cmw_next finish_pre(cmw_ctx *ctx)
         return cmw__to_handler(ctx);
     cmw__ctx_set_idle(ctx);
     if (ctx->flags & CMW__CTX_FAILED)
-        return respond_to_fault(ctx, ctx->fault);
+        return cmw__respond_to_fault(ctx, ctx->fault);
     if (ctx->response.status == 0)
-        return respond_to_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, 0));
+        return cmw__respond_to_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, 0));
     return cmw__respond(ctx);
 }
 
@@ -155,8 +169,8 @@ static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program,
         return CMW_TO_SUSPENDED;
     if (step->info->kind != CMW__ENTRY_CALL) { /* the match */
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
-        return respond_to_fault(ctx,
-                                cmw__fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
+        return cmw__respond_to_fault(
+            ctx, cmw__fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
     }
     if (step->value == CMW_STOP) {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_STOPS);
@@ -165,7 +179,7 @@ static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program,
     } else {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
     }
-    return respond_to_fault(ctx, cmw__fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, 0));
+    return cmw__respond_to_fault(ctx, cmw__fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, 0));
 }
 
 /* A pre_route program is left at an entry. */
@@ -248,11 +262,17 @@ static CMW__NOINLINE cmw_next run_unusual(cmw_ctx *ctx)
         if (ctx->plan->keeps_begin_time)
             (void)cmw_ctx_begin_ns(ctx);
         cmw__ctx_forget_pre(ctx);
-        return respond_to_fault(ctx, ctx->fault);
+        return cmw__respond_to_fault(ctx, ctx->fault);
     }
     cmw__run_prepares(ctx);
     ctx->state = CMW__CTX_PRE_ROUTE;
     return run_pre(ctx, program, program->entries);
+}
+
+cmw_next cmw__run_unusual(cmw_ctx *ctx, const struct cmw__program *program)
+{
+    (void)program;
+    return run_unusual(ctx);
 }
 
 cmw_next cmw_ctx_run(cmw_ctx *ctx)
@@ -299,7 +319,7 @@ cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id)
     ctx->response.origin = 0;
     const int rc = enter_classes(ctx, route);
     if (rc != 0)
-        return respond_to_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, rc));
+        return cmw__respond_to_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_PRE_ROUTE, rc));
     cmw__count(ctx, route->pre.entered_counter);
     return run_pre(ctx, &route->pre, route->pre.entries);
 }
@@ -346,9 +366,11 @@ static CMW__NOINLINE cmw_next commit_unusual(cmw_ctx *ctx)
     if (ctx->state == CMW__CTX_BEGUN)
         cmw__ctx_forget_pre(ctx);
     if (ctx->flags & CMW__CTX_FAILED)
-        return respond_to_fault(ctx, ctx->fault);
+        return cmw__respond_to_fault(ctx, ctx->fault);
+    if (ctx->flags & CMW__CTX_BODY_OPEN) /* whoever guards by the body has not passed it */
+        return cmw__respond_to_fault(ctx, (cmw_fault){500, CMW_ERR_STATE, -1, NULL});
     if (ctx->response.status == 0)
-        return respond_to_fault(ctx, cmw__fault_of(ctx, NULL, -1, 0));
+        return cmw__respond_to_fault(ctx, cmw__fault_of(ctx, NULL, -1, 0));
     if (ctx->state == CMW__CTX_HANDLER && ctx->flags == 0)
         return commit_json(ctx);
     return cmw__respond(ctx);
@@ -394,6 +416,8 @@ cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
     const int value = cmw__call_resumed(ctx, entry, middleware, verdict, data);
     if (program->phase == CMW_PHASE_POST_ROUTE)
         return go_on_in_post(ctx, program, entry, value);
+    if (program->phase == CMW_PHASE_REQUEST_BODY)
+        return cmw__body_in_resume(ctx, value);
     if (program->route == CMW_NONE)
         ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_PRE_ENDED);
     if (value == CMW_CONTINUE)
@@ -425,7 +449,7 @@ static cmw_next cancel_parked(cmw_ctx *ctx, int status)
     cmw__ctx_disarm(ctx);
     cmw__count(ctx, info->counters + CMW__ENTRY_LOST);
     if (program->phase != CMW_PHASE_POST_ROUTE)
-        return respond_to_fault(ctx, fault);
+        return cmw__respond_to_fault(ctx, fault);
     cmw__raise_fault(ctx, fault);
     return finish_post_from(ctx, program, entry + 1);
 }

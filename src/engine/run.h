@@ -46,6 +46,10 @@ cmw_next cmw__leave_post(cmw_ctx *ctx, const struct cmw__program *program, int v
 cmw_next cmw__leave_complete(cmw_ctx *ctx, const struct cmw__program *program);
 /* From here on the response is decided: decorate it and freeze it, whatever the entries say. */
 cmw_next cmw__respond(cmw_ctx *ctx);
+/* The same after a fault. */
+cmw_next cmw__respond_to_fault(cmw_ctx *ctx, cmw_fault fault);
+/* The way through pre_route of a plan with body phases. */
+cmw_next cmw__run_unusual(cmw_ctx *ctx, const struct cmw__program *program);
 /* Before the first entry. */
 void cmw__run_prepares(cmw_ctx *ctx);
 /* To the handler, unless there was a failure or the body is too long. */

@@ -3,6 +3,7 @@
 #include "suspend.h"
 
 #include "ctx_state.h"
+#include "flow.h"
 #include "run.h"
 #include "shadow.h"
 
@@ -192,8 +193,9 @@ uint32_t cmw_worker_suspended(const cmw_worker *worker)
 static const cmw_middleware *middleware_at(const cmw_ctx *ctx, const struct cmw__program *program,
                                            const struct cmw__entry *entry)
 {
+    if (!program)
+        return NULL;
     const struct cmw__entry_info *info = &program->info[entry - program->entries];
-
     if (info->kind != CMW__ENTRY_CALL)
         return NULL;
     return &ctx->plan->middleware[info->middleware].instance->mw;
@@ -206,7 +208,8 @@ static const struct cmw__program *suspending_program(const cmw_ctx *ctx)
 
     if (phase == CMW_PHASE_PRE_ROUTE && ctx->route != CMW_NONE)
         return &ctx->plan->routes[ctx->route].pre;
-    return phase == CMW_PHASE_PRE_ROUTE || phase == CMW_PHASE_POST_ROUTE
+    return phase == CMW_PHASE_PRE_ROUTE || phase == CMW_PHASE_POST_ROUTE ||
+                   phase == CMW_PHASE_REQUEST_BODY
                ? &ctx->plan->programs[phase]
                : NULL;
 }
@@ -241,10 +244,11 @@ static int take_cell(cmw_ctx *ctx)
 
 int cmw_ctx_suspend(cmw_ctx *ctx, cmw_token *token)
 {
-    const struct cmw__program *program = suspending_program(ctx);
-    const struct cmw__entry *entry = cmw__ctx_at(ctx);
+    const int is_source = ctx->body_out && ctx->body_out->is_asking;
+    const struct cmw__program *program = is_source ? NULL : suspending_program(ctx);
+    const struct cmw__entry *entry = is_source ? NULL : cmw__ctx_at(ctx);
 
-    if (!program || !entry || !may_suspend(ctx, program, entry))
+    if (!is_source && (!program || !entry || !may_suspend(ctx, program, entry)))
         return CMW_ERR_STATE;
     if (ctx->traces & CMW__CTX_CANCELLED) /* nothing would end its waiting a second time */
         return CMW_ERR_CANCELLED;
@@ -275,6 +279,15 @@ int cmw__ctx_park(cmw_ctx *ctx, const struct cmw__program *program, const struct
         return 0;
     const struct cmw__entry_info *info = &program->info[entry - program->entries];
     cmw__count(ctx, info->counters + CMW__ENTRY_SUSPENSIONS);
+    ctx->traces |= CMW__CTX_PARKED;
+    ctx->worker->waits.parked_count++;
+    return 1;
+}
+
+int cmw__ctx_park_source(cmw_ctx *ctx)
+{
+    if (!(ctx->traces & CMW__CTX_ARMED) || ctx->parked.program)
+        return 0;
     ctx->traces |= CMW__CTX_PARKED;
     ctx->worker->waits.parked_count++;
     return 1;
@@ -393,6 +406,10 @@ static int deliver(cmw_ctx *ctx, int verdict, void *data)
     const cmw_middleware *mw = middleware_at(ctx, parked.program, parked.entry);
 
     unpark(ctx);
+    if (!parked.program) {
+        proceed(ctx->worker, ctx, CMW_TO_RESPOND);
+        return 1;
+    }
     const cmw_next next = cmw__ctx_resume(ctx, parked.program, parked.entry, mw, verdict, data);
     proceed(ctx->worker, ctx, next);
     return next != CMW_TO_SUSPENDED;

@@ -55,8 +55,8 @@ struct cmw__waits {
 
 /* Where a request waits. */
 struct cmw__parked {
-    const struct cmw__program *program;
-    const struct cmw__entry *entry; /* whose callback suspended */
+    const struct cmw__program *program; /* NULL: for the source of its response's body */
+    const struct cmw__entry *entry;     /* whose callback suspended */
     uint64_t generation;
     uint32_t cell; /* if ARMED */
 };
@@ -75,6 +75,9 @@ int cmw__ctx_may_park(const cmw_ctx *ctx, const struct cmw__entry *entry);
 
 /* The callback at `entry` returned CMW_SUSPEND: 1 if it may, and the request is parked. */
 int cmw__ctx_park(cmw_ctx *ctx, const struct cmw__program *program, const struct cmw__entry *entry);
+
+/* The source of the response's body has nothing yet: 1 if it made ready to be resumed. */
+int cmw__ctx_park_source(cmw_ctx *ctx);
 
 /* The request ends, or goes on without waiting: its token is stale from now on, and what was
  * delivered already is dropped. */

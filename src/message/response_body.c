@@ -11,16 +11,36 @@
         "Content-Type: " type "\r\n", sizeof("Content-Type: " type "\r\n") - 1                     \
     }
 
+static inline void forget_source(cmw_response *response)
+{
+    const int rest = response->flags & ~(CMW__RESPONSE_STREAM | CMW__RESPONSE_NO_LENGTH);
+
+    if (response->flags & CMW__RESPONSE_STREAM)
+        response->body = CMW_STR("");
+    response->flags = (uint8_t)rest;
+}
+
 static const struct cmw__static_line text_line = LINE("text/plain; charset=utf-8");
 static const struct cmw__static_line html_line = LINE("text/html; charset=utf-8");
 static const struct cmw__static_line bytes_line = LINE("application/octet-stream");
 static const struct cmw__static_line json_line = LINE("application/json");
 static const struct cmw__static_line problem_line = LINE("application/problem+json");
 
-static int check(const cmw_response *response, int status)
+/* Another body takes the place of a source, which its owner closes when the request ends. */
+static CMW__NOINLINE int check_unusual(cmw_response *response, int status)
 {
     if (response->flags & CMW__RESPONSE_FROZEN)
         return CMW_ERR_STATE;
+    if (status < 100 || status > 999)
+        return CMW_ERR_ARG;
+    forget_source(response);
+    return 0;
+}
+
+static int check(cmw_response *response, int status)
+{
+    if (response->flags & (CMW__RESPONSE_FROZEN | CMW__RESPONSE_STREAM))
+        return check_unusual(response, status);
     return status < 100 || status > 999 ? CMW_ERR_ARG : 0;
 }
 
@@ -197,6 +217,7 @@ void cmw__response_drop_for_fault(cmw_response *response)
     for (size_t i = 0; i < sizeof dropped; i++)
         cmw__add_id(filter.ids, dropped[i]);
     response->status = 0;
+    forget_source(response);
     response->body = CMW_STR("");
     response->json = NULL;
     if (cmw__response_make_room(response, &filter, &growth, 0) == 0) {

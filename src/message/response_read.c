@@ -31,16 +31,26 @@ static size_t content_length(const cmw_response *response)
     return response->status == 205 ? 0 : response->body.len;
 }
 
+static int shows_length(const cmw_response *response)
+{
+    return allows_length(response->status) && !(response->flags & CMW__RESPONSE_NO_LENGTH);
+}
+
 uint64_t cmw_response_content_length(const cmw_response *response)
 {
-    return allows_length(response->status) ? content_length(response) : UINT64_MAX;
+    return shows_length(response) ? content_length(response) : UINT64_MAX;
+}
+
+int cmw__response_sends_body(const cmw_response *response)
+{
+    return allows_body(response->status) && !(response->flags & CMW__RESPONSE_HEAD_ONLY);
 }
 
 cmw_str cmw_response_body(const cmw_response *response)
 {
-    const int is_silent =
-        (response->flags & CMW__RESPONSE_FROZEN) &&
-        ((response->flags & CMW__RESPONSE_HEAD_ONLY) || !allows_body(response->status));
+    const int is_silent = (response->flags & (CMW__RESPONSE_FROZEN | CMW__RESPONSE_STREAM)) &&
+                          ((response->flags & (CMW__RESPONSE_HEAD_ONLY | CMW__RESPONSE_STREAM)) ||
+                           !allows_body(response->status));
     const cmw_json *json = response->json;
 
     if (is_silent)
@@ -135,7 +145,7 @@ static char *write_length(char *out, size_t length)
 /* What follows the fields. */
 static char *write_tail(char *out, const cmw_response *response, unsigned flags)
 {
-    if ((flags & CMW_READ_LENGTH) && allows_length(response->status))
+    if ((flags & CMW_READ_LENGTH) && shows_length(response))
         out = write_length(out, content_length(response));
     if (flags & CMW_READ_END)
         out = write_text(out, CMW_STR("\r\n"));
@@ -215,7 +225,7 @@ static CMW__NOINLINE int slices_of_head(const cmw_response *response, size_t *co
                                         cmw_str *slices, size_t cap, char *scratch, unsigned flags)
 {
     const int has_status = (flags & CMW_READ_STATUS_LINE) != 0;
-    const int has_length = (flags & CMW_READ_LENGTH) && allows_length(response->status);
+    const int has_length = (flags & CMW_READ_LENGTH) && shows_length(response);
     const int has_tail = has_length || (flags & CMW_READ_END);
     struct cmw__segment whole;
     size_t field_slices;

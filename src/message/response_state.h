@@ -69,7 +69,9 @@ struct cmw__segment {
 enum {
     CMW__RESPONSE_FROZEN = 1,    /* committed */
     CMW__RESPONSE_HEAD_ONLY = 2, /* the request was HEAD: a length, no body */
-    CMW__RESPONSE_CONSTANT = 4   /* frozen, and its fields are those of `constants` alone */
+    CMW__RESPONSE_CONSTANT = 4,  /* frozen, and its fields are those of `constants` alone */
+    CMW__RESPONSE_STREAM = 8,    /* `body` is a length without bytes: a source has them */
+    CMW__RESPONSE_NO_LENGTH = 16 /* and that is not known */
 };
 
 #define CMW__SEGMENTS_INLINE 12
@@ -151,6 +153,9 @@ void cmw__response_drop_for_fault(cmw_response *response);
 /* A plain answer from static bytes: status, its reason as text/plain. Never fails or allocates
  * beyond one segment; without room for it the content type is left out. */
 void cmw__response_plain(cmw_response *response, int status);
+
+/* 1 if a body follows the head: not for HEAD, nor for a status that has none. */
+int cmw__response_sends_body(const cmw_response *response);
 
 /* Finish an unfinished JSON body: 0, or the writer's error. */
 int cmw__response_finish_json(cmw_response *response);

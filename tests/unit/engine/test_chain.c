@@ -245,14 +245,6 @@ static void the_largest_slots_do_not_overflow_their_sum(void **state)
     fixture_close(&fixture);
 }
 
-static int on_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
-{
-    (void)self;
-    (void)ctx;
-    (void)chunk;
-    return CMW_CONTINUE;
-}
-
 static int on_resumed(void *self, cmw_ctx *ctx, int verdict, void *data)
 {
     (void)self;
@@ -261,39 +253,8 @@ static int on_resumed(void *self, cmw_ctx *ctx, int verdict, void *data)
     return verdict;
 }
 
-SPOIL(with_request_body, mw->request_body = on_body)
-SPOIL(with_response_body, mw->response_body = on_body)
-SPOIL(with_demand, mw->body_demand = CMW_BODY_FULL)
-SPOIL(with_body_suspend, mw->suspend_phases = 1u << CMW_PHASE_REQUEST_BODY)
+SPOIL(with_body_suspend, mw->suspend_phases = 1u << CMW_PHASE_RESPONSE_BODY)
 SPOIL(with_lonely_resumed, mw->resumed = on_resumed)
-
-static void what_this_version_does_not_run_is_refused(void **state)
-{
-    static const struct {
-        void (*spoil)(cmw_middleware *mw);
-        const char *what;
-    } cases[] = {
-        {with_request_body, "body phases"},
-        {with_response_body, "body phases"},
-        {with_demand, "body phases"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < LEN(cases); i++) {
-        struct fixture fixture;
-        cmw_middleware mw;
-        char start[64] = "'new' declares ";
-        fixture_open(&fixture, NULL);
-        cmw_middleware_init(&mw);
-        mw.name = "new";
-        cases[i].spoil(&mw);
-        assert_int_equal(cmw_chain_add(fixture.chain, &mw, &fixture.diag), 0);
-        assert_int_equal(fixture_compile(&fixture), CMW_ERR_UNSUPPORTED);
-        strcat(start, cases[i].what);
-        assert_memory_equal(fixture.diag.message, start, strlen(start));
-        fixture_close(&fixture);
-    }
-}
 
 static void suspending_that_contradicts_itself_is_refused(void **state)
 {
@@ -301,8 +262,8 @@ static void suspending_that_contradicts_itself_is_refused(void **state)
         void (*spoil)(cmw_middleware *mw);
         const char *sentence;
     } cases[] = {
-        {with_body_suspend, "'new' declares to suspend in a phase other than pre_route and "
-                            "post_route"},
+        {with_body_suspend, "'new' declares to suspend in a phase other than pre_route, "
+                            "request_body and post_route"},
         {with_lonely_resumed, "'new' has a callback for being resumed, and declares no phase in "
                               "which it suspends"},
     };
@@ -354,7 +315,6 @@ int main(void)
         cmocka_unit_test(what_is_not_there_is_not_found),
         cmocka_unit_test(slots_of_more_than_half_a_context_are_refused),
         cmocka_unit_test(the_largest_slots_do_not_overflow_their_sum),
-        cmocka_unit_test(what_this_version_does_not_run_is_refused),
         cmocka_unit_test(suspending_that_contradicts_itself_is_refused),
         cmocka_unit_test(a_pattern_with_too_many_segments_is_refused_when_compiled),
     };

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bodies in pieces: what a host hands in and reads out, how a handler streams, and how a middleware
+ * changes a response's body.
+ *
+ *     request:   host ── cmw_ctx_feed_body ──> request_body callbacks ──> one buffer ──> handler
+ *     response:  handler's bytes or source ──> response_body callbacks ── cmw_ctx_read_body ──>
+ * host
+ *
+ * Nothing flows by itself: the host hands in a piece when it has one, and reads one when the client
+ * takes more. What lies between holds at most what each callback says it holds.
+ */
+#ifndef CATZILLA_BODY_H
+#define CATZILLA_BODY_H
+
+#include <catzilla/base.h>
+#include <catzilla/context.h>
+#include <catzilla/middleware.h>
+
+CMW_BEGIN_DECLS
+
+/* ---- What a host calls ------------------------------------------------------------------ */
+
+/**
+ * Hand over a piece of the request's body, in order, and run request_body over it.
+ *
+ * Called after cmw_ctx_run said CMW_TO_HANDLER, for each piece as it comes, and once with `is_last`
+ * set: with the last piece, or with an empty one behind it. A request that declares no body
+ * (cmw_request_content_length is 0) needs no call: its callbacks have run then.
+ *
+ * @param chunk  bytes that are valid during the call; `has_more` is not looked at
+ * @return       CMW_TO_HANDLER: give the next piece, or after the last one run the handler;
+ *               CMW_TO_RESPOND: the request was answered (413, 503, or by a callback) and
+ * post_route has run: what is left of the body is thrown away; CMW_TO_SUSPENDED: give nothing until
+ * the host's `proceed`, which says how it goes on as this would Threads:      the worker's user
+ * Cost:         O(len) and that of the callbacks; no allocator call when warm
+ * Since:        0.1
+ */
+CMW_API cmw_next cmw_ctx_feed_body(cmw_ctx *ctx, const cmw_chunk *chunk);
+
+/**
+ * 1 if the committed response's body is to be read by cmw_ctx_read_body: it is made while it is
+ * sent, and its length may not be known (then cmw_response_content_length is UINT64_MAX, and no
+ * head has a Content-Length). 0: it is all there, as cmw_response_body. Cost: O(1).
+ */
+CMW_API int cmw_ctx_streams_body(const cmw_ctx *ctx);
+
+/**
+ * The next piece of a committed response's body. Nothing is made before it is asked for.
+ *
+ * Works for a body that is all there, too: one piece. For HEAD, 204 and 304 that is empty.
+ *
+ * @param[out] chunk  bytes that are valid until the next call, or until the request ends;
+ * `is_last`: nothing follows. Unchanged unless 0 is returned
+ * @return            0; CMW_ERR_AGAIN: nothing is there yet, `proceed` will be called with
+ *                    CMW_TO_RESPOND; CMW_ERR_STATE before commit; another one: the body cannot be
+ *                    finished (CMW_TO_ABORT): close the connection, so that the client does not
+ * take it for whole Threads:           the worker's user Cost:              that of the source and
+ * the callbacks; no allocator call when warm Since:             0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_read_body(cmw_ctx *ctx, cmw_chunk *chunk);
+
+/* ---- What a handler calls --------------------------------------------------------------- */
+
+/**
+ * Give the next piece of a body.
+ *
+ * Called on the context's worker, between commit and end, each time the client takes more.
+ *
+ * @param[out] chunk  empty at first. Bytes must live until the next call or until `close`; with
+ *                    `is_last` nothing follows, and this is not called again
+ * @return            0; CMW_ERR_AGAIN: nothing is there yet, after a cmw_ctx_suspend whose token
+ *                    makes the body go on when it is resumed, with any verdict and no data; another
+ *                    error: the response is
+ *                    aborted. No bytes and 0 without `is_last` is an error, too
+ */
+typedef int cmw_body_read_fn(void *self, cmw_ctx *ctx, cmw_chunk *chunk);
+
+/** A body that is made while it is sent. Clear it with cmw_body_source_init. */
+typedef struct cmw_body_source {
+    size_t size;     /**< set by cmw_body_source_init */
+    uint64_t length; /**< of the whole body, or CMW_LENGTH_UNKNOWN, the default. More or fewer
+                          bytes abort the response */
+    cmw_body_read_fn *read;    /**< needed */
+    void (*close)(void *self); /**< called once, when the request ends, whether the body was read or
+                                    not; or NULL */
+    void *self;
+} cmw_body_source;
+
+static inline void cmw_body_source_init(cmw_body_source *source)
+{
+    memset(source, 0, sizeof *source);
+    source->size = sizeof *source;
+    source->length = CMW_LENGTH_UNKNOWN;
+}
+
+/**
+ * Answer with a body that is made while it is sent. As the other bodies do, it replaces what was
+ * there, and its content type is `application/octet-stream` unless it is set by hand.
+ *
+ * Where the host cannot stream (CMW_CAP_STREAM_RESPONSE_BODY), commit reads it to its end, into the
+ * request's memory.
+ *
+ * @param source  copied; from 0 on `close` is the library's to call, also if a later fault or body
+ *                takes the place of this one
+ * @return        0; CMW_ERR_ARG; CMW_ERR_STATE after commit; CMW_ERR_NOMEM; CMW_ERR_VERSION
+ * Threads:       the context's worker
+ * Cost:          O(1), arena memory
+ * Since:         0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_stream(cmw_ctx *ctx, int status, const cmw_body_source *source);
+
+/* ---- What a middleware calls ------------------------------------------------------------ */
+
+/**
+ * Announce that the response's body will be changed: the caller's response_body runs for this
+ * response. For a middleware with CMW_TRANSFORMS_BODY, in its post_route, where it can still change
+ * the fields that describe the body. Content-Length is the library's: it is that of the result
+ * where that is known, and left out where it is not.
+ *
+ * A fault that comes later drops the body, and this with it.
+ *
+ * @return 0; CMW_ERR_STATE outside of such a post_route; CMW_ERR_NOMEM
+ * Threads: the context's worker
+ * Cost:    O(announced), arena memory
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_transform_body(cmw_ctx *ctx);
+
+/** Bytes of the request's body as they came, before any callback. Cost: O(1). */
+CMW_API uint64_t cmw_ctx_body_received(const cmw_ctx *ctx);
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_BODY_H */
