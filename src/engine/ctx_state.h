@@ -119,11 +119,11 @@ struct cmw_ctx {
     struct cmw__value *shadow_values; /* what shadowed middleware has set by name, */
     struct cmw__scratch *scratch;     /* and as slots */
     cmw_shadow_note *shadow_notes;
-    uint64_t sample_begin_ns; /* if SAMPLED */
-    uint64_t early;           /* classes decided before the match point: asked, */
-    uint64_t early_holds;     /* and what was found */
-    uint64_t body_limit;      /* if BODY_LIMITED */
-    uint64_t body_sent;       /* if BODY_COUNTED */
+    uint64_t sample_begin_ns;         /* if SAMPLED */
+    uint64_t early;                   /* classes decided before the match point: asked, */
+    uint64_t early_holds;             /* and what was found */
+    uint64_t body_limit;              /* if BODY_LIMITED */
+    uint64_t body_sent;               /* if BODY_COUNTED */
     struct cmw__body_in *body_in;     /* NULL until request_body runs */
     struct cmw__body_out *body_out;   /* NULL until there is a source, or response_body runs */
     struct cmw__announced *announced; /* who changes the response's body */
