@@ -10,7 +10,8 @@ KEYS = {"name", "ns", "instructions", "floor_ns", "floor_instructions", "ratio",
         "target", "met"}
 NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12_const",
          "headers_12_beside", "headers_12_iovec", "headers_12_set", "lookup_5_ids",
-         "lookup_5_raw", "arena_26", "conditions_10", "conditions_10000", "bearer", "basic_auth",
+         "lookup_5_raw", "arena_26", "conditions_10", "conditions_10000",
+         "conditions_10000_in_1000", "condition_bytes", "bearer", "basic_auth",
          "cors", "cors_pattern", "cors_preflight", "security_headers", "security_https",
          "request_id", "request_id_hex", "access_log", "trusted_proxy_direct", "trusted_proxy_2",
          "ip_filter_10000", "host_allow_1000",
@@ -19,7 +20,7 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "rate_limit_hot", "rate_limit_zipf",
          "redirect_10", "rewrite_10", "skip", "server_timing", "mirror_1_percent",
          "stack_3",
-         "stack_7", "allocs", "rss", "context_bytes"]
+         "stack_7", "resume", "resume_wakes", "suspended_bytes", "allocs", "rss", "context_bytes"]
 
 with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "rows.json"

@@ -3,7 +3,9 @@
  * Resume, end, cancel and deadline race for the same requests: two threads resume every token,
  * while the worker's own ends some of them, cancels some, lets the deadline of some pass. Of each
  * token at most one resume succeeds, and what a resume delivered arrives exactly once. Run it
- * under ThreadSanitizer.
+ * under ThreadSanitizer. A round is 64 requests; for more of them than the test has time for:
+ *
+ *     CMW_RACE_ROUNDS=100000 build/tsan/bin/tests/test_suspend_races
  */
 #include <catzilla/mw.h>
 
@@ -13,7 +15,7 @@
 
 #include "test.h"
 
-enum { BATCH = 64, ROUNDS = 16000, RESUMERS = 2 };
+enum { BATCH = 64, RESUMERS = 2 };
 
 /* One wait of one request. */
 struct wait {
@@ -29,7 +31,8 @@ struct race {
     struct wait waits[BATCH];
     struct wait *next; /* for the callback that suspends */
     unsigned completed;
-    atomic_uint round; /* that the resumers may work on; ROUNDS + 1: the end */
+    unsigned rounds;
+    atomic_uint round; /* that the resumers may work on */
     atomic_uint done;  /* resumers that have finished the round */
 };
 
@@ -111,7 +114,7 @@ static void *resume_all(void *argument)
 {
     const unsigned offset = *(const unsigned *)argument;
 
-    for (unsigned round = 1; round <= ROUNDS; round++) {
+    for (unsigned round = 1; round <= race.rounds; round++) {
         while (atomic_load_explicit(&race.round, memory_order_acquire) < round)
             sched_yield();
         for (unsigned i = 0; i < BATCH; i++) {
@@ -195,11 +198,14 @@ static void none_is_lost_and_none_comes_twice(void **state)
     unsigned offsets[RESUMERS] = {0, BATCH / 2};
     pthread_t threads[RESUMERS];
 
+    const char *text = getenv("CMW_RACE_ROUNDS");
+
     (void)state;
+    race.rounds = text ? (unsigned)strtoul(text, NULL, 10) : 16000;
     open_race();
     for (int i = 0; i < RESUMERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, resume_all, &offsets[i]), 0);
-    for (unsigned round = 1; round <= ROUNDS; round++) {
+    for (unsigned round = 1; round <= race.rounds; round++) {
         begin_batch();
         atomic_store_explicit(&race.done, 0, memory_order_relaxed);
         atomic_store_explicit(&race.round, round, memory_order_release);
@@ -211,7 +217,7 @@ static void none_is_lost_and_none_comes_twice(void **state)
     }
     for (int i = 0; i < RESUMERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(race.completed, ROUNDS * BATCH);
+    assert_int_equal(race.completed, race.rounds * BATCH);
     cmw_engine_put_worker(race.engine, race.worker);
     assert_int_equal(cmw_engine_destroy(race.engine), 0);
 }

@@ -2,6 +2,8 @@
 /* Suspending: which tokens wake whom, how many may wait, and what a host must be able to do. */
 #include "suspend_server.h"
 
+#include <pthread.h>
+
 static void many_resumes_wake_the_host_once(void **state)
 {
     enum { COUNT = 100 };
@@ -21,6 +23,49 @@ static void many_resumes_wake_the_host_once(void **state)
         assert_int_equal(server.woken, round);
         assert_int_equal(cmw_worker_run(server.worker, 1000), COUNT);
     }
+    server_close(&server);
+}
+
+struct elsewhere {
+    cmw_engine *engine;
+    const cmw_token *tokens;
+    int count;
+};
+
+static void *resume_elsewhere(void *argument)
+{
+    const struct elsewhere *from = argument;
+
+    for (int i = 0; i < from->count; i++)
+        if (cmw_resume(from->engine, from->tokens[i], CMW_CONTINUE, NULL) != 0)
+            abort();
+    return NULL;
+}
+
+/* However many threads there are, while the loop has not turned. */
+static void resumes_of_several_threads_wake_the_host_once(void **state)
+{
+    enum { THREADS = 4, COUNT = 500 };
+    cmw_token token, tokens[THREADS][COUNT];
+    struct elsewhere elsewhere[THREADS];
+    pthread_t threads[THREADS];
+    struct server server;
+
+    (void)state;
+    open_hanger(&server, &token, NULL);
+    server.host.proceed = quiet_proceed;
+    for (int i = 0; i < THREADS * COUNT; i++) {
+        assert_int_equal(cmw_ctx_run(begin(&server)), CMW_TO_SUSPENDED);
+        tokens[i / COUNT][i % COUNT] = token;
+    }
+    for (int i = 0; i < THREADS; i++) {
+        elsewhere[i] = (struct elsewhere){server.engine, tokens[i], COUNT};
+        assert_int_equal(pthread_create(&threads[i], NULL, resume_elsewhere, &elsewhere[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(server.woken, 1);
+    assert_int_equal(cmw_worker_run(server.worker, 1000), THREADS * COUNT);
     server_close(&server);
 }
 
@@ -236,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_resumes_wake_the_host_once),
+        cmocka_unit_test(resumes_of_several_threads_wake_the_host_once),
         cmocka_unit_test(a_hundred_thousand_requests_wait_at_once),
         cmocka_unit_test(tokens_that_name_nothing_are_stale),
         cmocka_unit_test(a_trimmed_context_leaves_no_token_behind),

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "hash.h"
+
 static int is_routed(const struct cmw__instance *instance)
 {
     return cmw__group_route(instance->group) != CMW_NONE;
@@ -99,19 +101,6 @@ static int check_references(const struct cmw__order *order, uint32_t *found, cmw
     return rc;
 }
 
-/* The first item that no other of those left must precede; `count` if there is none. */
-static uint32_t find_free(const struct cmw__instance **items, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t k = 0;
-        while (k < count && (k == i || !must_precede(items[k], items[i])))
-            k++;
-        if (k == count)
-            return i;
-    }
-    return count;
-}
-
 /* None is free, so that each has one that must precede it: going back as often as there are items
  * leads into a circle. Name two neighbours of it. */
 static int refuse_circle(const struct cmw__instance **items, uint32_t count, cmw_diag *diag)
@@ -131,28 +120,175 @@ static int refuse_circle(const struct cmw__instance **items, uint32_t count, cmw
                         items[before]->mw.name, items[at]->mw.name, (int)items[at]->mw.priority);
 }
 
-/* Put items of one rank in an order that their references allow, else by registration. */
-static int sort_equals(const struct cmw__instance **items, uint32_t count, cmw_diag *diag)
+/* ---- Items of one rank ------------------------------------------------------------------ */
+
+/* An edge: who follows. In a list of the item before it. */
+struct edge {
+    uint32_t to;
+    uint32_t next; /* index + 1 of another edge from there, or 0 */
+};
+
+/* Items of one rank, the references between them, and those that nothing left must precede. */
+struct equals {
+    const struct cmw__instance **items;
+    uint32_t count;
+    uint32_t *places; /* a hash table of names: index + 1 of the item, or 0 */
+    uint32_t place_mask;
+    struct edge *edges;
+    uint32_t edge_count;
+    uint32_t *first_edge; /* of each item */
+    uint32_t *waits_for;  /* how many must still precede it */
+    uint32_t *free;       /* a heap: the first by registration at the front */
+    uint32_t free_count;
+};
+
+static uint32_t *place_of(const struct equals *equals, uint64_t hash, const char *name)
 {
-    for (uint32_t done = 0; done < count; done++) {
-        const uint32_t free_at = done + find_free(items + done, count - done);
-        if (free_at == count)
-            return refuse_circle(items + done, count - done, diag);
-        const struct cmw__instance *next = items[free_at];
-        memmove(&items[done + 1], &items[done], (free_at - done) * sizeof *items);
-        items[done] = next;
+    uint32_t at = (uint32_t)hash & equals->place_mask;
+
+    while (equals->places[at] && strcmp(equals->items[equals->places[at] - 1]->mw.name, name) != 0)
+        at = (at + 1) & equals->place_mask;
+    return &equals->places[at];
+}
+
+/* The item with a name, or CMW_NONE: it has another rank, or is off. */
+static uint32_t find_item(const struct equals *equals, const char *name)
+{
+    const uint32_t place = *place_of(equals, cmw__hash(name, strlen(name), 0), name);
+    return place ? place - 1 : CMW_NONE;
+}
+
+static void add_edge(struct equals *equals, uint32_t from, uint32_t to)
+{
+    if (from == CMW_NONE || to == CMW_NONE)
+        return;
+    equals->edges[equals->edge_count] = (struct edge){to, equals->first_edge[from]};
+    equals->first_edge[from] = ++equals->edge_count;
+    equals->waits_for[to]++;
+}
+
+static void push_free(struct equals *equals, uint32_t item)
+{
+    uint32_t at = equals->free_count++;
+
+    for (; at > 0 && equals->free[(at - 1) / 2] > item; at = (at - 1) / 2)
+        equals->free[at] = equals->free[(at - 1) / 2];
+    equals->free[at] = item;
+}
+
+static uint32_t pop_free(struct equals *equals)
+{
+    const uint32_t first = equals->free[0];
+    const uint32_t last = equals->free[--equals->free_count];
+    uint32_t at = 0;
+
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child + 1 < equals->free_count && equals->free[child + 1] < equals->free[child])
+            child++;
+        if (child >= equals->free_count || equals->free[child] >= last)
+            break;
+        equals->free[at] = equals->free[child];
+        at = child;
     }
+    equals->free[at] = last;
+    return first;
+}
+
+static void *take(cmw_arena *arena, size_t count, size_t size)
+{
+    void *piece = cmw_arena_alloc(arena, (count + 1) * size);
+    if (piece)
+        memset(piece, 0, (count + 1) * size);
+    return piece;
+}
+
+static int open_equals(struct equals *equals, cmw_arena *arena)
+{
+    size_t references = 0;
+    size_t places = 4;
+
+    for (uint32_t i = 0; i < equals->count; i++)
+        references += equals->items[i]->mw.before_count + equals->items[i]->mw.after_count;
+    while (places < (size_t)equals->count * 2)
+        places *= 2;
+    equals->place_mask = (uint32_t)(places - 1);
+    equals->places = take(arena, places, sizeof *equals->places);
+    equals->edges = take(arena, references, sizeof *equals->edges);
+    equals->first_edge = take(arena, equals->count, sizeof *equals->first_edge);
+    equals->waits_for = take(arena, equals->count, sizeof *equals->waits_for);
+    equals->free = take(arena, equals->count, sizeof *equals->free);
+    return equals->places && equals->edges && equals->first_edge && equals->waits_for &&
+                   equals->free
+               ? 0
+               : CMW_ERR_NOMEM;
+}
+
+static void add_edges(struct equals *equals)
+{
+    for (uint32_t i = 0; i < equals->count; i++)
+        *place_of(equals, equals->items[i]->name_hash, equals->items[i]->mw.name) = i + 1;
+    for (uint32_t i = 0; i < equals->count; i++) {
+        const cmw_middleware *mw = &equals->items[i]->mw;
+        for (size_t k = 0; k < mw->before_count; k++)
+            add_edge(equals, i, find_item(equals, mw->before[k]));
+        for (size_t k = 0; k < mw->after_count; k++)
+            add_edge(equals, find_item(equals, mw->after[k]), i);
+    }
+}
+
+/* Move the items into `sorted`, the first free one again and again: how many. */
+static uint32_t sort_free(struct equals *equals, const struct cmw__instance **sorted)
+{
+    uint32_t done = 0;
+
+    for (uint32_t i = 0; i < equals->count; i++)
+        if (equals->waits_for[i] == 0)
+            push_free(equals, i);
+    while (equals->free_count > 0) {
+        const uint32_t item = pop_free(equals);
+        sorted[done++] = equals->items[item];
+        equals->items[item] = NULL;
+        for (uint32_t at = equals->first_edge[item]; at; at = equals->edges[at - 1].next)
+            if (--equals->waits_for[equals->edges[at - 1].to] == 0)
+                push_free(equals, equals->edges[at - 1].to);
+    }
+    return done;
+}
+
+/* Put items of one rank in an order that their references allow, else by registration:
+ * O((items + references) log items). */
+static int sort_equals(const struct cmw__instance **items, uint32_t count, cmw_arena *arena,
+                       cmw_diag *diag)
+{
+    struct equals equals = {.items = items, .count = count};
+    const struct cmw__instance **sorted = take(arena, count, sizeof *sorted);
+
+    if (count < 2)
+        return 0;
+    if (!sorted || open_equals(&equals, arena) != 0)
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory to sort the chain");
+    add_edges(&equals);
+    const uint32_t done = sort_free(&equals, sorted);
+    if (done < count) {
+        uint32_t left = 0;
+        for (uint32_t i = 0; i < count; i++)
+            if (items[i])
+                items[left++] = items[i];
+        return refuse_circle(items, left, diag);
+    }
+    memcpy(items, sorted, count * sizeof *items);
     return 0;
 }
 
-static int sort_all_equals(const struct cmw__order *order, cmw_diag *diag)
+static int sort_all_equals(const struct cmw__order *order, cmw_arena *arena, cmw_diag *diag)
 {
     uint32_t begin = 0;
     while (begin < order->count) {
         uint32_t end = begin + 1;
         while (end < order->count && compare_rank(order->items[begin], order->items[end]) == 0)
             end++;
-        const int rc = sort_equals(order->items + begin, end - begin, diag);
+        const int rc = sort_equals(order->items + begin, end - begin, arena, diag);
         if (rc != 0)
             return rc;
         begin = end;
@@ -171,5 +307,5 @@ int cmw__order_make(struct cmw__order *order, const cmw_chain *chain, cmw_arena 
     const int rc = check_references(order, &references, diag);
     if (rc != 0 || references == 0)
         return rc;
-    return sort_all_equals(order, diag);
+    return sort_all_equals(order, arena, diag);
 }

@@ -9,9 +9,15 @@
 
 struct cmw__cell {
     _Atomic uint64_t word; /* generation << 8 | verdict << 3 | state */
-    void *data;            /* written by who claims the cell, read by the worker */
-    cmw_ctx *ctx;          /* the worker's: who waits; NULL: nobody any more */
-    uint32_t next;         /* index + 1 in a list of the worker's, or 0 */
+    union {
+        void *data;     /* written by who claims the cell, read by the worker */
+        uint32_t index; /* its own, once it is drained */
+    };
+    cmw_ctx *ctx; /* the worker's: who waits; NULL: nobody any more */
+    union {
+        struct cmw__cell *next; /* in the list of those that were resumed */
+        uint32_t next_free;     /* index + 1 in the list of those that are free, or 0 */
+    };
 };
 
 struct cmw__cell_chunk {
@@ -112,7 +118,7 @@ static void fill_chunk(struct cmw__cell_chunk *chunk, cmw_worker *worker, uint32
         atomic_init(&cell->word, word_of(1, 0, IDLE));
         cell->data = NULL;
         cell->ctx = NULL;
-        cell->next = worker->waits.free_cells;
+        cell->next_free = worker->waits.free_cells;
         worker->waits.free_cells = first + i + 1;
     }
 }
@@ -150,7 +156,7 @@ static CMW__NOINLINE int add_chunk(cmw_worker *worker)
 static void free_cell(cmw_worker *worker, struct cmw__cell *cell, uint32_t index)
 {
     cell->ctx = NULL;
-    cell->next = worker->waits.free_cells;
+    cell->next_free = worker->waits.free_cells;
     worker->waits.free_cells = index + 1;
 }
 
@@ -179,7 +185,7 @@ void cmw__worker_set_host(cmw_worker *worker, const cmw_host *host, void *host_s
     cmw__mutex_unlock(&worker->waits.host_lock);
     /* What was resumed meanwhile woke nobody. */
     if (host && host->wake &&
-        atomic_load_explicit(&worker->waits.resumed, memory_order_acquire) != 0)
+        atomic_load_explicit(&worker->waits.resumed, memory_order_acquire) != NULL)
         host->wake(host_self);
 }
 
@@ -233,7 +239,7 @@ static int take_cell(cmw_ctx *ctx)
     }
     const uint32_t index = worker->waits.free_cells - 1;
     struct cmw__cell *cell = cell_of(worker->engine, index);
-    worker->waits.free_cells = cell->next;
+    worker->waits.free_cells = cell->next_free;
     cell->ctx = ctx;
     ctx->parked.cell = index;
     ctx->parked.generation = atomic_load_explicit(&cell->word, memory_order_relaxed) >> 8;
@@ -335,7 +341,9 @@ void cmw__ctx_disarm(cmw_ctx *ctx)
     cell->ctx = NULL;
     atomic_store_explicit(&cell->word, word_of(ctx->parked.generation, 0, DRAINED),
                           memory_order_relaxed); /* the worker's own: it is in its list */
-    drop(ctx, cell->data);
+    void *data = cell->data;
+    cell->index = ctx->parked.cell;
+    drop(ctx, data);
 }
 
 /* ---- Resuming, on any thread ------------------------------------------------------------ */
@@ -347,15 +355,15 @@ static int stale(cmw_engine *engine)
 }
 
 /* Put a cell in front of its worker's list: 1 if the list was empty. */
-static int push_resumed(struct cmw__waits *waits, struct cmw__cell *cell, uint32_t index)
+static int push_resumed(struct cmw__waits *waits, struct cmw__cell *cell)
 {
-    uint32_t head = atomic_load_explicit(&waits->resumed, memory_order_relaxed);
+    struct cmw__cell *head = atomic_load_explicit(&waits->resumed, memory_order_relaxed);
 
     do
         cell->next = head;
-    while (!atomic_compare_exchange_weak_explicit(&waits->resumed, &head, index + 1,
+    while (!atomic_compare_exchange_weak_explicit(&waits->resumed, &head, cell,
                                                   memory_order_release, memory_order_relaxed));
-    return head == 0;
+    return head == NULL;
 }
 
 /* Once for any number of resumes that wait: the host does not change meanwhile. */
@@ -386,7 +394,7 @@ int cmw_resume(cmw_engine *engine, cmw_token token, int verdict, void *data)
     atomic_store_explicit(&cell->word, word_of(token.generation, known, RESUMED),
                           memory_order_release);
     cmw_worker *worker = chunk->worker;
-    if (push_resumed(&worker->waits, cell, token.cell))
+    if (push_resumed(&worker->waits, cell))
         wake(worker);
     return 0;
 }
@@ -415,12 +423,12 @@ static int deliver(cmw_ctx *ctx, int verdict, void *data)
     return next != CMW_TO_SUSPENDED;
 }
 
-static int hand_over(cmw_worker *worker, uint32_t index)
+static int hand_over(cmw_worker *worker, struct cmw__cell *cell)
 {
-    struct cmw__cell *cell = cell_of(worker->engine, index);
     const uint64_t word = atomic_load_explicit(&cell->word, memory_order_acquire);
     cmw_ctx *ctx = cell->ctx;
     void *data = cell->data;
+    const uint32_t index = ctx ? ctx->parked.cell : cell->index;
 
     atomic_store_explicit(&cell->word, word_of((word >> 8) + 1, 0, IDLE), memory_order_release);
     free_cell(worker, cell, index);
@@ -434,15 +442,15 @@ static int hand_over(cmw_worker *worker, uint32_t index)
 }
 
 /* The cells that were resumed, the oldest first; each `next` leads on. */
-static uint32_t take_resumed(cmw_worker *worker)
+static struct cmw__cell *take_resumed(cmw_worker *worker)
 {
-    uint32_t head = atomic_exchange_explicit(&worker->waits.resumed, 0, memory_order_acquire);
-    uint32_t reversed = 0;
+    struct cmw__cell *head =
+        atomic_exchange_explicit(&worker->waits.resumed, NULL, memory_order_acquire);
+    struct cmw__cell *reversed = NULL;
 
-    while (head != 0) {
-        struct cmw__cell *cell = cell_of(worker->engine, head - 1);
-        const uint32_t next = cell->next;
-        cell->next = reversed;
+    while (head) {
+        struct cmw__cell *next = head->next;
+        head->next = reversed;
         reversed = head;
         head = next;
     }
@@ -451,12 +459,12 @@ static uint32_t take_resumed(cmw_worker *worker)
 
 static size_t run_resumed(cmw_worker *worker)
 {
-    uint32_t at = take_resumed(worker);
+    struct cmw__cell *at = take_resumed(worker);
     size_t count = 0;
 
-    while (at != 0) {
-        const uint32_t next = cell_of(worker->engine, at - 1)->next;
-        count += (size_t)hand_over(worker, at - 1);
+    while (at) {
+        struct cmw__cell *next = at->next;
+        count += (size_t)hand_over(worker, at);
         at = next;
     }
     return count;
@@ -467,7 +475,7 @@ size_t cmw_worker_run(cmw_worker *worker, uint64_t now_ns)
     const uint64_t now = now_ns ? now_ns : cmw__engine_clock(worker->engine);
     size_t count = 0;
 
-    if (atomic_load_explicit(&worker->waits.resumed, memory_order_relaxed) != 0)
+    if (atomic_load_explicit(&worker->waits.resumed, memory_order_relaxed) != NULL)
         count = run_resumed(worker);
     count += cmw__worker_run_deadlines(worker, now);
     return count;

@@ -33,6 +33,8 @@ struct cmw__timer {
     cmw_ctx *ctx;
 };
 
+struct cmw__cell; /* suspend.c */
+
 /* Cells of an engine: a table of pages of chunks. Readers take no lock. */
 enum { CMW__CELLS_CHUNK = 64, CMW__CELLS_PAGE = 256, CMW__CELLS_PAGES = 256 };
 struct cmw__cells {
@@ -44,9 +46,9 @@ struct cmw__cells {
 
 /* What a worker has of it. Written by its user but for `resumed`. */
 struct cmw__waits {
-    cmw__mutex host_lock;     /* held while the host is woken or changes */
-    _Atomic uint32_t resumed; /* cells that were resumed, newest first: index + 1, or 0 */
-    uint32_t free_cells;      /* index + 1, linked by `next` */
+    cmw__mutex host_lock;                /* held while the host is woken or changes */
+    _Atomic(struct cmw__cell *) resumed; /* cells that were resumed, newest first */
+    uint32_t free_cells;                 /* index + 1, linked by `next_free` */
     uint32_t parked_count;
     struct cmw__timer *timers; /* a heap: the earliest first */
     uint32_t timer_count, timer_cap;

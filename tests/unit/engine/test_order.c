@@ -2,6 +2,8 @@
 /* The order of a chain: priority, registration, before and after, routes. */
 #include "order.h"
 
+#include <stdio.h>
+
 #include "engine_fixture.h"
 
 struct row {
@@ -143,12 +145,45 @@ static void a_priority_that_is_changed_counts_when_it_is_compiled_again(void **s
     fixture_close(&fixture);
 }
 
+/* Each after the next: whoever looks for the first free one again and again does not come to an
+ * end. */
+static void ten_thousand_that_follow_each_other_are_sorted(void **state)
+{
+    enum { COUNT = 10000 };
+    struct fixture fixture;
+    struct cmw__order order;
+    cmw_arena *arena = NULL;
+    cmw_middleware mw;
+    char name[16], next[16];
+    const char *const after = next;
+
+    (void)state;
+    fixture_open(&fixture, NULL);
+    cmw_middleware_init(&mw);
+    mw.name = name;
+    mw.after = &after;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "m%d", i);
+        snprintf(next, sizeof next, "m%d", i + 1);
+        mw.after_count = i + 1 < COUNT;
+        assert_int_equal(cmw_chain_add(fixture.chain, &mw, NULL), 0);
+    }
+    assert_int_equal(cmw_arena_create(&arena, cmw_engine_pool(fixture.engine, CMW_POOL_PLAN), 0),
+                     0);
+    assert_int_equal(cmw__order_make(&order, fixture.chain, arena, &fixture.diag), 0);
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_int_equal(order.items[i]->sequence, COUNT - 1 - i);
+    cmw_arena_destroy(arena);
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[LEN(rows) + 1] = {
+    struct CMUnitTest tests[LEN(rows) + 2] = {
         cmocka_unit_test(a_priority_that_is_changed_counts_when_it_is_compiled_again),
+        cmocka_unit_test(ten_thousand_that_follow_each_other_are_sorted),
     };
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[1 + i] = (struct CMUnitTest)ROW_TEST(&rows[i], check_row);
+        tests[2 + i] = (struct CMUnitTest)ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("order", tests, NULL, NULL);
 }
