@@ -5,6 +5,9 @@
  */
 #include <stdio.h>
 
+#include <catzilla/builtin/circuit_breaker.h>
+#include <catzilla/builtin/concurrency_limit.h>
+#include <catzilla/builtin/load_shed.h>
 #include <catzilla/builtin/mirror.h>
 #include <catzilla/builtin/redirect.h>
 #include <catzilla/builtin/rewrite.h>
@@ -89,6 +92,25 @@ static void fill_mirror(cmw_chain *chain)
     use(chain, "mirror", &config);
 }
 
+static void fill_concurrency(cmw_chain *chain)
+{
+    cmw_concurrency_limit_config config;
+
+    cmw_concurrency_limit_config_init(&config);
+    config.key_limit = 10;
+    use(chain, "concurrency_limit", &config);
+}
+
+static void fill_shed(cmw_chain *chain)
+{
+    use(chain, "load_shed", NULL);
+}
+
+static void fill_breaker(cmw_chain *chain)
+{
+    use(chain, "circuit_breaker", NULL);
+}
+
 /* ---- Rows ------------------------------------------------------------------------------- */
 
 static void open_with(struct sides *sides, life_fill_fn *fill)
@@ -130,6 +152,21 @@ static void open_mirror(struct sides *sides)
     open_with(sides, fill_mirror);
 }
 
+static void open_concurrency(struct sides *sides)
+{
+    open_with(sides, fill_concurrency);
+}
+
+static void open_shed(struct sides *sides)
+{
+    open_with(sides, fill_shed);
+}
+
+static void open_breaker(struct sides *sides)
+{
+    open_with(sides, fill_breaker);
+}
+
 static void close_row(void)
 {
     life_close(&with_builtin);
@@ -142,5 +179,8 @@ const struct row bench_traffic_rows[] = {
     {.name = "skip", .open = open_skip, .close = close_row},
     {.name = "server_timing", .open = open_timing, .close = close_row},
     {.name = "mirror_1_percent", .open = open_mirror, .close = close_row},
+    {.name = "concurrency_limit", .open = open_concurrency, .close = close_row},
+    {.name = "load_shed", .open = open_shed, .close = close_row},
+    {.name = "circuit_breaker", .open = open_breaker, .close = close_row},
     {.name = NULL},
 };

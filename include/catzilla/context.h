@@ -153,6 +153,8 @@ CMW_API int cmw_ctx_is_cancelled(const cmw_ctx *ctx);
  * Since:        0.1
  */
 CMW_API CMW_NODISCARD int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns);
+/** The deadline in force, of the host's clock; 0: none. The worker's user. Cost: O(1). */
+CMW_API uint64_t cmw_ctx_deadline(const cmw_ctx *ctx);
 
 /**
  * The 503 for a request that got no context: made when the plan compiled, with its unconditional

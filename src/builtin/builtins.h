@@ -13,11 +13,14 @@
     X(basic_auth)                                                                                  \
     X(bearer)                                                                                      \
     X(body_limit)                                                                                  \
+    X(circuit_breaker)                                                                             \
+    X(concurrency_limit)                                                                           \
     X(cors)                                                                                        \
     X(health)                                                                                      \
     X(host_allow)                                                                                  \
     X(https_redirect)                                                                              \
     X(ip_filter)                                                                                   \
+    X(load_shed)                                                                                   \
     X(maintenance)                                                                                 \
     X(method_filter)                                                                               \
     X(mirror)                                                                                      \

@@ -109,6 +109,11 @@ int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns)
     return 0;
 }
 
+uint64_t cmw_ctx_deadline(const cmw_ctx *ctx)
+{
+    return ctx->traces & CMW__CTX_TIMED ? ctx->worker->waits.timers[ctx->timer].at_ns : 0;
+}
+
 /* 1 if the request went on. */
 static int pass(cmw_worker *worker, cmw_ctx *ctx)
 {

@@ -10,11 +10,14 @@
 #include <catzilla/builtin/basic_auth.h>
 #include <catzilla/builtin/bearer.h>
 #include <catzilla/builtin/body_limit.h>
+#include <catzilla/builtin/circuit_breaker.h>
+#include <catzilla/builtin/concurrency_limit.h>
 #include <catzilla/builtin/cors.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/host_allow.h>
 #include <catzilla/builtin/https_redirect.h>
 #include <catzilla/builtin/ip_filter.h>
+#include <catzilla/builtin/load_shed.h>
 #include <catzilla/builtin/maintenance.h>
 #include <catzilla/builtin/method_filter.h>
 #include <catzilla/builtin/mirror.h>
