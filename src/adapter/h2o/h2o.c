@@ -264,6 +264,8 @@ static int is_whole(const struct seat *seat)
 
     if (seat->is_sent)
         return 1;
+    if (seat->state < SEAT_FILTERED)
+        return req->res.status == 101; /* upgraded: the engine has seen no response */
     if (seat->is_cut || req->timestamps.response_end_at.tv_sec == 0)
         return 0;
     if (seat->state == SEAT_ANSWERED && !is_http_2(req))

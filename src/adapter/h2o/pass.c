@@ -276,7 +276,8 @@ static void on_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, si
     gate->state = state;
     gate->piece_count = count;
     gate->pieces = h2o_mem_alloc_pool(&req->pool, (count + 1) * sizeof *pieces);
-    memcpy(gate->pieces, pieces, count * sizeof *pieces);
+    if (count > 0)
+        memcpy(gate->pieces, pieces, count * sizeof *pieces);
 }
 
 /* The request ends before its response does. */
@@ -314,6 +315,8 @@ static int is_replaced(const struct seat *seat)
         return 1;
     if (!cmw__h2o_status_has_body(cmw_response_status(response)))
         return had_body;
+    if (h2o_memis(seat->req->input.method.base, seat->req->input.method.len, H2O_STRLIT("HEAD")))
+        return cmw_response_content_length(response) != (had_body ? sizeof goes_by : 0);
     return body.data != goes_by && (body.len > 0 || had_body);
 }
 
