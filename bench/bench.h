@@ -86,6 +86,7 @@ extern const struct row bench_rate_limit_rows[];
 extern const struct row bench_traffic_rows[];
 extern const struct row bench_stack_rows[];
 extern const struct row bench_suspend_rows[];
+extern const struct row bench_thread_rows[];
 extern const struct row bench_count_rows[];
 
 /* Print a message and leave with 1. */

@@ -21,7 +21,8 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "redirect_10", "rewrite_10", "skip", "server_timing", "mirror_1_percent",
          "concurrency_limit", "load_shed", "circuit_breaker",
          "stack_3",
-         "stack_7", "resume", "resume_wakes", "suspended_bytes", "allocs", "rss", "context_bytes"]
+         "stack_7", "resume", "resume_wakes", "suspended_bytes", "threads_2",
+         "allocs", "rss", "context_bytes"]
 
 with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "rows.json"

@@ -131,6 +131,143 @@ static void a_deadline_in_the_handler_is_answered_at_commit(void **state)
     server_close(&server);
 }
 
+/* ---- Head and body ---------------------------------------------------------------------- */
+
+static void log_reason(void *self, cmw_ctx *ctx, cmw_end_reason reason)
+{
+    (void)ctx;
+    note(self, "%s ", cmw_end_reason_name(reason));
+}
+
+/* An answer that a deadline made goes on to the client. */
+static void open_slow(struct server *server, uint64_t body_ms, uint64_t body_idle_ms,
+                      uint64_t request_ms)
+{
+    static const cmw_header fields[] = {{CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")}};
+    cmw_engine_config config;
+    cmw_middleware mw;
+
+    cmw_engine_config_init(&config);
+    config.limits.body_ms = body_ms;
+    config.limits.body_idle_ms = body_idle_ms;
+    config.limits.request_ms = request_ms;
+    server_open(server, &config);
+    cmw_middleware_init(&mw);
+    mw.name = "log";
+    mw.self = server;
+    mw.complete = log_reason;
+    mw.fields = fields;
+    mw.field_count = 1;
+    assert_int_equal(cmw_chain_add(server->chain, &mw, NULL), 0);
+    server_start(server);
+}
+
+static cmw_ctx *begin_slow(struct server *server)
+{
+    cmw_ctx *ctx = begin(server); /* at 1000 */
+
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+    return ctx;
+}
+
+static void a_body_that_does_not_come_is_answered_408(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_slow(&server, 10, 0, 0);
+    cmw_ctx *ctx = begin_slow(&server);
+    assert_int_equal(cmw_ctx_await_body(ctx, 2000), 0);
+    assert_int_equal(server.timer_at, 10002000);
+    assert_int_equal(cmw_ctx_await_body(ctx, 5000), 0); /* for more of it: the same deadline */
+    assert_int_equal(server.timer_at, 10002000);
+    assert_int_equal(cmw_worker_run(server.worker, 10001999), 0);
+    assert_int_equal(cmw_worker_run(server.worker, 10002000), 1);
+    assert_string_equal(server.log, "408 deadline ");
+    assert_int_equal(server.timer_at, 0);
+    server_close(&server);
+}
+
+static void each_piece_of_a_body_has_its_time(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_slow(&server, 10, 3, 0);
+    cmw_ctx *ctx = begin_slow(&server);
+    for (uint64_t at = 2000; at < 8000000; at += 2000000) {
+        assert_int_equal(cmw_ctx_await_body(ctx, at), 0);
+        assert_int_equal(server.timer_at, at + 3000000);
+        assert_int_equal(cmw_ctx_receive_body(ctx, CMW_STR("piece")), 0);
+        assert_int_equal(cmw_worker_run(server.worker, at + 2000000), 0);
+    }
+    assert_int_equal(cmw_ctx_await_body(ctx, 8002000), 0);
+    assert_int_equal(server.timer_at, 10002000); /* all of it is due earlier */
+    assert_int_equal(cmw_worker_run(server.worker, 10002000), 1);
+    assert_string_equal(server.log, "408 deadline ");
+    ctx = begin_slow(&server);
+    assert_int_equal(cmw_ctx_await_body(ctx, 2000), 0);
+    assert_int_equal(cmw_worker_run(server.worker, 3002000), 1);
+    assert_string_equal(server.log, "408 deadline 408 deadline ");
+    server_close(&server);
+}
+
+static void a_body_that_has_come_has_no_deadline(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_slow(&server, 10, 3, 20);
+    cmw_ctx *ctx = begin_slow(&server);
+    assert_int_equal(server.timer_at, 20001000);
+    assert_int_equal(cmw_ctx_await_body(ctx, 2000), 0);
+    assert_int_equal(server.timer_at, 3002000);
+    cmw_ctx_body_arrived(ctx);
+    assert_int_equal(server.timer_at, 20001000); /* the request's own stays */
+    finish(&server, ctx, CMW_TO_HANDLER);
+    assert_string_equal(server.log, "handler 200 sent ");
+    assert_int_equal(cmw_worker_run(server.worker, 30000000), 0);
+    assert_int_equal(server.timer_at, 0);
+
+    ctx = begin_slow(&server);
+    assert_int_equal(cmw_response_set_status(cmw_ctx_response(ctx), 204), 0);
+    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+    assert_int_equal(cmw_ctx_await_body(ctx, 2000), CMW_ERR_STATE);
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    server_close(&server);
+}
+
+static void the_deadline_of_the_request_holds_while_the_body_is_awaited(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_slow(&server, 10, 0, 5);
+    cmw_ctx *ctx = begin_slow(&server);
+    assert_int_equal(cmw_ctx_await_body(ctx, 2000), 0);
+    assert_int_equal(server.timer_at, 5001000);
+    assert_int_equal(cmw_worker_run(server.worker, 5001000), 1);
+    assert_string_equal(server.log, "503 deadline ");
+    server_close(&server);
+}
+
+/* A host answers a head that did not come with what it has of it. */
+static void a_head_that_does_not_come_is_answered_408_with_all_fields(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_slow(&server, 0, 0, 0);
+    assert_int_equal(cmw_engine_limits(server.engine)->head_ms, 0);
+    cmw_ctx *ctx = begin(&server);
+    cmw_ctx_fail(ctx, 408);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_RESPOND);
+    assert_true(cmw_response_has_named(cmw_ctx_response(ctx), CMW_STR("X-Frame-Options")));
+    finish(&server, ctx, CMW_TO_RESPOND);
+    assert_string_equal(server.log, "408 sent ");
+    server_close(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +275,11 @@ int main(void)
         cmocka_unit_test(deadlines_stay_in_order_when_one_is_taken_away),
         cmocka_unit_test(a_deadline_follows_the_worker_to_its_next_host),
         cmocka_unit_test(a_deadline_in_the_handler_is_answered_at_commit),
+        cmocka_unit_test(a_body_that_does_not_come_is_answered_408),
+        cmocka_unit_test(each_piece_of_a_body_has_its_time),
+        cmocka_unit_test(a_body_that_has_come_has_no_deadline),
+        cmocka_unit_test(the_deadline_of_the_request_holds_while_the_body_is_awaited),
+        cmocka_unit_test(a_head_that_does_not_come_is_answered_408_with_all_fields),
     };
     return cmocka_run_group_tests_name("suspend: deadlines", tests, NULL, NULL);
 }

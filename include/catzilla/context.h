@@ -157,6 +157,26 @@ CMW_API CMW_NODISCARD int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns);
 CMW_API uint64_t cmw_ctx_deadline(const cmw_ctx *ctx);
 
 /**
+ * The host waits for the body of the request, or for more of it: the limits `body_ms`, from the
+ * first of these calls on, and `body_idle_ms`, from each, hold from now on.
+ *
+ * When one has passed, cmw_worker_run gives the request up with 408 (RFC 9110, 15.5.9) and
+ * CMW_END_DEADLINE, runs error callbacks and post_route, and calls the host's `proceed`; so it does
+ * when the request's own deadline passes meanwhile.
+ *
+ * @param now_ns  the host's clock; 0: the engine reads its own
+ * @return        0, also where there are no such limits; CMW_ERR_STATE once the response is being
+ *                decorated, or for a suspended request; CMW_ERR_NOMEM
+ * Threads:       the worker's user
+ * Cost:          O(log deadlines of the worker); allocates as their number grows
+ * Since:         0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_await_body(cmw_ctx *ctx, uint64_t now_ns);
+
+/** The host waits for the body no more: all of it has come, or it wants none. Cost: as above. */
+CMW_API void cmw_ctx_body_arrived(cmw_ctx *ctx);
+
+/**
  * The 503 for a request that got no context: made when the plan compiled, with its unconditional
  * constant fields. NULL if no plan is installed.
  *
@@ -165,6 +185,16 @@ CMW_API uint64_t cmw_ctx_deadline(const cmw_ctx *ctx);
  * Since:     0.1
  */
 CMW_API const cmw_response *cmw_worker_overload_response(cmw_worker *worker);
+
+/**
+ * Count a request that the host refused before it could begin one, for want of a worker or of room
+ * of its own, among the overloads of the statistics, as cmw_ctx_begin counts those that it refuses.
+ *
+ * Threads: the worker's user
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API void cmw_worker_count_overload(cmw_worker *worker);
 
 /* ---- What callbacks use ----------------------------------------------------------------- */
 
@@ -258,7 +288,7 @@ CMW_API void cmw_ctx_set_body_sent(cmw_ctx *ctx, uint64_t bytes);
  * Taken from a buffer of the worker's that is filled in batches from the system's generator, and
  * filled anew in a process that was forked.
  *
- * @param[out] to  `len` bytes; unchanged on failure
+ * @param[out] to  `len` bytes; on failure unchanged, but that what had come is 0 again
  * @return         0, or CMW_ERR_IO when the system gives none
  * Threads:        the context's worker
  * Cost:           O(len); a system call every 1,024 bytes; the worker's first call takes a page

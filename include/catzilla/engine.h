@@ -21,6 +21,13 @@ typedef enum cmw_target_policy {
     CMW_TARGET_REJECT = 1     /**< answer it 400, before any callback runs */
 } cmw_target_policy;
 
+/** What happens to an HTTP/1.1 request that does not say for which host it is. */
+typedef enum cmw_host_policy {
+    CMW_HOST_ANY = 0,     /**< served: cmw_request_host is empty, or the first field's */
+    CMW_HOST_REQUIRED = 1 /**< without exactly one Host field of a valid value it is answered 400
+                               before any callback runs (RFC 9112, 3.2) */
+} cmw_host_policy;
+
 /** What one request may use. */
 typedef struct cmw_limits {
     size_t memory_bytes;   /**< arena memory beyond the first block; else 503. Default 1 MiB */
@@ -28,6 +35,11 @@ typedef struct cmw_limits {
     uint32_t header_bytes; /**< names and values together; else 431. Default 32 KiB */
     uint64_t body_bytes;   /**< declared or received; else 413. Default 1 MiB */
     uint64_t request_ms;   /**< from begin to commit; else it is given up. 0: no limit. Default 0 */
+    uint64_t body_ms;      /**< for the body, where the host says that it waits for it
+                                (cmw_ctx_await_body); else 408. 0: no limit. Default 0 */
+    uint64_t body_idle_ms; /**< the same for each piece of it. Default 0 */
+    uint64_t head_ms; /**< for the head, which the host measures (cmw_engine_limits) and answers:
+                           cmw_ctx_fail(ctx, 408) right after begin. Default 0 */
 } cmw_limits;
 
 /** The configuration of an engine. Clear with cmw_engine_config_init, which fills the defaults. */
@@ -46,6 +58,7 @@ typedef struct cmw_engine_config {
     void *clock_self;
     uint64_t (*wall_clock_ns)(void *self); /**< since 1970-01-01 UTC; NULL: the system's. Called
                                                 with `clock_self` */
+    int32_t host_policy; /**< cmw_host_policy. Default CMW_HOST_ANY, for hosts that see to it */
 } cmw_engine_config;
 
 /** Fill the defaults: see cmw_engine_config_init. */
@@ -77,6 +90,9 @@ CMW_API CMW_NODISCARD int cmw_engine_create(cmw_engine **out, const cmw_engine_c
  * Since:  0.1
  */
 CMW_API int cmw_engine_destroy(cmw_engine *engine);
+
+/** What one request may use, as the engine was configured. For hosts. Cost: O(1). */
+CMW_API const cmw_limits *cmw_engine_limits(const cmw_engine *engine);
 
 /** One of the engine's pools, the engine's. */
 CMW_API cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose);
@@ -227,9 +243,9 @@ typedef struct cmw_host {
      * or NULL. */
     void (*arm_timer)(void *self, uint64_t at_ns);
     /**
-     * A suspended request goes on: `next` is a cmw_next, as cmw_ctx_run or cmw_ctx_commit would
-     * have returned it, but never CMW_TO_SUSPENDED. Called in cmw_worker_run; may do whatever those
-     * would be followed by, also end the context.
+     * A suspended request goes on, or one whose body did not come in time: `next` is a cmw_next, as
+     * cmw_ctx_run or cmw_ctx_commit would have returned it, but never CMW_TO_SUSPENDED. Called in
+     * cmw_worker_run; may do whatever those would be followed by, also end the context.
      */
     void (*proceed)(void *self, struct cmw_ctx *ctx, int next);
 } cmw_host;

@@ -52,7 +52,7 @@ typedef struct cmw_request_stats {
     size_t size;          /**< sizeof this struct, set by the caller */
     uint64_t begun;       /**< contexts begun */
     uint64_t ended;       /**< contexts ended */
-    uint64_t overloads;   /**< requests that got no context */
+    uint64_t overloads;   /**< requests that got no context, or that the host had no room for */
     uint64_t faults;      /**< requests that had a fault */
     uint64_t by_class[6]; /**< ended, by hundreds of status; [0]: without a response */
     uint64_t by_reason[CMW_END_REASON_COUNT]; /**< ended, by cmw_end_reason */

@@ -2,6 +2,7 @@
 /* getentropy: POSIX 2024, glibc 2.25, the BSDs, macOS. MADV_WIPEONFORK: Linux 4.14. */
 #include "random.h"
 
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,8 +17,10 @@ int cmw__random_system(void *to, size_t len)
 
     for (size_t left = len; left > 0;) {
         const size_t step = left < ENTROPY_CAP ? left : ENTROPY_CAP;
-        if (getentropy(at, step) != 0)
+        if (getentropy(at, step) != 0) {
+            memset(to, 0, len - left); /* a part is not to be taken for the whole */
             return CMW_ERR_IO;
+        }
         at += step;
         left -= step;
     }

@@ -31,6 +31,31 @@ static void check_target(cmw_ctx *ctx, const cmw_engine *engine)
         cmw__ctx_fail_with(ctx, 400, CMW_ERR_INVALID);
 }
 
+static int has_one_host(const cmw_request_view *view)
+{
+    const cmw_str name = CMW_STR("host");
+    const cmw_header *found = NULL;
+    struct cmw__host host;
+
+    for (uint32_t i = 0; i < view->header_count; i++) {
+        if (!cmw_str_equals_fold(view->headers[i].name, name))
+            continue;
+        if (found)
+            return 0;
+        found = &view->headers[i];
+    }
+    return found && (found->value.len == 0 || cmw__host_parse(&host, found->value) == 0);
+}
+
+static void check_host(cmw_ctx *ctx, const cmw_engine *engine)
+{
+    const cmw_request_view *view = &ctx->request.view;
+
+    if (engine->host_policy == CMW_HOST_REQUIRED && view->http_version == 0x0101 &&
+        !has_one_host(view))
+        cmw__ctx_fail_with(ctx, 400, CMW_ERR_INVALID);
+}
+
 /* One request in `sample_every` is timed. */
 static void choose_sample(cmw_ctx *ctx, cmw_worker *worker)
 {
@@ -50,6 +75,7 @@ static CMW__NOINLINE int begin_unusual(cmw_ctx *ctx)
 
     check_limits(ctx, &engine->limits);
     check_target(ctx, engine);
+    check_host(ctx, engine);
     choose_sample(ctx, ctx->worker);
     if (engine->limits.request_ms == 0)
         return 0;

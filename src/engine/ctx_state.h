@@ -53,6 +53,14 @@ enum {
                                         callbacks may want it */
 };
 
+/* What a request has deadlines for. */
+enum cmw__deadline {
+    CMW__DEADLINE_REQUEST,
+    CMW__DEADLINE_BODY, /* all of it */
+    CMW__DEADLINE_IDLE, /* the next piece of it */
+    CMW__DEADLINES
+};
+
 /* Bits of cmw_ctx.traces: what a request leaves behind that its end sweeps away. */
 enum {
     CMW__CTX_MATCHED = 1 << 0,
@@ -130,10 +138,12 @@ struct cmw_ctx {
     struct cmw__block *stash;         /* see body_in.c */
     struct cmw__block *gathered;      /* a body that commit made whole */
     struct cmw__parked parked;
-    uint32_t timer;         /* if TIMED: index in the heap */
-    uint32_t cancel_reason; /* if CANCELLED */
+    uint64_t deadlines[CMW__DEADLINES]; /* if TIMED: each, or 0 */
+    uint32_t timer;                     /* if TIMED: index in the heap, of the earliest */
+    uint32_t cancel_reason;             /* if CANCELLED */
     cmw_fault fault;
     uint32_t reason;
+    uint8_t awaits_body; /* the host waits for it: if TIMED */
     struct cmw__segment segments[CMW__SEGMENTS_INLINE];
 };
 

@@ -58,21 +58,28 @@ static int grow(cmw_worker *worker)
     return 0;
 }
 
-void cmw__ctx_forget_deadline(cmw_ctx *ctx)
+/* Take its timer out of the heap. */
+static void take_out(cmw_ctx *ctx)
 {
     struct cmw__waits *waits = &ctx->worker->waits;
-
-    if (!(ctx->traces & CMW__CTX_TIMED))
-        return;
-    ctx->traces = (uint8_t)(ctx->traces & ~CMW__CTX_TIMED);
     const uint32_t index = ctx->timer;
     const struct cmw__timer last = waits->timers[--waits->timer_count];
+
     if (index == waits->timer_count)
         return;
     if (index > 0 && waits->timers[(index - 1) / 2].at_ns > last.at_ns)
         sift_up(waits, index, last);
     else
         sift_down(waits, index, last);
+}
+
+void cmw__ctx_forget_deadline(cmw_ctx *ctx)
+{
+    if (!(ctx->traces & CMW__CTX_TIMED))
+        return;
+    ctx->traces = (uint8_t)(ctx->traces & ~CMW__CTX_TIMED);
+    ctx->awaits_body = 0;
+    take_out(ctx);
 }
 
 /* ---- The host's timer ------------------------------------------------------------------- */
@@ -90,23 +97,117 @@ void cmw__worker_arm(cmw_worker *worker)
 
 /* ---- Setting and passing ---------------------------------------------------------------- */
 
+/* The earliest; 0: none. */
+static uint64_t earliest(const cmw_ctx *ctx)
+{
+    uint64_t at_ns = 0;
+
+    for (int i = 0; i < CMW__DEADLINES; i++)
+        if (ctx->deadlines[i] != 0 && (at_ns == 0 || ctx->deadlines[i] < at_ns))
+            at_ns = ctx->deadlines[i];
+    return at_ns;
+}
+
+/* Replace one; 0: none. 0 or CMW_ERR_NOMEM: then nothing has changed. */
+static int set_one(cmw_ctx *ctx, enum cmw__deadline which, uint64_t at_ns)
+{
+    struct cmw__waits *waits = &ctx->worker->waits;
+    const int was_timed = (ctx->traces & CMW__CTX_TIMED) != 0;
+
+    if (at_ns == 0 && !was_timed)
+        return 0;
+    if (!was_timed && grow(ctx->worker) != 0)
+        return CMW_ERR_NOMEM;
+    if (was_timed)
+        take_out(ctx);
+    else
+        memset(ctx->deadlines, 0, sizeof ctx->deadlines);
+    ctx->deadlines[which] = at_ns;
+    const uint64_t first = earliest(ctx);
+    if (first != 0) {
+        ctx->traces |= CMW__CTX_TIMED;
+        sift_up(waits, waits->timer_count++, (struct cmw__timer){first, ctx});
+    } else {
+        ctx->traces = (uint8_t)(ctx->traces & ~CMW__CTX_TIMED);
+    }
+    return 0;
+}
+
 int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns)
 {
-    cmw_worker *worker = ctx->worker;
-
     if (ctx->state >= CMW__CTX_COMMITTED)
         return CMW_ERR_STATE;
     if (cmw__ctx_in_shadow(ctx))
         return 0;
-    if (at_ns != 0 && !(ctx->traces & CMW__CTX_TIMED) && grow(worker) != 0)
-        return CMW_ERR_NOMEM;
+    const int rc = set_one(ctx, CMW__DEADLINE_REQUEST, at_ns);
+    cmw__worker_arm(ctx->worker);
+    return rc;
+}
+
+/* ---- The body --------------------------------------------------------------------------- */
+
+static uint64_t after_ms(uint64_t now_ns, uint64_t ms)
+{
+    return ms == 0 ? 0 : now_ns + ms * UINT64_C(1000000);
+}
+
+static int set_for_body(cmw_ctx *ctx, uint64_t now_ns)
+{
+    const cmw_limits *limits = &ctx->worker->engine->limits;
+    int rc = 0;
+
+    if (!ctx->awaits_body)
+        rc = set_one(ctx, CMW__DEADLINE_BODY, after_ms(now_ns, limits->body_ms));
+    if (rc == 0)
+        rc = set_one(ctx, CMW__DEADLINE_IDLE, after_ms(now_ns, limits->body_idle_ms));
+    return rc;
+}
+
+int cmw_ctx_await_body(cmw_ctx *ctx, uint64_t now_ns)
+{
+    const cmw_limits *limits = &ctx->worker->engine->limits;
+
+    if (ctx->state >= CMW__CTX_POST_ROUTE || (ctx->traces & CMW__CTX_PARKED))
+        return CMW_ERR_STATE;
+    if (limits->body_ms == 0 && limits->body_idle_ms == 0)
+        return 0;
+    const int rc = set_for_body(ctx, now_ns ? now_ns : cmw__engine_clock(ctx->worker->engine));
+    if (rc == 0)
+        ctx->awaits_body = 1;
+    else
+        cmw_ctx_body_arrived(ctx);
+    cmw__worker_arm(ctx->worker);
+    return rc;
+}
+
+void cmw_ctx_body_arrived(cmw_ctx *ctx)
+{
+    (void)set_one(ctx, CMW__DEADLINE_BODY, 0); /* taking one away needs no memory */
+    (void)set_one(ctx, CMW__DEADLINE_IDLE, 0);
+    ctx->awaits_body = 0;
+    cmw__worker_arm(ctx->worker);
+}
+
+/* ---- Passing ---------------------------------------------------------------------------- */
+
+/* 1 if a deadline of the body is over, and that of the request is not. */
+static int is_of_the_body(const cmw_ctx *ctx, uint64_t now_ns)
+{
+    const uint64_t request = ctx->deadlines[CMW__DEADLINE_REQUEST];
+    return request == 0 || request > now_ns;
+}
+
+/* The request is given up; one for which the host waits goes on. */
+static cmw_next give_up(cmw_ctx *ctx, int is_slow_body)
+{
+    const int awaited = ctx->awaits_body;
+
     cmw__ctx_forget_deadline(ctx);
-    if (at_ns != 0) {
-        ctx->traces |= CMW__CTX_TIMED;
-        sift_up(&worker->waits, worker->waits.timer_count++, (struct cmw__timer){at_ns, ctx});
-    }
-    cmw__worker_arm(worker);
-    return 0;
+    const cmw_next next = is_slow_body ? cmw__ctx_give_up(ctx, CMW_END_DEADLINE, 408)
+                                       : cmw_ctx_cancel(ctx, CMW_END_DEADLINE);
+    if (!awaited)
+        return next;
+    return ctx->state == CMW__CTX_BEGUN ? cmw_ctx_run(ctx) : cmw_ctx_commit(ctx);
 }
 
 uint64_t cmw_ctx_deadline(const cmw_ctx *ctx)
@@ -115,12 +216,11 @@ uint64_t cmw_ctx_deadline(const cmw_ctx *ctx)
 }
 
 /* 1 if the request went on. */
-static int pass(cmw_worker *worker, cmw_ctx *ctx)
+static int pass(cmw_worker *worker, cmw_ctx *ctx, uint64_t now_ns)
 {
-    const int waits = (ctx->traces & CMW__CTX_PARKED) != 0;
+    const int waits = (ctx->traces & CMW__CTX_PARKED) || ctx->awaits_body;
+    const cmw_next next = give_up(ctx, is_of_the_body(ctx, now_ns));
 
-    cmw__ctx_forget_deadline(ctx);
-    const cmw_next next = cmw_ctx_cancel(ctx, CMW_END_DEADLINE);
     if (!waits || next == CMW_TO_SUSPENDED)
         return 0;
     if (worker->host && worker->host->proceed)
@@ -134,7 +234,7 @@ size_t cmw__worker_run_deadlines(cmw_worker *worker, uint64_t now_ns)
     size_t count = 0;
 
     while (waits->timer_count > 0 && waits->timers[0].at_ns <= now_ns)
-        count += (size_t)pass(worker, waits->timers[0].ctx);
+        count += (size_t)pass(worker, waits->timers[0].ctx, now_ns);
     cmw__worker_arm(worker);
     return count;
 }

@@ -25,6 +25,9 @@ void cmw_engine_config_init_sized(cmw_engine_config *config, size_t size)
     config->size = size;
 }
 
+/* So that a time and the nanoseconds of a limit do not overflow. */
+#define MS_MAX (UINT64_MAX / 2000000)
+
 static int config_is_valid(const cmw_engine_config *config)
 {
     const size_t bytes = config->context_bytes;
@@ -32,10 +35,11 @@ static int config_is_valid(const cmw_engine_config *config)
 
     return is_power && bytes >= 2048 && bytes <= 32768 && config->worker_limit > 0 &&
            config->worker_limit <= 65536 && config->context_limit > 0 &&
-           config->limits.header_count <= 65535 &&
-           config->limits.request_ms <= UINT64_MAX / 2000000 &&
-           config->target_policy >= CMW_TARGET_CANONICAL &&
-           config->target_policy <= CMW_TARGET_REJECT;
+           config->limits.header_count <= 65535 && config->limits.request_ms <= MS_MAX &&
+           config->limits.body_ms <= MS_MAX && config->limits.body_idle_ms <= MS_MAX &&
+           config->limits.head_ms <= MS_MAX && config->target_policy >= CMW_TARGET_CANONICAL &&
+           config->target_policy <= CMW_TARGET_REJECT && config->host_policy >= CMW_HOST_ANY &&
+           config->host_policy <= CMW_HOST_REQUIRED;
 }
 
 static uint64_t system_clock(void *self)
@@ -62,6 +66,7 @@ static void apply_config(cmw_engine *engine, const cmw_engine_config *config)
     engine->worker_limit = config->worker_limit;
     engine->sample_every = config->sample_every;
     engine->target_policy = config->target_policy;
+    engine->host_policy = config->host_policy;
     engine->limits = config->limits;
     engine->clock_ns = config->clock_ns ? config->clock_ns : system_clock;
     engine->wall_clock_ns = config->wall_clock_ns ? config->wall_clock_ns : system_wall_clock;
@@ -208,6 +213,11 @@ int cmw_engine_destroy(cmw_engine *engine)
 cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose)
 {
     return engine && (unsigned)purpose < CMW_POOL_COUNT ? engine->pools[purpose] : NULL;
+}
+
+const cmw_limits *cmw_engine_limits(const cmw_engine *engine)
+{
+    return &engine->limits;
 }
 
 uint32_t cmw_engine_worker_limit(const cmw_engine *engine)

@@ -69,6 +69,7 @@ struct cmw_engine {
     uint32_t worker_limit;
     uint32_t sample_every;
     int32_t target_policy;
+    int32_t host_policy;
     cmw_limits limits;
     uint64_t (*clock_ns)(void *self);
     uint64_t (*wall_clock_ns)(void *self);

@@ -454,10 +454,8 @@ static cmw_next cancel_parked(cmw_ctx *ctx, int status)
     return finish_post_from(ctx, program, entry + 1);
 }
 
-cmw_next cmw_ctx_cancel(cmw_ctx *ctx, cmw_end_reason reason)
+cmw_next cmw__ctx_give_up(cmw_ctx *ctx, cmw_end_reason reason, int status)
 {
-    const int status = cancel_status(reason);
-
     if (ctx->state >= CMW__CTX_COMMITTED || (unsigned)reason >= CMW_END_REASON_COUNT)
         return repeat(ctx);
     if (!(ctx->traces & CMW__CTX_CANCELLED)) {
@@ -468,6 +466,11 @@ cmw_next cmw_ctx_cancel(cmw_ctx *ctx, cmw_end_reason reason)
         return cancel_parked(ctx, status);
     cmw__ctx_fail_with(ctx, status, CMW_ERR_CANCELLED);
     return repeat(ctx);
+}
+
+cmw_next cmw_ctx_cancel(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    return cmw__ctx_give_up(ctx, reason, cancel_status(reason));
 }
 
 int cmw_ctx_is_cancelled(const cmw_ctx *ctx)

@@ -10,6 +10,9 @@
 /* Note a failure that commit (or run, if it has not begun) will answer. Past commit: abort. */
 void cmw__ctx_fail_with(cmw_ctx *ctx, int status, int code);
 
+/* cmw_ctx_cancel with a status of the caller's. */
+cmw_next cmw__ctx_give_up(cmw_ctx *ctx, cmw_end_reason reason, int status);
+
 /* No entry of pre_route has run: nothing was entered. Called where that is so, and not when each
  * request begins. */
 static inline void cmw__ctx_forget_pre(cmw_ctx *ctx)

@@ -152,15 +152,22 @@ const cmw_response *cmw_worker_overload_response(cmw_worker *worker)
     return worker->use ? &worker->use->plan->overload : NULL;
 }
 
+void cmw_worker_count_overload(cmw_worker *worker)
+{
+    if (worker->use)
+        cmw__counter_add(&worker->use->counters[CMW__COUNT_OVERLOAD], 1);
+}
+
 /* ---- Lending ---------------------------------------------------------------------------- */
 
 /* What begin asks before it looks at limits and target: a head that is within them, as all but a
- * few are. With CMW_TARGET_REJECT each target is looked at, and a
+ * few are. With CMW_TARGET_REJECT each target is looked at, with CMW_HOST_REQUIRED each Host, and a
  * deadline is set for each request. */
 static void set_quick_limits(cmw_worker *worker, const cmw_engine *engine)
 {
-    const int looks_at_all =
-        engine->target_policy == CMW_TARGET_REJECT || engine->limits.request_ms > 0;
+    const int looks_at_all = engine->target_policy == CMW_TARGET_REJECT ||
+                             engine->host_policy == CMW_HOST_REQUIRED ||
+                             engine->limits.request_ms > 0;
 
     worker->quick_header_count = looks_at_all ? 0 : engine->limits.header_count + 1;
     worker->quick_header_bytes = engine->limits.header_bytes;

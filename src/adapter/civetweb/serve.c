@@ -178,8 +178,10 @@ static int send_overload(struct request *req)
     cmw_civetweb *adapter = req->seat->adapter;
     cmw_worker *worker = req->seat->worker;
 
-    if (!worker)
+    if (!worker) {
         pthread_mutex_lock(&adapter->lock);
+        cmw_worker_count_overload(adapter->spare);
+    }
     const cmw_response *response = cmw_worker_overload_response(worker ? worker : adapter->spare);
     req->must_close = 1;
     const int rc = response ? cmw__civetweb_send(req, response, 0) : CMW_ERR_STATE;

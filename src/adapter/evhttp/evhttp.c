@@ -372,6 +372,7 @@ void cmw__evhttp_on_request(struct evhttp_request *http, void *self)
 
     struct request *req = open_request(site->adapter, http);
     if (!req) {
+        cmw_worker_count_overload(site->adapter->worker);
         send_overload(site->adapter, http);
         return;
     }

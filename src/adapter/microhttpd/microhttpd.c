@@ -143,6 +143,7 @@ static enum MHD_Result queue_overload_by_spare(cmw_mhd *mhd, struct MHD_Connecti
     struct room scratch = {NULL, 0};
 
     pthread_mutex_lock(&mhd->seats.lock);
+    cmw_worker_count_overload(mhd->spare);
     const enum MHD_Result result =
         queue_overload(connection, &scratch, mhd->seats.scratch_pool, mhd->spare);
     cmw_worker_idle(mhd->spare);

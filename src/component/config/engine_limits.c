@@ -15,6 +15,7 @@ struct limits {
     int64_t request_ms;
     int64_t sample_every;
     int target_policy;
+    int host_policy;
 };
 
 #define LIMIT(member, least, most, sentence)                                                       \
@@ -41,6 +42,11 @@ const cmw_option cmw__engine_options[] = {
      .offset = offsetof(struct limits, target_policy),
      .choices = "canonical|reject",
      .help = "A target that is not canonical is served by its canonical path, or answered 400"},
+    {.name = "host_policy",
+     .type = CMW_OPTION_CHOICE,
+     .offset = offsetof(struct limits, host_policy),
+     .choices = "any|required",
+     .help = "HTTP/1.1 without exactly one valid Host field is served, or answered 400"},
 };
 
 const size_t cmw__engine_option_count = LEN(cmw__engine_options);
@@ -61,6 +67,7 @@ static void take_over(cmw_engine_config *config, const struct limits *limits)
     TAKE(config->limits.request_ms, request_ms, uint64_t);
     TAKE(config->sample_every, sample_every, uint32_t);
     TAKE(config->target_policy, target_policy, int32_t);
+    TAKE(config->host_policy, host_policy, int32_t);
 #undef TAKE
 }
 

@@ -85,8 +85,9 @@ static void check_guard(void **state)
 int main(void)
 {
     static const char *const guards[] = {
-        "api_key",     "basic_auth",    "bearer",     "body_limit", "host_allow", "ip_filter",
-        "maintenance", "method_filter", "rate_limit", "require",    "url_path",
+        "api_key",        "basic_auth",    "bearer",      "body_limit",    "host_allow",
+        "https_redirect", "ip_filter",     "maintenance", "method_filter", "rate_limit",
+        "require",        "trusted_proxy", "url_path",
     };
     struct CMUnitTest tests[LEN(guards)];
 

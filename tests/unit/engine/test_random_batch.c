@@ -11,11 +11,12 @@ int getentropy(void *to, size_t len); /* of this program, in place of the system
 static unsigned asked;      /* calls */
 static unsigned char given; /* another byte in each call */
 static int fails;
+static unsigned fails_at; /* this call; 0: none */
 
 int getentropy(void *to, size_t len)
 {
     asked++;
-    if (fails)
+    if (fails || asked == fails_at)
         return -1;
     memset(to, ++given, len);
     return 0;
@@ -110,12 +111,29 @@ static void without_a_system_there_are_none(void **state)
     close_fixture(&fixture);
 }
 
+static void a_part_of_what_was_wanted_is_not_left_behind(void **state)
+{
+    char bytes[2 * BATCH];
+    struct fixture fixture;
+
+    (void)state;
+    open_fixture(&fixture);
+    memset(bytes, 'u', sizeof bytes);
+    fails_at = 3;
+    assert_int_equal(cmw_ctx_random(fixture.ctx, bytes, sizeof bytes), CMW_ERR_IO);
+    fails_at = 0;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        assert_int_equal(bytes[i], i < BATCH / 2 ? 0 : 'u');
+    close_fixture(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_system_is_asked_once_for_each_batch),
         cmocka_unit_test(more_than_a_batch_is_asked_for_by_itself),
         cmocka_unit_test(without_a_system_there_are_none),
+        cmocka_unit_test(a_part_of_what_was_wanted_is_not_left_behind),
     };
     return cmocka_run_group_tests_name("random bytes", tests, NULL, NULL);
 }
