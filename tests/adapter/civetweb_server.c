@@ -13,27 +13,29 @@ enum { TAKEN = 8 };
 
 static int run_server(struct conformance_run *run)
 {
-    static const char *const options[] = {"listening_ports",
-                                          "127.0.0.1:0",
-                                          "num_threads",
-                                          "31",
-                                          "enable_keep_alive",
-                                          "yes",
-                                          "keep_alive_timeout_ms",
-                                          "10000",
-                                          "request_timeout_ms",
-                                          "10000",
-                                          "max_request_size",
-                                          "65536",
-                                          "tcp_nodelay",
-                                          "1",
-                                          NULL};
+    char idle_ms[16];
+    const char *const options[] = {"listening_ports",
+                                   "127.0.0.1:0",
+                                   "num_threads",
+                                   "31",
+                                   "enable_keep_alive",
+                                   "yes",
+                                   "keep_alive_timeout_ms",
+                                   idle_ms,
+                                   "request_timeout_ms",
+                                   idle_ms,
+                                   "max_request_size",
+                                   "65536",
+                                   "tcp_nodelay",
+                                   "1",
+                                   NULL};
     struct mg_server_port ports[1];
     cmw_civetweb_config config;
     cmw_civetweb *server;
     cmw_diag diag = {0};
     int received;
 
+    (void)snprintf(idle_ms, sizeof idle_ms, "%u", run->idle_s * 1000);
     cmw_civetweb_config_init(&config);
     config.handler = run->handler;
     config.handler_self = run->self;

@@ -27,13 +27,15 @@ static int listen_on(struct evhttp *http, ev_uint16_t *port)
     return 0;
 }
 
-static int run_loop(struct event_base *base, struct evhttp *http, cmw_evhttp *adapter)
+static int run_loop(struct event_base *base, struct evhttp *http, cmw_evhttp *adapter,
+                    unsigned idle_s)
 {
     struct event *ending = evsignal_new(base, SIGTERM, on_signal, base);
     cmw_evhttp_config config;
     ev_uint16_t port;
     sigset_t none;
 
+    evhttp_set_timeout(http, (int)idle_s);
     cmw_evhttp_config_init(&config);
     config.body_bytes = CONFORMANCE_DRAIN_BYTES;
     config.head_bytes = CONFORMANCE_HEAD_BYTES;
@@ -57,7 +59,7 @@ static int serve(struct conformance_run *run)
 
     if (!http || cmw_evhttp_create(&adapter, run->engine, base, run->handler, run->self) != 0)
         return 1;
-    const int rc = run_loop(base, http, adapter);
+    const int rc = run_loop(base, http, adapter, run->idle_s);
     cmw_evhttp_destroy(adapter);
     evhttp_free(http);
     event_base_free(base);
@@ -72,7 +74,8 @@ static int owns_context(cmw_ctx *ctx)
 int main(int argc, char **argv)
 {
     static const char *const traits[] = {"decorates_unknown_methods", "refuses_codings_itself",
-                                         "reads_loose_lengths", NULL};
+                                         "reads_blanks_around_lengths", "reads_folded_lengths",
+                                         NULL};
     const struct conformance_server server = {.name = "evhttp",
                                               .host = cmw_evhttp_host(),
                                               .traits = traits,

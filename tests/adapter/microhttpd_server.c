@@ -33,7 +33,7 @@ static const struct mode *find_mode(const char *name)
     return NULL;
 }
 
-static struct MHD_Daemon *start_daemon(const struct mode *mode, cmw_mhd *mhd)
+static struct MHD_Daemon *start_daemon(const struct mode *mode, cmw_mhd *mhd, unsigned idle_s)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)mode->pool_size, NULL},
@@ -43,7 +43,7 @@ static struct MHD_Daemon *start_daemon(const struct mode *mode, cmw_mhd *mhd)
         pool[0].option = MHD_OPTION_END;
     return MHD_start_daemon(mode->flags, 0, NULL, NULL, cmw_mhd_on_request, mhd,
                             MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)CONFORMANCE_HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
+                            (size_t)CONFORMANCE_HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
                             MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, cmw_mhd_options(mhd),
                             MHD_OPTION_END);
 }
@@ -72,7 +72,7 @@ static int serve(struct conformance_run *run)
     config.drain_bytes = CONFORMANCE_DRAIN_BYTES;
     if (!mode || cmw_mhd_create(&mhd, run->engine, run->handler, run->self, &config) != 0)
         return 1;
-    struct MHD_Daemon *daemon = start_daemon(mode, mhd);
+    struct MHD_Daemon *daemon = start_daemon(mode, mhd, run->idle_s);
     if (daemon) {
         conformance_say_port(MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
         run_until_signal(daemon, mode, &run->ending);

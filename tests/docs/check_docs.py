@@ -6,7 +6,8 @@
 
 A block marked ```c is, by its text:
   whole      it includes <catzilla/...>: compiled as it is
-  quoted     its first line is "/* from include/...: */": each paragraph stands in that header
+  quoted     its first line is "/* from include/...: */" or "/* from examples/...: */": each paragraph stands
+             in that file
   functions  a line is "{" alone: compiled behind tests/docs/prelude.h
   fragment   anything else: put into a function behind the prelude
 
@@ -23,7 +24,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("cmake", "docs", "examples", "include", "scripts", "src", "tests")
 BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-QUOTED = re.compile(r"/\* from (include/\S+): \*/\n")
+QUOTED = re.compile(r"/\* from ((?:include|examples)/\S+): \*/\n")
 NAMED = re.compile(r"(?:^|[\s`(=\"'])(?:\./)?((?:%s)/[\w./+-]*[\w/])(?![\w*<{\[])" % "|".join(FOLDERS))
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 FLAGS = ["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]

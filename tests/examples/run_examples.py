@@ -65,7 +65,7 @@ def check_bare_hello(program):
             expect("its id", len(fields["X-Request-Id"]) > 0, True)
 
 
-check_evhttp_hello = check_civetweb_hello = check_bare_hello
+check_evhttp_hello = check_civetweb_hello = check_own_hello = check_bare_hello
 
 
 def check_h2o_hello(program):

@@ -17,6 +17,7 @@ struct conformance_app {
     cmw_engine *engine;
     cmw_slot trace; /* a struct trace */
     char *large;
+    uint64_t request_ms;           /* the engine's limit */
     atomic_uint_least64_t entered; /* pre_route ran */
     atomic_uint_least64_t left;    /* complete ran, and pre_route before it */
     atomic_uint_least64_t twice;   /* complete ran again for the same request */

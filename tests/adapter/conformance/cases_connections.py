@@ -188,7 +188,7 @@ class Waiting(AdapterTest):
                 for _ in range(3):
                     with self.connect() as client:
                         client.send(request("GET", path))
-                        self.wait_for_open(1)
+                        self.poll(lambda: other.ask("GET", "/_waiting").body == b"1", "it waits")
                     other.ask("GET", "/_release")
                 self.settled_counts()
                 self.assert_goes_on(other)
@@ -269,6 +269,63 @@ class Ends(AdapterTest):
             self.wait_for_open(1)
             counts = self.stop()
         self.assert_shutdown(counts, 1)
+
+    # ---- Deadlines
+
+    def test_request_that_waits_past_its_deadline_is_a_decorated_503(self):
+        self.start("request_ms=50")
+        waited = 0
+        for capability, path in Waiting.PATHS.items():
+            if not self.can(capability):
+                self.assert_refused(capability)
+                continue
+            with self.subTest(path), self.connect() as client:
+                response = client.ask("GET", path)
+                self.assertEqual(response.status, 503)
+                self.assert_decorated(response)
+                self.assert_goes_on(client)
+                waited += 1
+        self.assertEqual(self.stop()["deadline"], waited)
+
+    def test_deadline_that_passes_in_the_handler_is_a_decorated_503(self):
+        self.start("request_ms=50")
+        with self.connect() as client:
+            response = client.ask("POST", "/overrun", body=b"x" * 1000)
+            self.assertEqual(response.status, 503)
+            self.assert_decorated(response)
+            self.assert_goes_on(client)
+        self.assertEqual(self.stop()["deadline"], 1)
+
+    def test_deadline_that_passes_in_the_upload(self):
+        """Where the request begins with its head; else with the last byte of its body."""
+        self.start("request_ms=50")
+        with self.connect() as client:
+            whole = request("POST", "/ok", body=b"x" * 1000)
+            client.send(whole[:-1])
+            if self.can("head_first"):
+                self.wait_for_open(1)
+            time.sleep(0.1)  # at least
+            client.send(whole[-1:])
+            response = client.read()
+            self.assertEqual(response.status, 503 if self.can("head_first") else 200)
+            self.assert_decorated(response)
+        self.assertEqual(self.stop()["deadline"], 1 if self.can("head_first") else 0)
+
+    def test_clients_that_send_nothing_more_are_not_awaited_for_ever(self):
+        """Idle, in a head, in an upload: the connection ends, with an answer or without."""
+        self.start("idle_s=1")
+        upload = request("POST", "/echo", body=b"x" * 1000)
+        clients = [self.connect() for _ in range(4)]
+        self.assert_goes_on(clients[0])
+        for client, data in zip(clients, (b"", b"", b"GET /ok HTTP/1.1\r\nHos", upload[:-1])):
+            client.send(data)
+        for client in clients:
+            with contextlib.suppress(ConnectionResetError):
+                while client.socket.recv(1 << 16):
+                    pass
+            client.socket.close()
+        self.settled_counts()
+        self.stop()
 
     def test_overload_is_a_503_with_constant_fields(self):
         self.start("contexts=8")  # of a worker; there are 32 workers

@@ -7,6 +7,8 @@
 
 #include "app.h"
 
+enum { IDLE_S = 10 };
+
 void conformance_say_port(unsigned port)
 {
     printf("port %u\n", port);
@@ -47,13 +49,14 @@ static void block_ending(sigset_t *ending)
 }
 
 static int run(struct conformance_app *app, const struct conformance_server *server,
-               const char *mode, int is_overload)
+               const char *mode, char **arguments)
 {
     struct conformance_run run = {.engine = app->engine,
                                   .handler = conformance_handle,
                                   .self = app,
                                   .mode = mode,
-                                  .is_overload = is_overload};
+                                  .is_overload = read_argument(arguments, "contexts", 0) != 0,
+                                  .idle_s = (unsigned)read_argument(arguments, "idle_s", IDLE_S)};
     cmw_diag diag = {0};
 
     block_ending(&run.ending);
@@ -78,8 +81,8 @@ int conformance_main(int argc, char **argv, const struct conformance_server *ser
         create_engine(&app.engine, arguments) != 0)
         return 1;
     memset(app.large, 'l', LARGE_BYTES);
-    int rc =
-        run(&app, server, argc > 1 ? argv[1] : "", read_argument(arguments, "contexts", 0) != 0);
+    app.request_ms = read_argument(arguments, "request_ms", 0);
+    int rc = run(&app, server, argc > 1 ? argv[1] : "", arguments);
     if (cmw_engine_destroy(app.engine) != 0) {
         fprintf(stderr, "the engine is still in use\n");
         rc = 1;

@@ -27,6 +27,7 @@ struct conformance_run {
     conformance_handler *handler; /* with `self`, for the adapter */
     void *self;
     const char *mode;
+    unsigned idle_s; /* that a client may take for its next byte, where the server has a limit */
     int is_overload; /* few contexts, so that the suite can use them up */
     sigset_t ending; /* SIGTERM, blocked: for sigwait and its like */
 };
@@ -46,6 +47,7 @@ struct conformance_server {
  * contexts    that a worker may have in flight, few of them: the suite uses them up
  * pool_bytes  that the memory of requests is limited to
  * request_ms  from begin to commit
+ * idle_s      that the server waits for a client; 10 unless given
  *
  * Prints a line of JSON on the server, "port <n>" when it serves and, after SIGTERM, the counts of
  * /_counts as JSON. Returns 0 if the engine could be destroyed, which it cannot while a request or

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The handler: one function for each path. */
 #include <stdio.h>
+#include <time.h>
 
 #include "app.h"
 
@@ -57,6 +58,15 @@ static int show_allocations(struct conformance_app *app, cmw_ctx *ctx)
 static int release(struct conformance_app *app, cmw_ctx *ctx)
 {
     return answer_number(ctx, conformance_release(app));
+}
+
+/* How many have got as far as waiting since the last release. */
+static int show_waiting(struct conformance_app *app, cmw_ctx *ctx)
+{
+    pthread_mutex_lock(&app->lock);
+    const unsigned count = app->token_count;
+    pthread_mutex_unlock(&app->lock);
+    return answer_number(ctx, count);
 }
 
 static void write_text(cmw_json *json, const char *key, cmw_str value)
@@ -120,6 +130,17 @@ static int send_large(struct conformance_app *app, cmw_ctx *ctx)
 {
     return cmw_response_bytes_ref(cmw_ctx_response(ctx), 200,
                                   cmw_str_make(app->large, LARGE_BYTES));
+}
+
+/* Take longer than the request may. */
+static int overrun(struct conformance_app *app, cmw_ctx *ctx)
+{
+    const uint64_t end_ns = cmw_ctx_begin_ns(ctx) + app->request_ms * UINT64_C(1000000);
+    const struct timespec step = {0, 1000000};
+
+    while (cmw_ctx_now_ns(ctx) <= end_ns)
+        (void)nanosleep(&step, NULL); /* cut short: one look more */
+    return say_ok(app, ctx);
 }
 
 static int send_empty_field(struct conformance_app *app, cmw_ctx *ctx)
@@ -195,6 +216,7 @@ static const struct route {
     {CMW_STR_INIT("/ok"), say_ok},
     {CMW_STR_INIT("/wait"), say_ok},
     {CMW_STR_INIT("/wait-post"), say_ok},
+    {CMW_STR_INIT("/overrun"), overrun},
     {CMW_STR_INIT("/echo"), echo},
     {CMW_STR_INIT("/view"), show_view},
     {CMW_STR_INIT("/large"), send_large},
@@ -209,6 +231,7 @@ static const struct route {
     {CMW_STR_INIT("/_counts"), show_counts},
     {CMW_STR_INIT("/_allocations"), show_allocations},
     {CMW_STR_INIT("/_release"), release},
+    {CMW_STR_INIT("/_waiting"), show_waiting},
 };
 
 int conformance_handle(void *self, cmw_ctx *ctx)
