@@ -137,6 +137,7 @@ static int serve(struct conformance_run *run)
     signal(SIGPIPE, SIG_IGN);
     h2o_config_init(&config);
     config.max_request_entity_size = CONFORMANCE_DRAIN_BYTES;
+    config.http1.req_timeout = (uint64_t)run->idle_s * 1000;
     h2o_hostconf_t *host =
         h2o_config_register_host(&config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     h2o_config_register_path(host, "/", 0);
