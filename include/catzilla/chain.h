@@ -267,7 +267,11 @@ CMW_API cmw_plan *cmw_plan_retain(cmw_plan *plan);
 CMW_API void cmw_plan_release(cmw_plan *plan);
 
 /** How explain and statistics are written. */
-typedef enum cmw_format { CMW_FORMAT_TEXT = 0, CMW_FORMAT_JSON = 1 } cmw_format;
+typedef enum cmw_format {
+    CMW_FORMAT_TEXT = 0,
+    CMW_FORMAT_JSON = 1,
+    CMW_FORMAT_PROMETHEUS = 2 /**< of statistics alone: Prometheus' text format, 0.0.4 */
+} cmw_format;
 
 /** Takes a piece of text. Returns 0, or an error that ends the writing and is passed on. */
 typedef int cmw_write_fn(void *self, const char *text, size_t len);

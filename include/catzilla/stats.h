@@ -90,7 +90,8 @@ CMW_API const cmw_middleware_stats *cmw_stats_middleware(const cmw_stats *stats,
 CMW_API CMW_NODISCARD int cmw_stats_pool(const cmw_stats *stats, cmw_pool_purpose purpose,
                                          cmw_pool_stats *out);
 
-/** Write a snapshot as text for a person, or as JSON. @return 0, CMW_ERR_ARG, what write said */
+/** Write a snapshot: as text for a person, as JSON, or for Prometheus. @return 0, CMW_ERR_ARG, what
+ * write said */
 CMW_API CMW_NODISCARD int cmw_stats_write(const cmw_stats *stats, cmw_format format,
                                           cmw_write_fn *write, void *self);
 

@@ -302,7 +302,7 @@ static int write_json(const cmw_plan *plan, cmw_write_fn *write, void *self)
 
 int cmw_plan_explain(const cmw_plan *plan, cmw_format format, cmw_write_fn *write, void *self)
 {
-    if (!plan || !write)
+    if (!plan || !write || (format != CMW_FORMAT_TEXT && format != CMW_FORMAT_JSON))
         return CMW_ERR_ARG;
     return format == CMW_FORMAT_JSON ? write_json(plan, write, self)
                                      : write_text(plan, write, self);

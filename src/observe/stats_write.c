@@ -4,6 +4,7 @@
 
 #include "print.h"
 #include "snapshot.h"
+#include "stats_prometheus.h"
 
 static const char *const pool_names[CMW_POOL_COUNT] = {"context", "bridge", "plan"};
 
@@ -210,6 +211,14 @@ int cmw_stats_write(const cmw_stats *stats, cmw_format format, cmw_write_fn *wri
 {
     if (!stats || !write)
         return CMW_ERR_ARG;
-    return format == CMW_FORMAT_JSON ? write_json(stats, write, self)
-                                     : write_text(stats, write, self);
+    switch (format) {
+    case CMW_FORMAT_TEXT:
+        return write_text(stats, write, self);
+    case CMW_FORMAT_JSON:
+        return write_json(stats, write, self);
+    case CMW_FORMAT_PROMETHEUS:
+        return cmw__stats_write_prometheus(stats, write, self);
+    default:
+        return CMW_ERR_ARG;
+    }
 }
