@@ -378,6 +378,37 @@ static void an_answer_to_a_fault_is_not_given(void **state)
     bench_close(&bench);
 }
 
+static void take_most(struct actor *actor, cmw_ctx *ctx)
+{
+    const int is_there = cmw_arena_alloc(cmw_ctx_arena(ctx), 600 << 10) != NULL;
+
+    assert_int_equal(is_there, actor->data == NULL);
+}
+
+/* A shadow that uses up its memory, and fails for it, leaves the others theirs. */
+static void memory_is_not_taken_from_others(void **state)
+{
+    static int refused;
+    struct actor shadow = {.name = "shadow", .on = ON_PRE, .priority = 1, .inside = take_most};
+    struct actor last = {.name = "last", .on = ON_PRE, .priority = 2, .inside = take_most};
+    struct actor greedy = {
+        .name = "greedy", .on = ON_PRE, .priority = 3, .inside = take_most, .data = &refused};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, NULL);
+    bench_add(&bench, &shadow);
+    bench_add(&bench, &last);
+    bench_add(&bench, &greedy);
+    assert_int_equal(cmw_chain_shadow(bench.chain, "shadow"), 0);
+    assert_int_equal(cmw_chain_shadow(bench.chain, "greedy"), 0);
+    bench_install(&bench);
+    cmw_test_request(bench.test, "GET", "/");
+    for (int i = 0; i < 3; i++) /* the limit is the same for each request */
+        assert_int_equal(cmw_test_send(bench.test), 200);
+    bench_close(&bench);
+}
+
 /* ---- Notes, cost, text -------------------------------------------------------------------- */
 
 static void read_notes(struct actor *actor, cmw_ctx *ctx)
@@ -517,6 +548,7 @@ int main(void)
         cmocka_unit_test(limits_are_not_set),
         cmocka_unit_test(nothing_waits_and_the_token_is_stale),
         cmocka_unit_test(an_answer_to_a_fault_is_not_given),
+        cmocka_unit_test(memory_is_not_taken_from_others),
         cmocka_unit_test(complete_is_told_what_would_have_been),
         cmocka_unit_test(statistics_and_explain_tell),
         cmocka_unit_test(what_others_depend_on_is_refused),

@@ -212,8 +212,8 @@ typedef enum cmw_mode {
      * verdicts, slots and limits are checked, counted as what would have been
      * (cmw_middleware_stats) and undone; a token of cmw_ctx_suspend is stale at once. Its own state
      * does change: a shadowed rate limit counts, a shadowed access log writes. What it takes of the
-     * request's arena stays taken. Slots that shadowed middleware sets are seen by shadowed
-     * middleware only.
+     * request's memory is not taken from others. Slots that shadowed middleware sets are seen by
+     * shadowed middleware only.
      */
     CMW_MODE_SHADOWED = 1,
     CMW_MODE_DISABLED = 2 /**< nothing of it runs */

@@ -206,6 +206,8 @@ static CMW__NOINLINE void sweep(cmw_ctx *ctx)
     ctx->shadow_values = NULL;
     ctx->scratch = NULL;
     ctx->shadow_notes = NULL;
+    ctx->arena.limit_bytes -= ctx->shadow_bytes;
+    ctx->shadow_bytes = 0;
     ctx->early = 0;
     ctx->route = CMW_NONE;
     clear_slots(ctx);

@@ -127,6 +127,7 @@ struct cmw_ctx {
     struct cmw__value *shadow_values; /* what shadowed middleware has set by name, */
     struct cmw__scratch *scratch;     /* and as slots */
     cmw_shadow_note *shadow_notes;
+    size_t shadow_bytes;              /* which the arena's limit was raised by */
     uint64_t sample_begin_ns;         /* if SAMPLED */
     uint64_t early;                   /* classes decided before the match point: asked, */
     uint64_t early_holds;             /* and what was found */

@@ -158,9 +158,10 @@ void cmw__ledger_close_rows(struct cmw__installed *installed)
 
 static uint64_t read_counter(const struct cmw__installed *installed, uint32_t counter)
 {
+    const uint32_t workers = installed->plan->engine->worker_count; /* the rest has no use */
     uint64_t sum = 0;
 
-    for (uint32_t i = 0; i < installed->worker_limit; i++)
+    for (uint32_t i = 0; i < workers; i++)
         if (installed->uses[i])
             sum += cmw__counter_read(&installed->uses[i]->counters[counter]);
     return installed->baseline ? sum - installed->baseline[counter] : sum;

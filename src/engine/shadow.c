@@ -132,6 +132,7 @@ struct saved {
     struct cmw__response_saved response;
     cmw_fault fault;
     uint64_t body_limit;
+    size_t taken_bytes;
     uint16_t flags;
     uint8_t traces;
     int exhausted;
@@ -141,6 +142,7 @@ static int save(cmw_ctx *ctx, struct saved *saved)
 {
     saved->plan = ctx->plan;
     saved->exhausted = ctx->arena.exhausted;
+    saved->taken_bytes = ctx->arena.taken_bytes;
     if (cmw__response_save(&ctx->response, &saved->response) != 0) {
         ctx->arena.exhausted = saved->exhausted;
         return CMW_ERR_NOMEM;
@@ -155,6 +157,17 @@ static int save(cmw_ctx *ctx, struct saved *saved)
     return 0;
 }
 
+/* What it took of the memory stays taken, since others may have been given parts of it that are
+ * computed once; it is not held against them. */
+static void give_memory(cmw_ctx *ctx, size_t bytes)
+{
+    if (bytes == 0 || bytes > SIZE_MAX - ctx->arena.limit_bytes)
+        return;
+    ctx->arena.limit_bytes += bytes;
+    ctx->shadow_bytes += bytes;
+    ctx->traces |= CMW__CTX_LITTER;
+}
+
 static void restore(cmw_ctx *ctx, const struct saved *saved)
 {
     const uint8_t undone = CMW__CTX_BODY_LIMITED | CMW__CTX_CANCELLED | CMW__CTX_BODY_COUNTED;
@@ -167,6 +180,7 @@ static void restore(cmw_ctx *ctx, const struct saved *saved)
     ctx->flags = saved->flags;
     ctx->traces = (uint8_t)((ctx->traces & ~undone) | (saved->traces & undone));
     ctx->arena.exhausted = saved->exhausted;
+    give_memory(ctx, ctx->arena.taken_bytes - saved->taken_bytes);
 }
 
 static int has_changed(const cmw_response *now, const struct cmw__response_saved *saved)
