@@ -2,6 +2,7 @@
 /*
  * Protocol: a structured dictionary of five members, and what built-ins make of fields.
  */
+#include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/trace_context.h>
 
 #include "life.h"
@@ -111,6 +112,54 @@ static void open_trace_state(struct sides *sides)
     open_request(sides, fill_trace, trace, 2);
 }
 
+/* ---- Cookies ---------------------------------------------------------------------------- */
+
+/* Eleven of 30 bytes each, with their separators. */
+static const char many_cookies[] =
+    "session=31d4d96e407aad42f2d6; theme_of_it=dark_or_not_at_all; csrf_tok=YWJjZGVmZ2hpamtsbQ; "
+    "language=en-US_or_whatever; cart=7f3e9a0c5b1d2e4f6a8b90; visitor=GA1.2.1234567.987654; "
+    "consent=yes,but_not_today; bucket_ab=control_or_treated; last_seen=1767225600_or_so; "
+    "region=eu-central-1_or_none; tracking_id=none_of_that_h";
+static cmw_header cookie_field = {CMW_STR_INIT("Cookie"), {many_cookies, 0}};
+static cmw_slot cookies_slot;
+
+static void fill_cookies(cmw_chain *chain)
+{
+    use(chain, "cookies", NULL);
+}
+
+static inline int ask_cookies(struct life *life, cmw_ctx *ctx)
+{
+    size_t count;
+
+    if (!cmw_cookies_all(cmw_ctx_slot(ctx, cookies_slot), &count) || count == 0)
+        return 1;
+    return life_handle_empty(life, ctx);
+}
+
+static void run_cookies(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, ask_cookies, life_read_nothing)
+}
+
+static void open_cookies(struct sides *sides, size_t len)
+{
+    cookie_field.value.len = len;
+    open_request(sides, fill_cookies, &cookie_field, 1);
+    cookies_slot = cmw_slot_find(with_builtin.engine, "cookies");
+    sides->at[SIDE_SUBJECT].run = run_cookies;
+}
+
+static void open_cookie(struct sides *sides)
+{
+    open_cookies(sides, (size_t)(strchr(many_cookies, ';') - many_cookies));
+}
+
+static void open_many_cookies(struct sides *sides)
+{
+    open_cookies(sides, sizeof many_cookies - 1);
+}
+
 const struct row bench_protocol_rows[] = {
     {.name = "structured_dictionary_5",
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 600}},
@@ -121,5 +170,10 @@ const struct row bench_protocol_rows[] = {
      .open = open_trace,
      .close = close_request},
     {.name = "trace_context_state", .open = open_trace_state, .close = close_request},
+    {.name = "cookies_1", .open = open_cookie, .close = close_request},
+    {.name = "cookies_11",
+     .targets = {{.of = TARGET_STEP, .max = 40, .from = "cookies_1", .step_count = 10}},
+     .open = open_many_cookies,
+     .close = close_request},
     {.name = NULL},
 };

@@ -17,6 +17,7 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "ip_filter_10000", "host_allow_1000",
          "structured_dictionary_5",
          "trace_context", "trace_context_state",
+         "cookies_1", "cookies_11",
          "rate_limit_hot", "rate_limit_zipf",
          "redirect_10", "rewrite_10", "skip", "server_timing", "mirror_1_percent",
          "concurrency_limit", "load_shed", "circuit_breaker",

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config ccache
-    libcmocka-dev libjansson-dev libjemalloc-dev libmicrohttpd-dev libevent-dev libcivetweb-dev
+    libcmocka-dev libjansson-dev libjemalloc-dev libssl-dev libmicrohttpd-dev libevent-dev libcivetweb-dev
     libh2o-evloop-dev)
 case "${1:-all}" in
 build) ;;

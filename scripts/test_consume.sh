@@ -47,6 +47,7 @@ use catzilla-mw use_c99.c "" cc -std=c99
 use catzilla-mw use_c11.c "" cc -std=c11
 use catzilla-mw use_cxx11.cc "" c++ -std=c++11
 use catzilla-mw-config use_config.c jansson cc -std=c99
+use catzilla-mw-crypto use_crypto.c libcrypto cc -std=c99
 use catzilla-mw-jemalloc use_jemalloc.c jemalloc cc -std=c99
 use catzilla-mw-microhttpd use_microhttpd.c libmicrohttpd cc -std=c99
 use catzilla-mw-evhttp use_evhttp.c libevent cc -std=c99

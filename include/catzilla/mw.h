@@ -15,12 +15,14 @@
 #include <catzilla/body.h>
 #include <catzilla/chain.h>
 #include <catzilla/context.h>
+#include <catzilla/cookie.h>
 #include <catzilla/encoding.h>
 #include <catzilla/engine.h>
 #include <catzilla/hash.h>
 #include <catzilla/header_id.h>
 #include <catzilla/http_date.h>
 #include <catzilla/json.h>
+#include <catzilla/key_ring.h>
 #include <catzilla/middleware.h>
 #include <catzilla/negotiate.h>
 #include <catzilla/network.h>

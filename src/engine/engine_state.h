@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include <catzilla/engine.h>
+#include <catzilla/key_ring.h>
 #include <catzilla/service.h>
 
 #include "keep.h"
@@ -90,6 +91,7 @@ struct cmw_engine {
     cmw_worker *free_workers;
     uint32_t worker_count;
     uint32_t workers_out;
+    const cmw_mac_provider *mac_provider;
     struct cmw__service *last_made; /* singletons, newest first */
     struct cmw__ledger ledger;      /* what was counted under plans that are gone */
     struct cmw__keep keep;          /* has locks of its own */

@@ -107,6 +107,14 @@ static inline unsigned cmw__block16_json(const char *bytes)
     return cmw__block16_mask(_mm_or_si128(low, _mm_or_si128(quote, escape)));
 }
 
+/* Equals signs and semicolons: what a Cookie field is cut at. */
+static inline unsigned cmw__block16_cookie(const char *bytes)
+{
+    const __m128i block = cmw__block16_load(bytes);
+    const __m128i equals = _mm_cmpeq_epi8(block, _mm_set1_epi8('='));
+    return cmw__block16_mask(_mm_or_si128(equals, _mm_cmpeq_epi8(block, _mm_set1_epi8(';'))));
+}
+
 /* The bytes of a path that are worth a look: controls, DEL, '%', '\\', and a '/' before '/' or '.'.
  * The last place does not know what follows it: a '/' there is worth a look. */
 static inline unsigned cmw__block16_path(const char *bytes)
@@ -151,6 +159,14 @@ static inline unsigned cmw__block16_json(const char *bytes)
         const unsigned char byte = (unsigned char)bytes[i];
         mask |= (unsigned)(byte < 0x20 || byte > 0x7f || byte == '"' || byte == '\\') << i;
     }
+    return mask;
+}
+
+static inline unsigned cmw__block16_cookie(const char *bytes)
+{
+    unsigned mask = 0;
+    for (unsigned i = 0; i < 16; i++)
+        mask |= (unsigned)(bytes[i] == '=' || bytes[i] == ';') << i;
     return mask;
 }
 

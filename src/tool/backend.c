@@ -29,6 +29,7 @@ int backend_parse(struct backend *backend, const char *text, cmw_diag *diag)
     backend->request_id = CMW_NONE;
     backend->forwarded = CMW_NONE;
     backend->trace_context = CMW_NONE;
+    backend->cookies = CMW_NONE;
     if (strcmp(text, "echo") == 0) {
         backend->answer = echo_answer;
         return 0;
@@ -50,4 +51,5 @@ void backend_find_slots(struct backend *backend, cmw_engine *engine)
     backend->request_id = cmw_slot_find(engine, "request_id");
     backend->forwarded = cmw_slot_find(engine, "forwarded");
     backend->trace_context = cmw_slot_find(engine, "trace_context");
+    backend->cookies = cmw_slot_find(engine, "cookies");
 }

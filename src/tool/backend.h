@@ -18,6 +18,7 @@ struct backend {
     cmw_slot request_id;
     cmw_slot forwarded;
     cmw_slot trace_context;
+    cmw_slot cookies;
 };
 
 /* Read "echo", "static:TEXT" or "status:N". 0, or CMW_ERR_INVALID with a sentence. */

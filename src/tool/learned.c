@@ -2,6 +2,7 @@
 /* What the middleware learned, as the member "ctx" of the echo back end's document. */
 #include "backend.h"
 
+#include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/request_id.h>
 #include <catzilla/builtin/trace_context.h>
 #include <catzilla/builtin/trusted_proxy.h>
@@ -70,6 +71,52 @@ static void put_trace(cmw_json *json, const struct backend *backend, cmw_ctx *ct
     cmw_json_null(json);
 }
 
+/* The first one of a name is it. */
+static int is_first(const cmw_cookie *all, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (cmw_str_equals(all[i].name, all[index].name))
+            return 0;
+    return 1;
+}
+
+static void put_signed_cookies(cmw_json *json, cmw_cookies *cookies)
+{
+    size_t count;
+    const cmw_cookie *const all = cmw_cookies_all(cookies, &count);
+    cmw_str value;
+
+    cmw_json_key(json, CMW_STR("signed_cookies"));
+    cmw_json_object_begin(json);
+    for (size_t i = 0; i < count; i++) {
+        if (is_first(all, i) && cmw_cookies_find_signed(cookies, &value, all[i].name) == 0) {
+            cmw_json_key(json, all[i].name);
+            cmw_json_string(json, value);
+        }
+    }
+    cmw_json_object_end(json);
+}
+
+static void put_cookies(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
+{
+    cmw_cookies *const cookies = slot_of(ctx, backend->cookies);
+    size_t count;
+
+    if (!cookies)
+        return;
+    const cmw_cookie *const all = cmw_cookies_all(cookies, &count);
+    cmw_json_key(json, CMW_STR("cookies"));
+    cmw_json_object_begin(json);
+    for (size_t i = 0; i < count; i++) {
+        if (is_first(all, i)) {
+            cmw_json_key(json, all[i].name);
+            cmw_json_string(json, all[i].value);
+        }
+    }
+    cmw_json_object_end(json);
+    put_signed_cookies(json, cookies);
+}
+
 void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
 {
     cmw_request *const request = cmw_ctx_request(ctx);
@@ -84,5 +131,6 @@ void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
     put_principal(json, backend, ctx);
     put_request_id(json, backend, ctx);
     put_trace(json, backend, ctx);
+    put_cookies(json, backend, ctx);
     cmw_json_object_end(json);
 }

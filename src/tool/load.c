@@ -66,7 +66,9 @@ static int make_engine(struct loaded *loaded)
     config.allocator = loaded->allocator;
     const int limits_rc = cmw_document_engine_config(loaded->document, &config);
     loaded->body_bytes = config.limits.body_bytes;
-    const int rc = cmw_engine_create(&loaded->engine, &config);
+    int rc = cmw_engine_create(&loaded->engine, &config);
+    if (rc == 0)
+        rc = tool_install_crypto(loaded->engine);
     return rc ? rc : limits_rc;
 }
 

@@ -27,6 +27,9 @@ command_fn command_serve, command_check, command_explain, command_list, command_
 /* Built over jemalloc where the component is, else the system's. */
 const cmw_allocator *tool_allocator(void);
 
+/* Let the engine's built-ins sign, where this build has libcrypto. 0, or what the engine said. */
+int tool_install_crypto(cmw_engine *engine);
+
 /* Say that the command line is wrong; returns EXIT_USAGE. */
 int refuse_usage(const char *format, ...) CMW_PRINTF(1, 2);
 

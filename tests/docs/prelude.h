@@ -12,6 +12,7 @@
 #include <catzilla/builtin/body_limit.h>
 #include <catzilla/builtin/circuit_breaker.h>
 #include <catzilla/builtin/concurrency_limit.h>
+#include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/cors.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/host_allow.h>
@@ -35,6 +36,7 @@
 #include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>
 #include <catzilla/component/config.h>
+#include <catzilla/component/crypto.h>
 #include <catzilla/component/jemalloc.h>
 #include <catzilla/mw.h>
 #include <catzilla/testing.h>
@@ -50,7 +52,7 @@ struct user {
 
 static cmw_slot user_slot;
 static cmw_slot request_id_slot;
-static cmw_slot trace_slot;
+static cmw_slot trace_slot, cookies_slot;
 
 static cmw_service store_service;
 

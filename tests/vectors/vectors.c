@@ -58,6 +58,11 @@ struct function {
 };
 
 static const struct function functions[] = {
+#if VECTORS_SIGN
+    {"cookie_serialize", answer_cookie_serialize},
+    {"cookie_sign", answer_cookie_sign},
+    {"cookie_unsign", answer_cookie_unsign},
+#endif
     {"http_date_format", answer_http_date_format},
     {"http_date_parse", answer_http_date_parse},
     {"ip_parse", answer_ip_parse},

@@ -9,5 +9,6 @@
 typedef void function_fn(const json_t *input, json_t *answer);
 
 function_fn answer_sf_parse, answer_sf_serialize;
+function_fn answer_cookie_serialize, answer_cookie_sign, answer_cookie_unsign;
 
 #endif /* CMW_VECTORS_H */
