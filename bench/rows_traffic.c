@@ -111,6 +111,16 @@ static void fill_breaker(cmw_chain *chain)
     use(chain, "circuit_breaker", NULL);
 }
 
+static void fill_date(cmw_chain *chain)
+{
+    use(chain, "date_server", NULL);
+}
+
+static void fill_timeout(cmw_chain *chain)
+{
+    use(chain, "timeout", NULL);
+}
+
 /* ---- Rows ------------------------------------------------------------------------------- */
 
 static void open_with(struct sides *sides, life_fill_fn *fill)
@@ -167,6 +177,16 @@ static void open_breaker(struct sides *sides)
     open_with(sides, fill_breaker);
 }
 
+static void open_date(struct sides *sides)
+{
+    open_with(sides, fill_date);
+}
+
+static void open_timeout(struct sides *sides)
+{
+    open_with(sides, fill_timeout);
+}
+
 static void close_row(void)
 {
     life_close(&with_builtin);
@@ -182,5 +202,7 @@ const struct row bench_traffic_rows[] = {
     {.name = "concurrency_limit", .open = open_concurrency, .close = close_row},
     {.name = "load_shed", .open = open_shed, .close = close_row},
     {.name = "circuit_breaker", .open = open_breaker, .close = close_row},
+    {.name = "date_server", .open = open_date, .close = close_row},
+    {.name = "timeout", .open = open_timeout, .close = close_row},
     {.name = NULL},
 };

@@ -17,6 +17,7 @@
     X(concurrency_limit)                                                                           \
     X(cookies)                                                                                     \
     X(cors)                                                                                        \
+    X(date_server)                                                                                 \
     X(health)                                                                                      \
     X(host_allow)                                                                                  \
     X(https_redirect)                                                                              \
@@ -36,6 +37,7 @@
     X(set_headers)                                                                                 \
     X(skip)                                                                                        \
     X(trace_context)                                                                               \
+    X(timeout)                                                                                     \
     X(trusted_proxy)                                                                               \
     X(url_path)
 

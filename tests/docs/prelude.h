@@ -14,6 +14,7 @@
 #include <catzilla/builtin/concurrency_limit.h>
 #include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/cors.h>
+#include <catzilla/builtin/date_server.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/host_allow.h>
 #include <catzilla/builtin/https_redirect.h>
@@ -32,6 +33,7 @@
 #include <catzilla/builtin/server_timing.h>
 #include <catzilla/builtin/set_headers.h>
 #include <catzilla/builtin/skip.h>
+#include <catzilla/builtin/timeout.h>
 #include <catzilla/builtin/trace_context.h>
 #include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>

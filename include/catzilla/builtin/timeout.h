@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `timeout`: a request is answered in time, or given up.
+ *
+ * Kind name "timeout", priority 15, outside of all that may wait. It sets the request's deadline
+ * (cmw_ctx_set_deadline) and turns its passing into an answer. The engine owns the answer: whoever
+ * comes second finds the request committed, and nothing is written twice.
+ */
+#ifndef CATZILLA_BUILTIN_TIMEOUT_H
+#define CATZILLA_BUILTIN_TIMEOUT_H
+
+#include <catzilla/chain.h>
+#include <catzilla/middleware.h>
+
+CMW_BEGIN_DECLS
+
+/** Options. Clear with cmw_timeout_config_init. */
+typedef struct cmw_timeout_config {
+    size_t size;      /**< set by cmw_timeout_config_init */
+    int64_t total_ms; /**< from the request's beginning to the head of its response, the body of
+                           the request included; 1 to 86,400,000. Default 30,000 */
+    int64_t retry_after_s; /**< on a 503, 0 to 86,400; 0: none. Default 1 */
+} cmw_timeout_config;
+
+/** Fill the defaults. Cost: O(1). */
+static inline void cmw_timeout_config_init(cmw_timeout_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->size = sizeof *config;
+    config->total_ms = 30000;
+    config->retry_after_s = 1;
+}
+
+/**
+ * Fill a descriptor.
+ *
+ * A request that is over its time is answered
+ *
+ *     408  if less of its body has come than it declared,
+ *     503  if it waited in a middleware (a queue, a store),
+ *     504  if it was the handler's turn.
+ *
+ * An earlier deadline that was set before, such as the engine's `limits.request_ms`, stays. A
+ * handler can ask cmw_ctx_is_cancelled, and what it makes after its time is dropped.
+ *
+ * @param config  NULL: the defaults
+ * @return        0, CMW_ERR_VERSION, CMW_ERR_ARG (`diag` names the option), CMW_ERR_NOMEM
+ * Cost:          allocates; a request costs O(log deadlines of the worker)
+ * Source:        RFC 9110, 15.5.9 (408), 15.6.4 (503), 15.6.5 (504)
+ * Since:         0.1
+ */
+CMW_API CMW_NODISCARD int cmw_timeout_create(cmw_engine *engine, cmw_middleware *middleware,
+                                             const cmw_timeout_config *config, cmw_diag *diag);
+
+CMW_END_DECLS
+
+#endif /* CATZILLA_BUILTIN_TIMEOUT_H */
