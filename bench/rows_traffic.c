@@ -4,6 +4,8 @@
  * what looks at them on their way.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <catzilla/builtin/circuit_breaker.h>
 #include <catzilla/builtin/concurrency_limit.h>
@@ -13,6 +15,7 @@
 #include <catzilla/builtin/rewrite.h>
 #include <catzilla/builtin/server_timing.h>
 #include <catzilla/builtin/skip.h>
+#include <catzilla/builtin/static_files.h>
 
 #include "life.h"
 
@@ -121,6 +124,26 @@ static void fill_timeout(cmw_chain *chain)
     use(chain, "timeout", NULL);
 }
 
+static char folder[64];
+
+static void fill_files(cmw_chain *chain)
+{
+    static char content[1024];
+    char path[96];
+    cmw_static_files_config config;
+
+    snprintf(folder, sizeof folder, "/tmp/cmw_bench_XXXXXX");
+    if (!mkdtemp(folder))
+        bench_die("no folder for files", folder);
+    snprintf(path, sizeof path, "%s/a.css", folder);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(content, sizeof content, 1, file) != 1 || fclose(file) != 0)
+        bench_die("a file cannot be written", path);
+    cmw_static_files_config_init(&config);
+    config.root = folder;
+    use(chain, "static_files", &config);
+}
+
 /* ---- Rows ------------------------------------------------------------------------------- */
 
 static void open_with(struct sides *sides, life_fill_fn *fill)
@@ -187,10 +210,26 @@ static void open_timeout(struct sides *sides)
     open_with(sides, fill_timeout);
 }
 
+static void open_files(struct sides *sides)
+{
+    open_with(sides, fill_files);
+    with_builtin.view.target = empty.view.target = CMW_STR("/a.css");
+}
+
 static void close_row(void)
 {
     life_close(&with_builtin);
     life_close(&empty);
+}
+
+static void close_files(void)
+{
+    char path[96];
+
+    close_row();
+    snprintf(path, sizeof path, "%s/a.css", folder);
+    (void)unlink(path);
+    (void)rmdir(folder);
 }
 
 const struct row bench_traffic_rows[] = {
@@ -204,5 +243,6 @@ const struct row bench_traffic_rows[] = {
     {.name = "circuit_breaker", .open = open_breaker, .close = close_row},
     {.name = "date_server", .open = open_date, .close = close_row},
     {.name = "timeout", .open = open_timeout, .close = close_row},
+    {.name = "static_files_1k", .open = open_files, .close = close_files},
     {.name = NULL},
 };

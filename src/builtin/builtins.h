@@ -36,6 +36,7 @@
     X(server_timing)                                                                               \
     X(set_headers)                                                                                 \
     X(skip)                                                                                        \
+    X(static_files)                                                                                \
     X(trace_context)                                                                               \
     X(timeout)                                                                                     \
     X(trusted_proxy)                                                                               \

@@ -33,6 +33,7 @@
 #include <catzilla/builtin/server_timing.h>
 #include <catzilla/builtin/set_headers.h>
 #include <catzilla/builtin/skip.h>
+#include <catzilla/builtin/static_files.h>
 #include <catzilla/builtin/timeout.h>
 #include <catzilla/builtin/trace_context.h>
 #include <catzilla/builtin/trusted_proxy.h>
