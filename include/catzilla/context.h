@@ -133,6 +133,8 @@ CMW_API void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason);
  * CMW_END_CLIENT_GONE, 500 for CMW_END_ERROR, else 503; `complete` is told the reason given here,
  * even if the answer is sent. A token of the request is stale afterwards.
  *
+ * One whose streamed response waits for its source is aborted: CMW_TO_ABORT.
+ *
  * @return CMW_TO_RESPOND for a suspended request; else what cmw_ctx_run or _commit last returned
  * Threads: the worker's user
  * Cost:    that of the callbacks; no allocator call

@@ -126,10 +126,10 @@ static int take(cmw_ctx *ctx, struct cmw__body_out *out, cmw_chunk *chunk)
     struct cmw__flow *flow = &out->flow;
     int rc = 0;
 
-    if (ctx->response.flags & CMW__RESPONSE_STREAM)
+    if (out->has_source)
         rc = ask_source(ctx, out, chunk);
     else
-        *chunk = (cmw_chunk){ctx->response.body, 1, 0};
+        *chunk = (cmw_chunk){out->plain, 1, 0};
     if (rc == 0) {
         flow->is_over = chunk->is_last != 0;
         flow->taken += chunk->bytes.len;
@@ -252,6 +252,7 @@ static int open_flow(cmw_ctx *ctx)
         ctx->body_out = create_out(ctx);
     if (!ctx->body_out)
         return CMW_ERR_NOMEM;
+    ctx->body_out->plain = ctx->response.body;
     ctx->traces |= CMW__CTX_LITTER;
     return cmw__flow_open(ctx, &ctx->body_out->flow, CMW_PHASE_RESPONSE_BODY);
 }
@@ -276,6 +277,8 @@ void cmw__body_out_open(cmw_ctx *ctx)
         return;
     }
     out->is_open = 1;
+    ctx->response.flags |=
+        CMW__RESPONSE_STREAM; /* nobody takes the bytes that were for those that are */
     cmw_ctx_set_body_sent(ctx, 0);
     if (ctx->announced)
         ctx->response.flags |= CMW__RESPONSE_NO_LENGTH;

@@ -53,6 +53,7 @@ struct cmw__body_in {
 struct cmw__body_out {
     struct cmw__flow flow;
     cmw_body_source source;
+    cmw_str plain;  /* without a source: the bytes */
     uint64_t given; /* by the source */
     uint8_t has_source;
     uint8_t is_open;   /* cmw_ctx_read_body reads it */

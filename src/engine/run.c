@@ -454,8 +454,21 @@ static cmw_next cancel_parked(cmw_ctx *ctx, int status)
     return finish_post_from(ctx, program, entry + 1);
 }
 
+/* A response whose source waits: its head is out. */
+static cmw_next abort_stream(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    cmw__ctx_disarm(ctx);
+    ctx->traces |= CMW__CTX_CANCELLED;
+    ctx->cancel_reason = (uint32_t)reason;
+    ctx->flags |= CMW__CTX_ABORTED;
+    return CMW_TO_ABORT;
+}
+
 cmw_next cmw__ctx_give_up(cmw_ctx *ctx, cmw_end_reason reason, int status)
 {
+    if (ctx->state == CMW__CTX_COMMITTED && (ctx->traces & CMW__CTX_PARKED) &&
+        (unsigned)reason < CMW_END_REASON_COUNT)
+        return abort_stream(ctx, reason);
     if (ctx->state >= CMW__CTX_COMMITTED || (unsigned)reason >= CMW_END_REASON_COUNT)
         return repeat(ctx);
     if (!(ctx->traces & CMW__CTX_CANCELLED)) {

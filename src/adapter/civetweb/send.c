@@ -15,9 +15,11 @@ static char *put(char *to, cmw_str text)
     return to + text.len;
 }
 
-/* Date, Connection, the empty line. */
+/* Date, Transfer-Encoding, Connection, the empty line. */
 static char *put_tail(char *to, struct request *req, const cmw_response *response, uint64_t wall_ns)
 {
+    if (req->is_chunked)
+        to = put(to, CMW_STR("Transfer-Encoding: chunked\r\n"));
     if (!cmw_response_has(response, CMW_HDR_DATE)) {
         to = put(to, CMW_STR("Date: "));
         to = put(to, cmw__date_at(&req->seat->date, wall_ns));
@@ -60,6 +62,67 @@ static int write_all(struct mg_connection *connection, cmw_str bytes)
     return 0;
 }
 
+/* ---- Bodies that are made while they are sent ------------------------------------------------ */
+
+/* "5dc", CRLF, the piece, CRLF: one write. */
+static int write_chunk(struct request *req, cmw_str piece)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct room *out = &req->seat->out;
+    char size[16];
+    size_t at = sizeof size;
+
+    for (size_t rest = piece.len; rest > 0; rest /= 16)
+        size[--at] = digits[rest % 16];
+    if (cmw__civetweb_reserve(out, req->seat->adapter->scratch_pool, piece.len + sizeof size + 4) !=
+        0)
+        return CMW_ERR_NOMEM;
+    char *end = put(out->data, cmw_str_make(size + at, sizeof size - at));
+    end = put(put(put(end, CMW_STR("\r\n")), piece), CMW_STR("\r\n"));
+    return write_all(req->connection, cmw_str_make(out->data, (size_t)(end - (char *)out->data)));
+}
+
+/* The next piece, which may be waited for. */
+static int read_piece(const struct request *req, cmw_chunk *chunk)
+{
+    int rc = cmw_ctx_read_body(req->ctx, chunk);
+
+    while (rc == CMW_ERR_AGAIN) {
+        if (cmw__civetweb_wait(req->seat, req->ctx) != CMW_TO_RESPOND)
+            return CMW_ERR_CANCELLED;
+        rc = cmw_ctx_read_body(req->ctx, chunk);
+    }
+    return rc;
+}
+
+static int write_stream(struct request *req)
+{
+    cmw_chunk chunk = {{NULL, 0}, 0, 0};
+    int rc = 0;
+
+    while (rc == 0 && !chunk.is_last) {
+        rc = read_piece(req, &chunk);
+        if (rc == 0 && chunk.bytes.len > 0)
+            rc = req->is_chunked ? write_chunk(req, chunk.bytes)
+                                 : write_all(req->connection, chunk.bytes);
+    }
+    if (rc == 0 && req->is_chunked)
+        rc = write_all(req->connection, CMW_STR("0\r\n\r\n"));
+    return rc;
+}
+
+/* How the end of a body of unknown length is told: by chunks, or by the connection's. */
+static int choose_framing(struct request *req, const cmw_response *response)
+{
+    if (!req->ctx || !cmw_ctx_streams_body(req->ctx))
+        return 0;
+    if (cmw_response_content_length(response) == UINT64_MAX) {
+        req->is_chunked = cmw_request_http_version(cmw_ctx_request(req->ctx)) >= 0x0101;
+        req->must_close |= !req->is_chunked;
+    }
+    return 1;
+}
+
 int cmw__civetweb_send(struct request *req, const cmw_response *response, uint64_t wall_ns)
 {
     const struct mg_request_info *info = mg_get_request_info(req->connection);
@@ -72,10 +135,11 @@ int cmw__civetweb_send(struct request *req, const cmw_response *response, uint64
                        atomic_load_explicit(&adapter->is_quiet, memory_order_relaxed);
     if (cmw_response_status(response) < 200)
         return CMW_ERR_UNSUPPORTED;
+    const int is_stream = choose_framing(req, response);
     int rc = write_out(req, response, behind, &len, wall_ns);
     if (rc == 0)
         rc = write_all(req->connection, cmw_str_make(req->seat->out.data, len));
     if (rc == 0 && behind < body.len)
         rc = write_all(req->connection, body);
-    return rc;
+    return rc == 0 && is_stream ? write_stream(req) : rc;
 }

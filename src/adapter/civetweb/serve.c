@@ -97,24 +97,41 @@ static void drain(struct request *req, uint64_t left)
     }
 }
 
-/* 0: it is whole, or the request has failed by it; else the connection failed. */
-static int receive_body(struct request *req)
+static int settle(const struct request *req, cmw_next next)
+{
+    return next == CMW_TO_SUSPENDED ? cmw__civetweb_wait(req->seat, req->ctx) : (int)next;
+}
+
+static int feed(const struct request *req, cmw_str piece, int is_last)
+{
+    const cmw_chunk chunk = {piece, is_last, 0};
+
+    return settle(req, cmw_ctx_feed_body(req->ctx, &chunk));
+}
+
+/* 0: `*next` says how it goes on; else the connection failed. */
+static int receive_body(struct request *req, int *next)
 {
     uint64_t left = cmw_request_content_length(cmw_ctx_request(req->ctx));
     char room[PIECE_BYTES];
     cmw_str piece;
     int more;
 
-    if (req->asks_first && left > 0)
+    if (left == 0)
+        return 0;
+    if (req->asks_first)
         (void)mg_write(req->connection, "HTTP/1.1 100 Continue\r\n\r\n",
                        25); /* reading will fail */
     req->asks_first = 0;
     while ((more = read_piece(req, &piece, room, &left)) == 1) {
-        if (cmw_ctx_receive_body(req->ctx, piece) == 0)
+        *next = feed(req, piece, 0);
+        if (*next == CMW_TO_HANDLER)
             continue;
         drain(req, left);
         return 0;
     }
+    if (more == 0)
+        *next = feed(req, CMW_STR(""), 1);
     if (more != CMW_ERR_INVALID)
         return more;
     req->must_close = 1;
@@ -131,11 +148,6 @@ static cmw_end_reason lost_reason(const struct request *req, int rc)
     if (rc == CMW_ERR_CANCELLED)
         return CMW_END_DEADLINE;
     return rc == CMW_ERR_IO ? CMW_END_CLIENT_GONE : CMW_END_ERROR;
-}
-
-static int settle(const struct request *req, cmw_next next)
-{
-    return next == CMW_TO_SUSPENDED ? cmw__civetweb_wait(req->seat, req->ctx) : (int)next;
 }
 
 /* Without a response the connection ends. */
@@ -157,10 +169,11 @@ static cmw_end_reason run(struct request *req, int refusal)
     if (refusal == 0 && next == CMW_TO_RESPOND)
         drain(req, cmw_request_content_length(cmw_ctx_request(req->ctx)));
     if (next == CMW_TO_HANDLER) {
-        const int rc = receive_body(req);
+        const int rc = receive_body(req, &next);
         if (rc != 0)
             return lost_reason(req, rc);
-        if (!cmw_ctx_fault(req->ctx) && config->handler(config->handler_self, req->ctx) != 0)
+        if (next == CMW_TO_HANDLER && !cmw_ctx_fault(req->ctx) &&
+            config->handler(config->handler_self, req->ctx) != 0)
             cmw_ctx_fail(req->ctx, 500);
     }
     if (refusal != 0)

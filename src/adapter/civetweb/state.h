@@ -60,6 +60,7 @@ struct request {
     cmw_ctx *ctx;
     int must_close;
     int asks_first; /* its client waits for 100 Continue */
+    int is_chunked; /* its response is sent in chunks */
 };
 
 int cmw__civetweb_reserve(struct room *place, cmw_pool *pool, size_t bytes);

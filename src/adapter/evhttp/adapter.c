@@ -72,7 +72,8 @@ static const cmw_host host = {
     .size = sizeof host,
     .name = "evhttp",
     .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
-                    CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS,
+                    CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
+                    CMW_CAP_STREAM_REQUEST_BODY | CMW_CAP_STREAM_RESPONSE_BODY,
     .wake = on_wake,
     .arm_timer = on_arm,
     .proceed = cmw__evhttp_proceed,
@@ -258,6 +259,8 @@ void cmw_evhttp_destroy(cmw_evhttp *adapter)
     free_requests(adapter);
     cmw_engine_put_worker(adapter->engine, adapter->worker);
     close_events(adapter);
+    if (adapter->piece)
+        evbuffer_free(adapter->piece);
     cmw_pool_free(adapter->scratch_pool, adapter->field_room.data, adapter->field_room.cap, 0);
     cmw_pool_free(pool, adapter, sizeof *adapter, 0);
 }

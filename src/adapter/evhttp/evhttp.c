@@ -54,6 +54,9 @@ static struct request *open_request(cmw_evhttp *adapter, struct evhttp_request *
     req->ctx = NULL;
     req->must_close = 0;
     req->is_queued = 0;
+    req->is_fed = 0;
+    req->is_streaming = 0;
+    req->is_last = 0;
     link_request(&adapter->open, req);
     adapter->open_count++;
     return req;
@@ -160,14 +163,78 @@ static int add_length(cmw_evhttp *adapter, struct evkeyvalq *out, const cmw_resp
     return add_field(adapter, out, &field);
 }
 
-static int reply(cmw_evhttp *adapter, struct evhttp_request *http, int status)
+/* The reason phrase, as evhttp takes it, in the adapter's room. */
+static int write_phrase(cmw_evhttp *adapter, int status)
 {
     const cmw_str phrase = cmw_status_reason(status);
 
     if (cmw__evhttp_reserve(&adapter->field_room, adapter->scratch_pool, phrase.len + 1) != 0)
         return CMW_ERR_NOMEM;
     (void)write_cstr(adapter->field_room.data, phrase);
-    evhttp_send_reply(http, status, adapter->field_room.data, NULL);
+    return 0;
+}
+
+static int reply(cmw_evhttp *adapter, struct evhttp_request *http, int status)
+{
+    const int rc = write_phrase(adapter, status);
+
+    if (rc == 0)
+        evhttp_send_reply(http, status, adapter->field_room.data, NULL);
+    return rc;
+}
+
+/* ---- Bodies that are made while they are sent --------------------------------------------- */
+
+static void send_piece(struct request *req);
+
+/* The client has taken it. */
+static void on_piece_sent(struct evhttp_connection *connection, void *self)
+{
+    struct request *req = self;
+
+    (void)connection;
+    if (req->is_last)
+        evhttp_send_reply_end(req->http);
+    else
+        send_piece(req);
+}
+
+/* One piece, or the end, or nothing until the source goes on. */
+static void send_piece(struct request *req)
+{
+    struct evbuffer *buffer = req->adapter->piece;
+    cmw_chunk chunk = {{NULL, 0}, 0, 0};
+    int rc = cmw_ctx_read_body(req->ctx, &chunk);
+
+    if (rc == CMW_ERR_AGAIN)
+        return;
+    if (rc == 0 && chunk.bytes.len > 0 &&
+        evbuffer_add(buffer, chunk.bytes.data, chunk.bytes.len) != 0)
+        rc = CMW_ERR_NOMEM;
+    if (rc != 0) { /* without an end, so that nobody takes it for whole; on_closed ends it */
+        evhttp_connection_free(evhttp_request_get_connection(req->http));
+        return;
+    }
+    req->is_last = chunk.is_last != 0;
+    if (chunk.bytes.len > 0)
+        evhttp_send_reply_chunk_with_cb(req->http, buffer, on_piece_sent, req);
+    else
+        evhttp_send_reply_end(req->http);
+}
+
+static int begin_stream(struct request *req, int status)
+{
+    cmw_evhttp *adapter = req->adapter;
+
+    if (!adapter->piece)
+        adapter->piece = evbuffer_new();
+    const int rc = adapter->piece ? write_phrase(adapter, status) : CMW_ERR_NOMEM;
+    if (rc != 0)
+        return rc;
+    req->is_streaming = 1;
+    req->is_queued = 1;
+    evhttp_send_reply_start(req->http, status, adapter->field_room.data);
+    send_piece(req);
     return 0;
 }
 
@@ -187,6 +254,8 @@ static int send_response(struct request *req, const cmw_response *response)
         evbuffer_add_reference(evhttp_request_get_output_buffer(req->http), body.data, body.len,
                                NULL, NULL) != 0)
         rc = CMW_ERR_NOMEM;
+    if (rc == 0 && cmw_ctx_streams_body(req->ctx))
+        return begin_stream(req, status);
     if (rc == 0)
         rc = reply(req->adapter, req->http, status);
     req->is_queued = rc == 0;
@@ -306,29 +375,36 @@ static int fill_view(struct request *req, const struct site *site, cmw_request_v
 
 /* ---- Running ------------------------------------------------------------------------------ */
 
-/* Give each piece away as soon as it is copied. 0, or what the engine says. */
-static int receive_body(struct request *req)
+/* Give each piece away as soon as the engine is done with it. What is next. */
+static cmw_next feed_body(struct request *req)
 {
     struct evbuffer *input = evhttp_request_get_input_buffer(req->http);
-    struct evbuffer_iovec piece;
-    int rc = 0;
+    cmw_next next = CMW_TO_HANDLER;
 
-    while (rc == 0 && evbuffer_peek(input, -1, NULL, &piece, 1) > 0) {
-        rc = cmw_ctx_receive_body(req->ctx, cmw_str_make(piece.iov_base, piece.iov_len));
+    while (next == CMW_TO_HANDLER && !req->is_fed) {
+        struct evbuffer_iovec piece = {NULL, 0};
+        const int has_piece = evbuffer_peek(input, -1, NULL, &piece, 1) > 0 && piece.iov_len > 0;
+        const cmw_chunk chunk = {has_piece ? cmw_str_make(piece.iov_base, piece.iov_len)
+                                           : CMW_STR(""),
+                                 piece.iov_len == evbuffer_get_length(input), 0};
+        req->is_fed = chunk.is_last != 0;
+        next = cmw_ctx_feed_body(req->ctx, &chunk);
         (void)evbuffer_drain(input, piece.iov_len); /* the piece is there */
     }
-    return rc;
+    return next;
 }
 
-/* A deadline that passed in the handler is seen before the commit, which ends it. */
 static cmw_next run_handler(struct request *req)
 {
-    cmw_evhttp *adapter = req->adapter;
+    const cmw_evhttp *adapter = req->adapter;
+    const cmw_next next = feed_body(req);
 
-    if (receive_body(req) == 0 && adapter->handler(adapter->handler_self, req->ctx) != 0)
+    if (next != CMW_TO_HANDLER)
+        return next;
+    if (adapter->handler(adapter->handler_self, req->ctx) != 0)
         cmw_ctx_fail(req->ctx, 500);
     if (adapter->is_armed)
-        cmw__evhttp_run_worker(adapter);
+        cmw__evhttp_run_worker(req->adapter);
     return cmw_ctx_commit(req->ctx);
 }
 
@@ -345,8 +421,13 @@ static void go_on(struct request *req, int next)
 
 void cmw__evhttp_proceed(void *self, cmw_ctx *ctx, int next)
 {
+    struct request *req = cmw_ctx_host_data(ctx);
+
     (void)self;
-    go_on(cmw_ctx_host_data(ctx), next);
+    if (req->is_streaming)
+        send_piece(req);
+    else
+        go_on(req, next);
 }
 
 /* `status`: of the refusal of a request that evhttp and others may understand differently, or 0. */
@@ -378,6 +459,7 @@ void cmw__evhttp_on_request(struct evhttp_request *http, void *self)
     }
     const int rc = fill_view(req, site, &view);
     const int status = view.method.len == 0 ? 501 : !is_framed(&view, http) ? 400 : 0;
+    req->is_fed = view.content_length == 0;
     if (rc != 0 || cmw_ctx_begin(site->adapter->worker, &req->ctx, &view) != 0) {
         close_request(req);
         send_overload(site->adapter, http);

@@ -27,6 +27,9 @@ struct request {
     struct room header_room; /* cmw_header[], of evhttp's memory */
     uint8_t must_close;      /* what follows on the connection cannot be trusted */
     uint8_t is_queued;       /* evhttp has the response */
+    uint8_t is_fed;          /* the engine has the body */
+    uint8_t is_streaming;    /* the response is sent piece by piece, */
+    uint8_t is_last;         /* and its last piece is on its way */
 };
 
 /* An evhttp that is served. */
@@ -49,6 +52,7 @@ struct cmw_evhttp {
     struct request *free;
     uint32_t open_count;
     struct room field_room;   /* one header field, while it is handed over */
+    struct evbuffer *piece;   /* one piece of a streamed body, likewise */
     struct event *poll_timer; /* the engine's work beside requests */
     struct event *deadline;   /* the worker's next one */
     struct event *woken;      /* reads from wake[0] */

@@ -6,8 +6,9 @@
  *
  *     on_target       the request line is in: the only place that shows the target as it came
  *     on_head         first call of the access handler: pre_route; an upload can be refused
- *     on_body_part    for each part: into the context, or thrown away once the request is refused
+ *     on_body_part    for each part: request_body, or thrown away once the request is refused
  *     on_body_end     last call: handler, post_route, and the response is queued
+ *     read_stream     for a body that is made while it is sent: when the client takes more
  *     on_completed    sent, or the connection is lost: complete
  *
  * libmicrohttpd closes a connection whose request is answered in the first call, and takes no
@@ -23,6 +24,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* Of a streamed body, read at once. */
+enum { STREAM_BLOCK_BYTES = 16 << 10 };
+
 struct cmw_mhd {
     cmw_mhd_config config;
     cmw_mhd_handler_fn *handler;
@@ -37,7 +41,8 @@ static const cmw_host host = {
     .name = "libmicrohttpd",
     .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
                     CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
-                    CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD,
+                    CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
+                    CMW_CAP_STREAM_RESPONSE_BODY,
     .wake = cmw__wait_wake,
     .arm_timer = cmw__wait_arm,
     .proceed = cmw__wait_proceed,
@@ -85,9 +90,16 @@ static ssize_t refuse_to_read(void *self, uint64_t position, char *buffer, size_
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+/* libmicrohttpd 0.9.75 sends the last chunk of an unknown length even to HEAD, which the client
+ * would take for its next answer: without chunks it closes instead. */
 static struct MHD_Response *create_head(uint64_t content_length)
 {
-    return MHD_create_response_from_callback(content_length, 1, refuse_to_read, NULL, NULL);
+    struct MHD_Response *out =
+        MHD_create_response_from_callback(content_length, 1, refuse_to_read, NULL, NULL);
+
+    if (out && content_length == MHD_SIZE_UNKNOWN)
+        (void)MHD_set_response_options(out, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
+    return out;
 }
 
 static struct MHD_Response *create_whole(cmw_str body, enum MHD_ResponseMemoryMode body_mode)
@@ -152,13 +164,54 @@ static enum MHD_Result queue_overload_by_spare(cmw_mhd *mhd, struct MHD_Connecti
     return result;
 }
 
+/* The body of a response that is made while it is sent, when the client takes more. */
+static ssize_t read_stream(void *self, uint64_t position, char *buffer, size_t cap)
+{
+    struct request *req = self;
+
+    (void)position;
+    if (req->is_waiting && !cmw__wait_look(req))
+        return 0;
+    while (req->piece.len == 0) {
+        cmw_chunk chunk;
+        if (req->is_ended)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        const int rc = cmw_ctx_read_body(req->ctx, &chunk);
+        if (rc == CMW_ERR_AGAIN) {
+            if (!cmw__wait_begin(req, 0))
+                return 0;
+            continue;
+        }
+        if (rc != 0)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        req->piece = chunk.bytes;
+        req->is_ended = chunk.is_last != 0;
+    }
+    const size_t len = req->piece.len < cap ? req->piece.len : cap;
+    memcpy(buffer, req->piece.data, len);
+    req->piece = cmw_str_make(req->piece.data + len, req->piece.len - len);
+    return (ssize_t)len;
+}
+
+/* What the answer to HEAD says of its length: MHD_SIZE_UNKNOWN where GET would send chunks. */
+static uint64_t head_length(const cmw_response *response)
+{
+    const int status = cmw_response_status(response);
+    const uint64_t length = cmw_response_content_length(response);
+
+    if (length != UINT64_MAX)
+        return length;
+    return status == MHD_HTTP_NO_CONTENT || status == MHD_HTTP_NOT_MODIFIED ? 0 : MHD_SIZE_UNKNOWN;
+}
+
 /* The committed body stays where it is: the context ends when libmicrohttpd is done with it. */
 static struct MHD_Response *create_for(struct request *req, const cmw_response *response)
 {
-    const uint64_t length = cmw_response_content_length(response);
-
     if (cmw_request_method_id(cmw_ctx_request(req->ctx)) == CMW_METHOD_HEAD)
-        return create_head(length == UINT64_MAX ? 0 : length);
+        return create_head(head_length(response));
+    if (cmw_ctx_streams_body(req->ctx)) /* UINT64_MAX is MHD_SIZE_UNKNOWN */
+        return MHD_create_response_from_callback(cmw_response_content_length(response),
+                                                 STREAM_BLOCK_BYTES, read_stream, req, NULL);
     return create_whole(cmw_response_body(response), MHD_RESPMEM_PERSISTENT);
 }
 
@@ -385,19 +438,47 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
 /* ---- The body ---------------------------------------------------------------------------------
  */
 
+/* What request_body came to. 1: go on with the call; 0: it waits; -1: it cannot be sent. */
+static int leave_body(struct request *req, int next)
+{
+    req->is_in_body = 0;
+    if (next == CMW_TO_SUSPENDED) {
+        req->is_in_body = 1;
+        if (!cmw__wait_begin(req, 0))
+            return 0;
+        return leave_body(req, req->next_step);
+    }
+    if (next == CMW_TO_HANDLER)
+        return 1;
+    req->is_refused = 1;
+    req->is_final = next == CMW_TO_RESPOND;
+    return req->is_final ? 1 : -1;
+}
+
+static int feed(struct request *req, cmw_str part, int is_last)
+{
+    const cmw_chunk chunk = {part, is_last, 0};
+
+    return leave_body(req, (int)cmw_ctx_feed_body(req->ctx, &chunk));
+}
+
 static enum MHD_Result on_body_part(const cmw_mhd *mhd, struct request *req, cmw_str part)
 {
-    if (!req->is_refused) {
-        if (cmw_ctx_receive_body(req->ctx, part) != 0)
-            req->is_refused = 1;
-        return MHD_YES;
-    }
+    if (!req->is_refused)
+        return feed(req, part, 0) >= 0 ? MHD_YES : MHD_NO;
     req->drained_bytes += part.len;
     return req->drained_bytes <= mhd->config.drain_bytes ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
 {
+    if (!req->is_refused && !req->is_fed &&
+        cmw_request_content_length(cmw_ctx_request(req->ctx)) != 0) {
+        req->is_fed = 1;
+        const int is_through = feed(req, CMW_STR(""), 1);
+        if (is_through <= 0)
+            return is_through == 0 ? MHD_YES : MHD_NO;
+    }
     if (!req->is_refused && !req->is_handled) {
         req->is_handled = 1;
         cmw__wait_catch_up(req->seat);
@@ -424,9 +505,15 @@ enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection
             return MHD_YES;
         if (req->is_in_head)
             return leave_head(mhd, req, req->next_step);
-        if (req->next_step != CMW_TO_RESPOND)
-            return MHD_NO;
-        req->is_final = 1;
+        if (req->is_in_body) {
+            const int is_through = leave_body(req, req->next_step);
+            if (is_through <= 0)
+                return is_through == 0 ? MHD_YES : MHD_NO;
+        } else {
+            if (req->next_step != CMW_TO_RESPOND)
+                return MHD_NO;
+            req->is_final = 1;
+        }
     }
     if (*upload_data_size == 0)
         return on_body_end(mhd, req);

@@ -39,7 +39,11 @@ struct request {
     int next_step;                /* cmw_next, if it has gone on */
     uint8_t is_waiting;           /* it is suspended, or has gone on and was not looked at yet */
     uint8_t has_gone_on;          /* the engine said how: next_step */
+    cmw_str piece;                /* of a streamed response, what was not yet taken */
     uint8_t is_in_head;           /* it waits in pre_route */
+    uint8_t is_in_body;           /* it waits in request_body */
+    uint8_t is_fed;               /* the body was handed over to its end */
+    uint8_t is_ended;             /* of the streamed response everything was read */
     uint8_t is_handled;           /* the handler has run */
     uint8_t is_refused;           /* the handler does not run */
     uint8_t is_final;             /* post_route has run */

@@ -10,12 +10,13 @@
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
 
-enum { LARGE_BYTES = 16 << 20, TOKEN_CAP = 64, TRACE_CAP = 128 };
+enum { LARGE_BYTES = 16 << 20, TOKEN_CAP = 64, TRACE_CAP = 128, LOUD_BYTES = 200 };
 
 struct conformance_app {
     const struct conformance_server *server;
     cmw_engine *engine;
-    cmw_slot trace; /* a struct trace */
+    cmw_slot trace;             /* a struct trace */
+    cmw_slot loud_in, loud_out; /* each a struct loud */
     char *large;
     uint64_t request_ms;           /* the engine's limit */
     atomic_uint_least64_t entered; /* pre_route ran */
@@ -33,6 +34,15 @@ struct trace {
     size_t len;
     char text[TRACE_CAP];
 };
+
+/* Of a body that is made loud. */
+struct loud {
+    cmw_str rest; /* of what came */
+    char room[LOUD_BYTES];
+};
+
+/* For a source of a response's body: suspend until released. CMW_ERR_AGAIN. */
+int conformance_wait(struct conformance_app *app, cmw_ctx *ctx);
 
 /* Append a word to the request's trace. */
 void conformance_trace(struct conformance_app *app, cmw_ctx *ctx, cmw_str word);

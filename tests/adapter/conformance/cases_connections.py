@@ -345,7 +345,7 @@ class Ends(AdapterTest):
 
     def test_full_pool_is_answered_with_constant_fields(self):
         """Whatever the memory of requests is missing for; what was let in comes to its end."""
-        for limit, is_enough in ((300, False), (1000, False), (5000, False), (7000, False), (12000, True)):
+        for limit, is_enough in ((300, False), (1000, False), (5000, False), (7000, False), (30000, True)):
             self.start(f"pool_bytes={limit}")
             with self.subTest(limit), contextlib.ExitStack() as stack:
                 statuses = []

@@ -5,6 +5,9 @@
  *     counter  1     counts what began and ended; a constant field
  *     guard    2     403 for /denied
  *     waits    3     suspends for /wait and /wait-post, if the server can
+ *     pauses   4     suspends in request_body for /wait-body, if the server can
+ *     shout    5     makes the bodies of requests to /shout loud, some bytes at a time
+ *     wrap     6     makes the bodies of responses loud for whoever sends X-Loud
  *     actor   10     does in each phase what the field X-Act says: "pre=stop:418,post=error"
  *     later   20     shows whether the rest of pre_route ran
  *     signer         last in post_route: X-Post, and X-Trace with the way that the request took
@@ -97,6 +100,26 @@ static int wait_in_post_route(void *self, cmw_ctx *ctx)
     return wait_if(self, ctx, CMW_STR("/wait-post"));
 }
 
+static int wait_in_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    (void)chunk;
+    return wait_if(self, ctx, CMW_STR("/wait-body"));
+}
+
+int conformance_wait(struct conformance_app *app, cmw_ctx *ctx)
+{
+    cmw_token token;
+
+    if (cmw_ctx_suspend(ctx, &token) != 0)
+        return CMW_ERR_IO;
+    pthread_mutex_lock(&app->lock);
+    if (app->token_count == TOKEN_CAP)
+        abort();
+    app->tokens[app->token_count++] = token;
+    pthread_mutex_unlock(&app->lock);
+    return CMW_ERR_AGAIN;
+}
+
 unsigned conformance_release(struct conformance_app *app)
 {
     unsigned count = 0;
@@ -180,6 +203,55 @@ static int trace_later(void *self, cmw_ctx *ctx)
     return CMW_CONTINUE;
 }
 
+/* ---- Loud bodies ------------------------------------------------------------------------ */
+
+/* As much as fits in a little room, of which the request has one. */
+static int make_loud(cmw_ctx *ctx, cmw_slot slot, cmw_chunk *chunk)
+{
+    struct loud *loud = cmw_ctx_slot(ctx, slot);
+
+    if (!loud)
+        loud = cmw_ctx_set_slot(ctx, slot);
+    if (!loud)
+        return CMW_ERROR;
+    if (chunk->bytes.len > 0)
+        loud->rest = chunk->bytes;
+    const size_t len = loud->rest.len < LOUD_BYTES ? loud->rest.len : LOUD_BYTES;
+    for (size_t i = 0; i < len; i++)
+        loud->room[i] = loud->rest.data[i] >= 'a' && loud->rest.data[i] <= 'z'
+                            ? (char)(loud->rest.data[i] - 'a' + 'A')
+                            : loud->rest.data[i];
+    if (len > 0)
+        loud->rest = cmw_str_make(loud->rest.data + len, loud->rest.len - len);
+    chunk->bytes = cmw_str_make(loud->room, len);
+    chunk->has_more = loud->rest.len > 0;
+    return CMW_CONTINUE;
+}
+
+static int shout(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    const struct conformance_app *app = self;
+    return make_loud(ctx, app->loud_in, chunk);
+}
+
+static int wrap(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    const struct conformance_app *app = self;
+    const cmw_header *loud = cmw_request_header_named(cmw_ctx_request(ctx), CMW_STR("X-Loud"));
+
+    if (cmw_str_equals(loud->value, CMW_STR("fails")))
+        return CMW_ERROR;
+    return make_loud(ctx, app->loud_out, chunk);
+}
+
+static int announce_wrap(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    if (!cmw_request_header_named(cmw_ctx_request(ctx), CMW_STR("X-Loud")))
+        return CMW_CONTINUE;
+    return cmw_ctx_transform_body(ctx) == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
 /* ---- Signer ----------------------------------------------------------------------------- */
 
 static int sign(void *self, cmw_ctx *ctx)
@@ -251,6 +323,39 @@ static int add_waits(cmw_chain *chain, struct conformance_app *app, cmw_diag *di
     return mw.suspend_phases ? cmw_chain_add(chain, &mw, diag) : 0;
 }
 
+static int add_bodies(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+{
+    static const char *const loud_paths[] = {"/shout"};
+    const uint32_t capabilities = app->server->host->capabilities;
+    cmw_middleware pauses, loud, wraps;
+    cmw_condition condition;
+    int rc = 0;
+
+    describe(&pauses, "pauses", 4, app);
+    pauses.request_body = wait_in_body;
+    pauses.body_demand = CMW_BODY_DIGEST;
+    if (capabilities & CMW_CAP_SUSPEND)
+        pauses.suspend_phases = 1u << CMW_PHASE_REQUEST_BODY;
+    cmw_condition_init(&condition);
+    condition.paths = loud_paths;
+    condition.path_count = LEN(loud_paths);
+    describe(&loud, "shout", 5, app);
+    loud.request_body = shout;
+    loud.body_demand = CMW_BODY_CHUNKS;
+    loud.condition = &condition;
+    cmw_middleware_uses(&loud, app->loud_in);
+    describe(&wraps, "wrap", 6, app);
+    wraps.flags = CMW_TRANSFORMS_BODY;
+    wraps.post_route = announce_wrap;
+    wraps.response_body = wrap;
+    cmw_middleware_uses(&wraps, app->loud_out);
+    if (capabilities & CMW_CAP_STREAM_REQUEST_BODY)
+        rc = cmw_chain_add(chain, &pauses, diag);
+    if (rc == 0 && (capabilities & CMW_CAP_STREAM_REQUEST_BODY))
+        rc = cmw_chain_add(chain, &loud, diag);
+    return rc ? rc : cmw_chain_add(chain, &wraps, diag);
+}
+
 static int add_traced(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
 {
     cmw_middleware actor, later, signer;
@@ -278,6 +383,10 @@ int conformance_install(struct conformance_app *app, const struct conformance_se
     app->server = server;
     int rc = cmw_slot_declare(app->engine, &app->trace, "trace", sizeof(struct trace), NULL);
     if (rc == 0)
+        rc = cmw_slot_declare(app->engine, &app->loud_in, "loud_in", sizeof(struct loud), NULL);
+    if (rc == 0)
+        rc = cmw_slot_declare(app->engine, &app->loud_out, "loud_out", sizeof(struct loud), NULL);
+    if (rc == 0)
         rc = cmw_chain_create(app->engine, &chain, 0);
     if (rc == 0)
         rc = add_counter(chain, app, diag);
@@ -285,6 +394,8 @@ int conformance_install(struct conformance_app *app, const struct conformance_se
         rc = add_guard(chain, diag);
     if (rc == 0)
         rc = add_waits(chain, app, diag);
+    if (rc == 0)
+        rc = add_bodies(chain, app, diag);
     if (rc == 0)
         rc = add_traced(chain, app, diag);
     if (rc == 0)
@@ -307,6 +418,20 @@ static void need_post_suspend(cmw_middleware *mw)
     mw->suspend_phases = 1u << CMW_PHASE_POST_ROUTE;
 }
 
+static int read_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    (void)self;
+    (void)ctx;
+    (void)chunk;
+    return CMW_CONTINUE;
+}
+
+static void need_request_body(cmw_middleware *mw)
+{
+    mw->request_body = read_body;
+    mw->body_demand = CMW_BODY_FULL;
+}
+
 static void need_guarded_path(cmw_middleware *mw)
 {
     static const char *const paths[] = {"/inner/*"};
@@ -325,7 +450,7 @@ static const struct need {
     uint32_t bit;
     void (*describe)(cmw_middleware *mw); /* NULL: no plan can need it */
 } needs[] = {
-    {"stream_request_body", CMW_CAP_STREAM_REQUEST_BODY, NULL},
+    {"stream_request_body", CMW_CAP_STREAM_REQUEST_BODY, need_request_body},
     {"stream_response_body", CMW_CAP_STREAM_RESPONSE_BODY, NULL},
     {"suspend", CMW_CAP_SUSPEND, need_pre_suspend},
     {"suspend_post_route", CMW_CAP_SUSPEND_POST_ROUTE, need_post_suspend},

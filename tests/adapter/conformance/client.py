@@ -46,8 +46,47 @@ class Client:
         fields = [(n.lower(), v.strip()) for n, v in (line.split(":", 1) for line in lines[1:])]
         return Response(int(lines[0].split()[1]), fields, b"")
 
+    def _read_line(self):
+        while b"\r\n" not in self.rest:
+            self._more()
+        line, self.rest = self.rest.split(b"\r\n", 1)
+        return bytes(line)
+
+    def _take(self, length):
+        while len(self.rest) < length:
+            self._more()
+        data, self.rest = bytes(self.rest[:length]), self.rest[length:]
+        return data
+
+    def _read_chunks(self):
+        """Until the last one; EOFError if it does not come."""
+        body = bytearray()
+        while True:
+            length = int(self._read_line().split(b";")[0], 16)
+            if length == 0:
+                while self._read_line():
+                    pass
+                return bytes(body)
+            body += self._take(length)
+            if self._read_line():
+                raise ValueError("a chunk is longer than it says")
+
+    def _read_to_end(self):
+        try:
+            while True:
+                self._more()
+        except EOFError:
+            return self._take(len(self.rest))
+
     def read(self, has_body=True):
         response = self.read_head()
+        if has_body and "chunked" in response.get("Transfer-Encoding"):
+            response.body = self._read_chunks()
+            return response
+        if has_body and not response.get("Content-Length") and \
+                response.status not in (100, 204, 304) and response.get("Connection") == ["close"]:
+            response.body = self._read_to_end()
+            return response
         length = int(dict(response.fields).get("content-length", "0")) if has_body else 0
         while len(self.rest) < length:
             self._more()

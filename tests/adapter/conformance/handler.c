@@ -207,6 +207,80 @@ static int make_nothing(struct conformance_app *app, cmw_ctx *ctx)
     return 0;
 }
 
+/* ---- Streams ---------------------------------------------------------------------------- */
+
+/* /stream?SIZE: so many bytes, "abc...z" over and over, in pieces of 5,000. */
+struct stream {
+    struct conformance_app *app;
+    uint64_t size, given;
+    int waits, fails;
+    int has_waited;
+    char piece[5200];
+};
+
+static int read_stream(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    struct stream *stream = self;
+    uint64_t len = stream->size - stream->given;
+
+    if (stream->waits && stream->given >= stream->size / 2 && !stream->has_waited) {
+        stream->has_waited = 1;
+        return conformance_wait(stream->app, ctx);
+    }
+    if (stream->fails && stream->given >= stream->size / 2)
+        return CMW_ERR_IO;
+    len = len < 5000 ? len : 5000;
+    chunk->bytes = cmw_str_make(stream->piece + stream->given % 26, (size_t)len);
+    stream->given += len;
+    chunk->is_last = stream->given == stream->size;
+    return 0;
+}
+
+static int stream_with(struct conformance_app *app, cmw_ctx *ctx, int is_declared, int waits,
+                       int fails)
+{
+    const cmw_str query = cmw_request_query(cmw_ctx_request(ctx));
+    struct stream *stream = cmw_arena_alloc(cmw_ctx_arena(ctx), sizeof *stream);
+    cmw_body_source source;
+
+    if (!stream)
+        return CMW_ERR_NOMEM;
+    memset(stream, 0, sizeof *stream);
+    stream->app = app;
+    for (size_t i = 0; i < query.len; i++)
+        stream->size = stream->size * 10 + (uint64_t)(query.data[i] - '0');
+    for (size_t i = 0; i < sizeof stream->piece; i++)
+        stream->piece[i] = (char)('a' + i % 26);
+    stream->waits = waits;
+    stream->fails = fails;
+    cmw_body_source_init(&source);
+    if (is_declared)
+        source.length = stream->size;
+    source.read = read_stream;
+    source.self = stream;
+    return cmw_ctx_stream(ctx, 200, &source);
+}
+
+static int stream_unknown(struct conformance_app *app, cmw_ctx *ctx)
+{
+    return stream_with(app, ctx, 0, 0, 0);
+}
+
+static int stream_declared(struct conformance_app *app, cmw_ctx *ctx)
+{
+    return stream_with(app, ctx, 1, 0, 0);
+}
+
+static int stream_waiting(struct conformance_app *app, cmw_ctx *ctx)
+{
+    return stream_with(app, ctx, 0, 1, 0);
+}
+
+static int stream_failing(struct conformance_app *app, cmw_ctx *ctx)
+{
+    return stream_with(app, ctx, 0, 0, 1);
+}
+
 /* ---- Routing ---------------------------------------------------------------------------- */
 
 static const struct route {
@@ -218,6 +292,12 @@ static const struct route {
     {CMW_STR_INIT("/wait-post"), say_ok},
     {CMW_STR_INIT("/overrun"), overrun},
     {CMW_STR_INIT("/echo"), echo},
+    {CMW_STR_INIT("/shout"), echo},
+    {CMW_STR_INIT("/wait-body"), echo},
+    {CMW_STR_INIT("/stream"), stream_unknown},
+    {CMW_STR_INIT("/stream-declared"), stream_declared},
+    {CMW_STR_INIT("/stream-waiting"), stream_waiting},
+    {CMW_STR_INIT("/stream-failing"), stream_failing},
     {CMW_STR_INIT("/view"), show_view},
     {CMW_STR_INIT("/large"), send_large},
     {CMW_STR_INIT("/empty"), send_empty},

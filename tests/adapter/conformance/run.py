@@ -10,6 +10,7 @@ import unittest
 
 import base
 import cases_answers
+import cases_bodies
 import cases_connections
 import cases_requests
 
@@ -17,7 +18,7 @@ if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     base.AdapterTest.program, base.AdapterTest.mode = sys.argv[1:3]
-    for module in (cases_answers, cases_requests, cases_connections):
+    for module in (cases_answers, cases_requests, cases_bodies, cases_connections):
         for name, value in vars(module).items():
             if isinstance(value, type) and issubclass(value, base.AdapterTest):
                 globals()[name] = value

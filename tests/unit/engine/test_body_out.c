@@ -284,6 +284,8 @@ static void send(struct bench *bench, const char *method, struct answer *answer)
     answer->status = cmw_response_status(cmw_ctx_response(ctx));
     answer->length = cmw_response_content_length(cmw_ctx_response(ctx));
     answer->streamed = cmw_ctx_streams_body(ctx);
+    if (answer->streamed)
+        assert_int_equal(cmw_response_body(cmw_ctx_response(ctx)).len, 0);
     read_all(bench, ctx, answer);
     if (answer->error != 0)
         assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_ABORT);

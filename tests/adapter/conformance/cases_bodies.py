@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""Bodies in pieces: request_body and response_body, streams in both directions."""
+from base import AdapterTest, BODY_LIMIT
+from client import chunked, request
+
+CHUNKED = [("Transfer-Encoding", "chunked")]
+LOUD = [("X-Loud", "yes")]
+
+
+def alphabet(size):
+    return (b"abcdefghijklmnopqrstuvwxyz" * (size // 26 + 1))[:size]
+
+
+class RequestBodies(AdapterTest):
+    def setUp(self):
+        if not self.can("stream_request_body"):
+            self.assert_refused("stream_request_body")
+            self.skipTest("the server hands over no bodies")
+
+    def test_bodies_are_transformed(self):
+        with self.connect() as client:
+            for size in (0, 1, 199, 200, 201, 5000, BODY_LIMIT):
+                body = alphabet(size)
+                response = client.ask("POST", "/shout", body=body)
+                self.assertEqual(response.status, 200)
+                self.assertTrue(response.body == body.upper(), f"{size} bytes differ")
+                self.assert_decorated(response)
+
+    def test_chunked_bodies_are_transformed(self):
+        head = request("POST", "/shout", fields=CHUNKED)
+        with self.connect() as client:
+            for chunks in ((b"one", b"two" * 1000, b"!"), (b"x",), (b"c" * 60000,) * 10, ()):
+                client.send(head + chunked(*chunks))
+                self.assertTrue(client.read().body == b"".join(chunks).upper(), len(chunks))
+
+    def test_pipelined_bodies_are_transformed(self):
+        with self.connect() as client:
+            client.send(request("POST", "/shout", body=b"first") * 3 +
+                        request("POST", "/shout", fields=CHUNKED) + chunked(b"sec", b"ond") +
+                        request("GET", "/ok"))
+            for expected in (b"FIRST",) * 3 + (b"SECOND", b"ok"):
+                self.assertEqual(client.read().body, expected)
+
+    def test_a_body_over_the_limit_is_a_decorated_413(self):
+        with self.connect() as client:
+            client.send(request("POST", "/shout", fields=CHUNKED) + chunked(*[b"x" * 4096] * 300))
+            response = client.read()
+            self.assertEqual(response.status, 413)
+            self.assert_decorated(response)
+            self.assert_goes_on(client)
+
+    def test_suspended_in_the_midst_of_a_body(self):
+        if not self.can("suspend"):
+            self.skipTest("the server cannot wait")
+        body = alphabet(100000)
+        with self.connect() as client:
+            client.send(request("POST", "/wait-body", body=body))
+            released = 0
+
+            def ask():
+                nonlocal released
+                released += int(self.ask("GET", "/_release").body)
+                client.socket.settimeout(0.05)
+                try:
+                    client._more()
+                except TimeoutError:
+                    return False
+                finally:
+                    client.socket.settimeout(30)
+                return True
+            self.poll(ask, "the body does not go on")
+            response = client.read()
+            self.assertEqual(response.status, 200)
+            self.assertTrue(response.body == body)
+            self.assertGreater(released, 0)
+            self.assert_goes_on(client)
+        self.settled_counts()
+
+    def test_a_client_that_leaves_while_its_body_waits(self):
+        if not self.can("suspend"):
+            self.skipTest("the server cannot wait")
+        with self.connect() as client:
+            client.send(request("POST", "/wait-body", body=b"body"))
+            self.wait_for_open(1)
+        self.poll(lambda: int(self.ask("GET", "/_release").body) or
+                  self.counts()["entered"] == self.counts()["left"] + 1, "nobody waits")
+
+        def settled():
+            self.ask("GET", "/_release")
+            counts = self.counts()
+            return counts["entered"] == counts["left"] + 1
+        self.poll(settled, "the request stays open")
+
+
+class ResponseBodies(AdapterTest):
+    def assert_head_ends(self, client):
+        """Nothing follows, though the length is not known: the connection goes on, or is closed."""
+        response = client.read(has_body=False)
+        self.assertEqual(response.status, 200)
+        if response.get("Connection") == ["close"]:
+            self.assertTrue(client.is_closed())
+        else:
+            self.assert_goes_on(client)
+
+    def test_streams(self):
+        with self.connect() as client:
+            for path in ("/stream", "/stream-declared"):
+                for size in (0, 1, 4999, 5000, 5001, 100000, 1 << 20):
+                    with self.subTest(path=path, size=size):
+                        response = client.ask("GET", f"{path}?{size}")
+                        self.assertEqual(response.status, 200)
+                        self.assertTrue(response.body == alphabet(size), len(response.body))
+                        self.assert_decorated(response)
+            self.assert_goes_on(client)
+
+    def test_a_declared_stream_says_its_length(self):
+        self.assertEqual(self.ask("GET", "/stream-declared?70000").get("Content-Length"), ["70000"])
+        self.assertEqual(self.ask("HEAD", "/stream-declared?70000").get("Content-Length"),
+                         ["70000"])
+
+    def test_pipelined_streams(self):
+        with self.connect() as client:
+            client.send(request("GET", "/stream?7000") * 3 + request("GET", "/ok") +
+                        request("HEAD", "/stream?7000"))
+            for _ in range(3):
+                self.assertTrue(client.read().body == alphabet(7000))
+            self.assertEqual(client.read().body, b"ok")
+            self.assert_head_ends(client)
+
+    def test_a_stream_to_http_1_0_ends_with_the_connection(self):
+        with self.connect() as client:
+            client.send(b"GET /stream?100000 HTTP/1.0\r\n\r\n")
+            response = client.read_head()
+            self.assertEqual(response.get("Transfer-Encoding"), [])
+            self.assertTrue(client._read_to_end() == alphabet(100000))
+
+    def test_bodies_are_transformed(self):
+        with self.connect() as client:
+            for path, body in (("/ok", b"ok"), ("/empty", b""), ("/stream?70000", alphabet(70000)),
+                               ("/stream-declared?300", alphabet(300)), ("/nowhere", None)):
+                response = client.ask("GET", path, fields=LOUD)
+                self.assertEqual(response.status, 404 if body is None else 200)
+                self.assertEqual(response.body, response.body.upper())
+                if body is not None:
+                    self.assertTrue(response.body == body.upper())
+                self.assert_decorated(response)
+            self.assert_goes_on(client)
+
+    def test_a_long_body_is_transformed(self):
+        with self.connect() as client:
+            body = alphabet(BODY_LIMIT)
+            response = client.ask("POST", "/echo", body=body, fields=LOUD)
+            self.assertTrue(response.body == body.upper())
+            self.assert_goes_on(client)
+
+    def test_no_body_no_transform(self):
+        with self.connect() as client:
+            for path, status in (("/no-content", 204), ("/not-modified", 304)):
+                client.send(request("GET", path, fields=LOUD))
+                self.assertEqual(client.read(has_body=False).status, status)
+            client.send(request("HEAD", "/ok", fields=LOUD))
+            self.assert_head_ends(client)
+
+    def test_a_transform_that_fails_before_the_head_is_sent(self):
+        with self.connect() as client:
+            response = client.ask("GET", "/ok", fields=[("X-Loud", "fails")])
+            self.assertEqual(response.status, 500)
+            self.assert_decorated(response)
+            self.assert_goes_on(client)
+
+    def test_a_stream_that_fails_is_not_taken_for_whole(self):
+        with self.connect() as client:
+            client.send(request("GET", "/stream-failing?1000000"))
+            if not self.can("stream_response_body"):
+                self.assertEqual(client.read().status, 500)
+                return
+            with self.assertRaises((EOFError, OSError)):
+                client.read()
+        self.settled_counts()
+
+    def test_a_stream_that_waits(self):
+        if not (self.can("stream_response_body") and self.can("suspend")):
+            self.skipTest("the server cannot wait with a stream")
+        with self.connect() as client:
+            client.send(request("GET", "/stream-waiting?100000"))
+            self.poll(lambda: int(self.ask("GET", "/_release").body), "nobody waits")
+            self.assertTrue(client.read().body == alphabet(100000))
+            self.assert_goes_on(client)
+        self.settled_counts()
+
+    def test_a_client_that_leaves_its_stream(self):
+        with self.connect() as client:
+            client.send(request("GET", "/stream?1000000000" if self.can("stream_response_body")
+                                else "/stream?1000000"))
+            client.read_head()
+        self.settled_counts()
