@@ -73,6 +73,7 @@ struct result {
 
 /* The rows of a file, ended by one without a name. */
 extern const struct row bench_auth_rows[];
+extern const struct row bench_compression_rows[];
 extern const struct row bench_dispatch_rows[];
 extern const struct row bench_header_rows[];
 extern const struct row bench_log_rows[];

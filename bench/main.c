@@ -21,10 +21,11 @@ static const char usage[] =
     "  --check          leave with 1 when a row misses its target\n";
 
 static const struct row *const row_lists[] = {
-    bench_dispatch_rows,  bench_header_rows,   bench_lookup_rows,     bench_memory_rows,
-    bench_condition_rows, bench_auth_rows,     bench_cors_rows,       bench_log_rows,
-    bench_network_rows,   bench_protocol_rows, bench_rate_limit_rows, bench_traffic_rows,
-    bench_stack_rows,     bench_suspend_rows,  bench_thread_rows,     bench_count_rows,
+    bench_dispatch_rows,    bench_header_rows,   bench_lookup_rows,     bench_memory_rows,
+    bench_condition_rows,   bench_auth_rows,     bench_cors_rows,       bench_log_rows,
+    bench_network_rows,     bench_protocol_rows, bench_rate_limit_rows, bench_traffic_rows,
+    bench_compression_rows, bench_stack_rows,    bench_suspend_rows,    bench_thread_rows,
+    bench_count_rows,
 };
 
 enum { ROW_CAP = 128 };

@@ -8,7 +8,7 @@ set -euo pipefail
 
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config ccache
     libcmocka-dev libjansson-dev libjemalloc-dev libssl-dev libmicrohttpd-dev libevent-dev libcivetweb-dev
-    libh2o-evloop-dev)
+    libh2o-evloop-dev zlib1g-dev libbrotli-dev libzstd-dev)
 case "${1:-all}" in
 build) ;;
 demo) packages+=(curl) ;;

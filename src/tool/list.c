@@ -15,7 +15,9 @@ static int write_of_engine(write_engine_fn *write)
     int rc = cmw_engine_create(&engine, &config);
     if (rc != 0)
         return report_failure("making the engine", rc);
-    rc = write(engine);
+    rc = tool_register_kinds(engine);
+    if (rc == 0)
+        rc = write(engine);
     (void)cmw_engine_destroy(engine); /* nothing of it is held */
     return end_output(rc);
 }

@@ -69,6 +69,8 @@ static int make_engine(struct loaded *loaded)
     int rc = cmw_engine_create(&loaded->engine, &config);
     if (rc == 0)
         rc = tool_install_crypto(loaded->engine);
+    if (rc == 0)
+        rc = tool_register_kinds(loaded->engine);
     return rc ? rc : limits_rc;
 }
 

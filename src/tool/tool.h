@@ -30,6 +30,9 @@ const cmw_allocator *tool_allocator(void);
 /* Let the engine's built-ins sign, where this build has libcrypto. 0, or what the engine said. */
 int tool_install_crypto(cmw_engine *engine);
 
+/* Register what components add to the built-in kinds. 0, or what cmw_kind_register says. */
+int tool_register_kinds(cmw_engine *engine);
+
 /* Say that the command line is wrong; returns EXIT_USAGE. */
 int refuse_usage(const char *format, ...) CMW_PRINTF(1, 2);
 

@@ -38,6 +38,7 @@
 #include <catzilla/builtin/trace_context.h>
 #include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>
+#include <catzilla/component/compression.h>
 #include <catzilla/component/config.h>
 #include <catzilla/component/crypto.h>
 #include <catzilla/component/jemalloc.h>
