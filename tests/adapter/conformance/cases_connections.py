@@ -355,6 +355,7 @@ class Ends(AdapterTest):
                     response = client.read_head()
                     self.assertEqual(response.get("X-Const"), ["yes"])
                     statuses.append(response.status)
-                self.assertEqual(statuses[1:], [503] * 5)
                 self.assertEqual(statuses[0], 200 if is_enough else 503)
+                self.assertEqual(statuses[-1], 503)
+                self.assertEqual(set(statuses), {200, 503} if is_enough else {503})
             self.stop()
