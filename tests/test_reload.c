@@ -90,6 +90,14 @@ static void modes_are_switched_by_name_and_counts_go_on(void **state)
     assert_int_equal(counts.would_stop, 3);
     assert_int_equal(counts.begun, 10);
     assert_int_equal(counts_of(bench.engine, "last", "custom").calls, 7);
+
+    assert_int_equal(cmw_stats_reset(bench.engine), 0); /* of all plans that there were */
+    send(&bench, 2, 403);
+    counts = counts_of(bench.engine, "gate", "custom");
+    assert_int_equal(counts.calls, 2);
+    assert_int_equal(counts.stops, 2);
+    assert_int_equal(counts.would_stop, 0);
+    assert_int_equal(counts.begun, 2);
     bench_close(&bench);
     assert_int_equal(gate.destroyed, 1);
 }

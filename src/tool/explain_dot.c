@@ -70,6 +70,8 @@ static void put_call(FILE *out, const json_t *plan, const json_t *step, int is_p
     put_conditions(out, step);
     if (json_is_true(json_object_get(step, "if_entered")))
         fputs("\\nif entered", out);
+    if (json_is_true(json_object_get(step, "shadowed")))
+        fputs("\\nshadowed", out);
 }
 
 static void put_step(FILE *out, const json_t *plan, const json_t *step, size_t phase, size_t number,
@@ -80,7 +82,8 @@ static void put_step(FILE *out, const json_t *plan, const json_t *step, size_t p
     fprintf(out, "    p%zu_%zu [label=\"", phase, number);
     if (strcmp(what, "call") == 0) {
         put_call(out, plan, step, is_post);
-        fputs("\"];\n", out);
+        fputs(json_is_true(json_object_get(step, "shadowed")) ? "\", style=dashed];\n" : "\"];\n",
+              out);
     } else if (strcmp(what, "fields") == 0) {
         fprintf(out, "%lld constant fields",
                 (long long)json_integer_value(json_object_get(step, "count")));

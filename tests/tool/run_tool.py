@@ -327,17 +327,22 @@ def check_explain():
     with Folder() as folder:
         folder.write({"use": "request_id"},
                      {"group": "api", "when": {"paths": "/api/*"}, "middleware": [
-                         {"use": "maintenance", "name": "away"}]},
+                         {"use": "maintenance", "name": "away"},
+                         {"use": "maintenance", "name": "tried", "shadow": True}]},
                      {"group": "odd", "when": {"paths": "/a\"b"}, "middleware": [FIELDS]})
         out, _ = run("explain", folder.file)
         expect_in("text", "100  request_id", out)
         expect_in("text", "if path /api/*", out)
         plan = json.loads(run("explain", folder.file, "--json")[0])
         expect("json", [each["name"] for each in plan["middleware"]],
-               ["request_id", "away", "set_headers"])
+               ["request_id", "away", "tried", "set_headers"])
+        expect("who is shadowed", [each["name"] for each in plan["middleware"] if each["shadowed"]],
+               ["tried"])
+        expect_in("text", "260  tried (maintenance)  fails closed  SHADOWED", out)
         dot, _ = run("explain", folder.file, "--dot")
         expect("a graph", (dot.startswith("digraph plan {"), dot.endswith("}\n")), (True, True))
-        expect_in("a step", 'label="away\\n260\\nif /api/*"', dot)
+        expect_in("a step", 'label="away\\n260\\nif /api/*"]', dot)
+        expect_in("a shadowed one", 'label="tried\\n260\\nif /api/*\\nshadowed", style=dashed]', dot)
         expect_in("its text is escaped", 'if /a\\"b', dot)
         expect("each bracket is closed", dot.count("{"), dot.count("}"))
 
