@@ -248,13 +248,13 @@ int cmw__h2o_on_request(h2o_handler_t *self, h2o_req_t *req)
 
 void cmw__h2o_end(struct seat *seat, cmw_end_reason reason)
 {
-    cmw_worker *worker = seat->loop->worker;
+    const struct loop *loop = seat->loop;
 
     cmw_ctx_set_body_sent(seat->ctx, seat->req->bytes_sent);
     cmw_ctx_end(seat->ctx, reason);
-    if (cmw_worker_in_flight(worker) == 0)
-        cmw_worker_idle(worker);
     cmw__h2o_leave_seat(seat);
+    if (loop->open_count == 0)
+        cmw_worker_idle(loop->worker);
 }
 
 /* H2O sets the time of the end for what it has sent; HTTP/2 also for what was cut off. */

@@ -114,6 +114,14 @@ static uint8_t known_id(const h2o_header_t *known, const uint8_t *token_ids)
 
 /* ---- All lines -------------------------------------------------------------------------- */
 
+/* Of a name in lower case. */
+static cmw_header_id other_id(cmw_str name)
+{
+    if (name.len == 4 && memcmp(name.data, "host", 4) == 0)
+        return CMW_HDR_HOST; /* nearly always */
+    return cmw_header_id_find(name);
+}
+
 static int read_line(struct head *head, struct walk *walk, const uint8_t *token_ids)
 {
     cmw_header *const field = &head->fields[head->count];
@@ -124,7 +132,7 @@ static int read_line(struct head *head, struct walk *walk, const uint8_t *token_
     }
     if (read_other(walk, field) != 0)
         return -1;
-    const cmw_header_id id = cmw_header_id_find(field->name);
+    const cmw_header_id id = other_id(field->name);
     if (id == CMW_HDR_CONTENT_LENGTH || id == CMW_HDR_TRANSFER_ENCODING)
         head->has_body = 1;
     head->ids[head->count++] = (uint8_t)id;

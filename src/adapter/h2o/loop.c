@@ -102,7 +102,7 @@ static void on_poll(h2o_timeout_entry_t *entry)
     h2o_timeout_link(loop->context->loop, &loop->context->hundred_ms_timeout, entry);
     cmw__h2o_run_worker(loop);
     (void)cmw_engine_poll(loop->adapter->engine);
-    if (cmw_worker_in_flight(loop->worker) == 0)
+    if (loop->open_count == 0)
         cmw_worker_idle(loop->worker);
 }
 
