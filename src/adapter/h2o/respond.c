@@ -12,7 +12,7 @@
 
 /* ---- Fields ------------------------------------------------------------------------------- */
 
-enum { FIRST_FIELDS = 24, SPARE_FIELDS = 4 };
+enum { FIRST_FIELDS = 24, SPARE_FIELDS = 4, FIRST_BYTES = 1024 };
 
 /* The response's fields in the making: entries, then names of those that H2O does not know. */
 struct fields {
@@ -143,6 +143,76 @@ int cmw__h2o_write_head(struct seat *seat, const cmw_response *response)
     return 0;
 }
 
+/* ---- All fields as one -------------------------------------------------------------------- */
+
+/* One field of H2O's, whose value goes on with the lines of all others. */
+struct block {
+    h2o_header_t entry;
+    h2o_iovec_t name;
+    char bytes[];
+};
+
+/*
+ * 1 if nobody looks at single fields: HTTP/1, and no filter or logger but ours and the one of H2O's
+ * that makes chunks, which only looks for a coding of an answer without a length.
+ */
+static int takes_block(const h2o_req_t *req)
+{
+    return req->version < 0x200 && req->pathconf->filters.size == 2 &&
+           req->pathconf->loggers.size == 1 && !req->prefilters->next;
+}
+
+/* Their bytes in the seat's room; NULL without memory. */
+static struct block *fill_block(struct seat *seat, const cmw_response *response, size_t *len)
+{
+    size_t bytes = FIRST_BYTES;
+
+    for (;;) {
+        if (cmw__h2o_reserve(&seat->field_room, seat->loop->scratch_pool,
+                             sizeof(struct block) + bytes) != 0)
+            return NULL;
+        struct block *block = seat->field_room.data;
+        if (cmw_response_write_head(response, len, block->bytes,
+                                    seat->field_room.cap - sizeof *block, CMW_READ_FIELDS) == 0)
+            return block;
+        bytes = *len;
+    }
+}
+
+static int write_block(struct seat *seat, const cmw_response *response)
+{
+    h2o_headers_t *out = &seat->req->res.headers;
+    size_t len;
+
+    struct block *block = fill_block(seat, response, &len);
+    if (!block)
+        return CMW_ERR_NOMEM;
+    out->size = 0;
+    if (len == 0)
+        return 0;
+    const char *colon = memchr(block->bytes, ':', len); /* every line has one, and a blank */
+    const char *value = colon + 2;
+    block->name = h2o_iovec_init(block->bytes, (size_t)(colon - block->bytes));
+    block->entry.name = &block->name;
+    block->entry.orig_name = NULL;
+    block->entry.value = h2o_iovec_init(value, len - 2 - (size_t)(value - block->bytes));
+    out->entries = &block->entry;
+    out->size = out->capacity = 1;
+    return 0;
+}
+
+static int write_answer(struct seat *seat, const cmw_response *response)
+{
+    h2o_res_t *res = &seat->req->res;
+    const int status = cmw_response_status(response);
+
+    if (status < 200 || !takes_block(seat->req))
+        return cmw__h2o_write_head(seat, response);
+    res->status = status;
+    res->reason = make_phrase(seat->req, status);
+    return write_block(seat, response);
+}
+
 /* ---- Our own answers ---------------------------------------------------------------------- */
 
 /* All is written; H2O goes on to the next request in here, and the seat is gone. */
@@ -162,7 +232,7 @@ void cmw__h2o_respond(struct seat *seat)
     const uint64_t length = cmw_response_content_length(response);
 
     memset(&req->res.headers, 0, sizeof req->res.headers);
-    if (cmw__h2o_write_head(seat, response) != 0) {
+    if (write_answer(seat, response) != 0) {
         cmw__h2o_refuse(seat);
         return;
     }
