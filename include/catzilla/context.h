@@ -265,6 +265,12 @@ CMW_API uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx);
  */
 CMW_API CMW_NODISCARD int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes);
 
+/**
+ * The limit in force for this request's body, for a host that counts what it passes on itself.
+ * Cost: O(1).
+ */
+CMW_API uint64_t cmw_ctx_body_limit(const cmw_ctx *ctx);
+
 /** The route that was entered, as given to cmw_ctx_enter_route; CMW_NONE: none. Cost: O(1). */
 CMW_API uint32_t cmw_ctx_route(const cmw_ctx *ctx);
 

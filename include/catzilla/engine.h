@@ -59,6 +59,10 @@ typedef struct cmw_engine_config {
     uint64_t (*wall_clock_ns)(void *self); /**< since 1970-01-01 UTC; NULL: the system's. Called
                                                 with `clock_self` */
     int32_t host_policy; /**< cmw_host_policy. Default CMW_HOST_ANY, for hosts that see to it */
+    const cmw_allocator *shared_allocator; /**< for a server that forks: what it is asked for at an
+                                                alignment of 4096 its processes share; smaller
+                                                alignments are private. Borrowed; must outlive the
+                                                engine. NULL: `allocator` */
 } cmw_engine_config;
 
 /** Fill the defaults: see cmw_engine_config_init. */
@@ -96,6 +100,17 @@ CMW_API const cmw_limits *cmw_engine_limits(const cmw_engine *engine);
 
 /** One of the engine's pools, the engine's. */
 CMW_API cmw_pool *cmw_engine_pool(cmw_engine *engine, cmw_pool_purpose purpose);
+
+/**
+ * Where tables lie that the processes of a forking server share: what is in them must not depend on
+ * its address or on a process, and be changed by atomic operations only.
+ *
+ * @return the pool of the configuration's `shared_allocator`; without one, CMW_POOL_PLAN's. The
+ *         engine's
+ * Cost:   O(1)
+ * Since:  0.1
+ */
+CMW_API cmw_pool *cmw_engine_shared_pool(cmw_engine *engine);
 
 /**
  * Make a plan the one that new requests get. The engine takes a reference of its own; requests in
@@ -217,7 +232,9 @@ enum cmw_capability {
     CMW_CAP_REWRITE_TARGET = 1 << 7,        /**< its router routes by the canonical path */
     CMW_CAP_FORKS = 1 << 8,                 /**< serves from several processes */
     CMW_CAP_HEAD_FIRST = 1 << 9,            /**< runs pre_route before it reads the body */
-    CMW_CAP_ANY_METHOD = 1 << 10            /**< hands over methods that it does not know */
+    CMW_CAP_ANY_METHOD = 1 << 10,           /**< hands over methods that it does not know */
+    CMW_CAP_PASSES_BODIES = 1 << 11         /**< its responses' bodies go past the engine: plans
+                                               that look at them are refused */
 };
 
 /* One request in flight: <catzilla/context.h>. */

@@ -252,6 +252,23 @@ CMW_API CMW_NODISCARD int cmw_response_problem(cmw_response *response, int statu
 CMW_API CMW_NODISCARD int cmw_response_redirect(cmw_response *response, int status,
                                                 cmw_str location);
 
+/**
+ * A body that the host sends by itself, past the engine: a file, an upstream's. It is dropped where
+ * another body takes its place, also that of a fault. For a host with CMW_CAP_PASSES_BODIES.
+ *
+ * @param type    its content type, which goes with it; empty: none is set
+ * @param length  of the body, or UINT64_MAX if it is not known
+ * @return        0, CMW_ERR_STATE after commit, CMW_ERR_ARG, CMW_ERR_INVALID for a bad type,
+ *                CMW_ERR_NOMEM
+ * Cost:          O(length of the type); arena memory
+ * Since:         0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_pass_body(cmw_response *response, int status, cmw_str type,
+                                                 uint64_t length);
+
+/** 1 if the body is still the host's (cmw_response_pass_body). Cost: O(1). */
+CMW_API int cmw_response_passes_body(const cmw_response *response);
+
 /** The body's bytes; empty if there is none, or if it is streamed (body.h). Valid until the request
  * ends. Cost: O(1). */
 CMW_API cmw_str cmw_response_body(const cmw_response *response);

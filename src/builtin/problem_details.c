@@ -143,7 +143,8 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     cmw_response *response = cmw_ctx_response(ctx);
     const int status = cmw_response_status(response);
 
-    if (status < 400 || status > 599 || cmw_response_body(response).len > 0)
+    if (status < 400 || status > 599 || cmw_response_body(response).len > 0 ||
+        cmw_response_passes_body(response))
         return CMW_CONTINUE;
     if (!details->with_html)
         return write_json(details, ctx, status) == 0 ? CMW_CONTINUE : CMW_ERROR;

@@ -210,7 +210,8 @@ static int add_limits(struct cmw__rate_limit *rate, cmw_middleware *middleware,
 
 /* Tables that outlive a plan. */
 struct kept {
-    cmw_pool *pool;
+    cmw_pool *pool;        /* of this struct, */
+    cmw_pool *shared_pool; /*   and of the tables */
     size_t bytes;
     void *memory;
 };
@@ -219,7 +220,7 @@ static int create_kept(void *self, void **object)
 {
     const struct kept *wanted = self;
     struct kept *kept = cmw_pool_alloc(wanted->pool, sizeof *kept, 0);
-    void *memory = kept ? cmw_pool_alloc(wanted->pool, wanted->bytes, 4096) : NULL;
+    void *memory = kept ? cmw_pool_alloc(wanted->shared_pool, wanted->bytes, 4096) : NULL;
 
     if (!memory) {
         if (kept)
@@ -229,7 +230,8 @@ static int create_kept(void *self, void **object)
     if (wanted->bytes >= LARGE_BYTES)
         cmw__rate_use_large_pages(memory, wanted->bytes);
     memset(memory, 0, wanted->bytes);
-    *kept = (struct kept){wanted->pool, wanted->bytes, memory};
+    *kept = *wanted;
+    kept->memory = memory;
     *object = kept;
     return 0;
 }
@@ -240,7 +242,7 @@ static void destroy_kept(void *self, void *object)
     cmw_pool *pool = kept->pool;
 
     (void)self;
-    cmw_pool_free(pool, kept->memory, kept->bytes, 4096);
+    cmw_pool_free(kept->shared_pool, kept->memory, kept->bytes, 4096);
     cmw_pool_free(pool, object, sizeof *kept, 0);
 }
 
@@ -288,7 +290,8 @@ static void describe(struct shape *shape, const struct cmw__rate_limit *rate,
 static int keep_memory(struct cmw__rate_limit *rate, const cmw_middleware *middleware,
                        const struct shape *shape, void **memory, cmw_diag *diag)
 {
-    struct kept wanted = {cmw_engine_pool(rate->engine, CMW_POOL_PLAN), rate->table_bytes, NULL};
+    struct kept wanted = {cmw_engine_pool(rate->engine, CMW_POOL_PLAN),
+                          cmw_engine_shared_pool(rate->engine), rate->table_bytes, NULL};
     cmw_state_config state;
 
     cmw_state_config_init(&state);

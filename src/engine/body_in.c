@@ -19,7 +19,7 @@ enum { IDLE, PASS, LOOK };
 /* ---- Limits ----------------------------------------------------------------------------- */
 
 /* What the body may have: the engine's limit, or a lower one of this request. */
-static uint64_t body_limit(const cmw_ctx *ctx)
+uint64_t cmw_ctx_body_limit(const cmw_ctx *ctx)
 {
     return ctx->traces & CMW__CTX_BODY_LIMITED ? ctx->body_limit
                                                : ctx->worker->engine->limits.body_bytes;
@@ -36,7 +36,7 @@ int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes)
 
     if (ctx->state > CMW__CTX_PRE_ROUTE)
         return CMW_ERR_STATE;
-    if (bytes >= body_limit(ctx))
+    if (bytes >= cmw_ctx_body_limit(ctx))
         return 0;
     if (ctx->request.body.len > bytes || (declared != CMW_LENGTH_UNKNOWN && declared > bytes))
         return CMW_ERR_LIMIT;
@@ -72,7 +72,7 @@ static int reserve_body(cmw_ctx *ctx, size_t len)
 static size_t wanted_body(const cmw_ctx *ctx, size_t len)
 {
     const uint64_t declared = ctx->request.view.content_length;
-    const uint64_t limit = body_limit(ctx);
+    const uint64_t limit = cmw_ctx_body_limit(ctx);
     size_t wanted = len;
 
     if (declared != CMW_LENGTH_UNKNOWN && declared > wanted)
@@ -114,7 +114,7 @@ int cmw_ctx_receive_body(cmw_ctx *ctx, cmw_str bytes)
         cmw__ctx_fail_with(ctx, 500, CMW_ERR_UNSUPPORTED);
         return CMW_ERR_UNSUPPORTED;
     }
-    const int rc = append(ctx, bytes, body_limit(ctx));
+    const int rc = append(ctx, bytes, cmw_ctx_body_limit(ctx));
     if (rc != 0)
         cmw__ctx_fail_with(ctx, rc == CMW_ERR_LIMIT ? 413 : 503, rc);
     return rc;
@@ -135,7 +135,7 @@ static int open_flow(cmw_ctx *ctx)
 
     if (!in)
         return CMW_ERR_NOMEM;
-    in->full_limit = body_limit(ctx);
+    in->full_limit = cmw_ctx_body_limit(ctx);
     if (cmw__flow_open(ctx, &in->flow, CMW_PHASE_REQUEST_BODY) != 0)
         return CMW_ERR_NOMEM;
     for (uint32_t i = 0; i < in->flow.count; i++) {
@@ -269,7 +269,7 @@ static cmw_next feed(cmw_ctx *ctx, const cmw_chunk *chunk)
     struct cmw__body_in *in = ctx->body_in;
     cmw_str bytes = chunk->bytes;
 
-    if (bytes.len > body_limit(ctx) - in->flow.taken)
+    if (bytes.len > cmw_ctx_body_limit(ctx) - in->flow.taken)
         return refuse(ctx, CMW_ERR_LIMIT);
     if (bytes.len == 0 && !chunk->is_last)
         return CMW_TO_HANDLER;

@@ -259,6 +259,8 @@ static int open_flow(cmw_ctx *ctx)
 
 void cmw__body_out_open(cmw_ctx *ctx)
 {
+    if (ctx->response.flags & CMW__RESPONSE_PASSES)
+        return;
     if (!cmw__response_sends_body(&ctx->response)) {
         if (ctx->announced)
             ctx->response.flags |= CMW__RESPONSE_NO_LENGTH;

@@ -110,6 +110,7 @@ static void free_engine(cmw_engine *engine)
     cmw__cells_destroy(engine);
     cmw_pool_destroy(engine->pools[CMW_POOL_CONTEXT]);
     cmw_pool_destroy(engine->pools[CMW_POOL_BRIDGE]);
+    cmw_pool_destroy(engine->shared_pool);
     cmw__keep_destroy(&engine->keep);
     cmw__mutex_destroy(&engine->service_lock);
     cmw__mutex_destroy(&engine->lock);
@@ -140,6 +141,8 @@ static int open_engine(cmw_engine *engine, const cmw_engine_config *config)
     if (rc == 0)
         rc =
             cmw_pool_create(&engine->pools[CMW_POOL_BRIDGE], config->allocator, CMW_POOL_BRIDGE, 0);
+    if (rc == 0 && config->shared_allocator)
+        rc = cmw_pool_create(&engine->shared_pool, config->shared_allocator, CMW_POOL_PLAN, 0);
     if (rc == 0)
         rc = cmw_arena_create(&engine->arena, engine->pools[CMW_POOL_PLAN], 0);
     if (rc == 0)
@@ -220,6 +223,13 @@ const cmw_limits *cmw_engine_limits(const cmw_engine *engine)
     return &engine->limits;
 }
 
+cmw_pool *cmw_engine_shared_pool(cmw_engine *engine)
+{
+    if (!engine)
+        return NULL;
+    return engine->shared_pool ? engine->shared_pool : engine->pools[CMW_POOL_PLAN];
+}
+
 uint32_t cmw_engine_worker_limit(const cmw_engine *engine)
 {
     return engine->worker_limit;
@@ -261,6 +271,11 @@ static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_
         return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
                             "'%s' runs in request_body, and %s does not hand bodies to it",
                             plan->feeds, host->name ? host->name : "the host");
+    if ((plan->body_phases >> CMW_PHASE_RESPONSE_BODY & 1) &&
+        (host->capabilities & CMW_CAP_PASSES_BODIES))
+        return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
+                            "the plan runs response_body, and %s does not hand bodies to it",
+                            host->name ? host->name : "the host");
     return check_suspending(host, plan, diag);
 }
 

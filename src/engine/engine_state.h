@@ -76,7 +76,8 @@ struct cmw_engine {
     uint64_t (*wall_clock_ns)(void *self);
     void *clock_self;
     cmw_pool *pools[CMW_POOL_COUNT];
-    cmw_arena *arena; /* ... to here; the arena's content grows under `lock` */
+    cmw_pool *shared_pool; /* NULL: the plan pool serves */
+    cmw_arena *arena;      /* ... to here; the arena's content grows under `lock` */
 
     cmw__mutex lock;
     cmw__mutex service_lock;    /* held while singletons are made; taken before `lock` */

@@ -13,7 +13,8 @@
 
 static inline void forget_source(cmw_response *response)
 {
-    const int rest = response->flags & ~(CMW__RESPONSE_STREAM | CMW__RESPONSE_NO_LENGTH);
+    const int rest =
+        response->flags & ~(CMW__RESPONSE_STREAM | CMW__RESPONSE_NO_LENGTH | CMW__RESPONSE_PASSES);
 
     if (response->flags & CMW__RESPONSE_STREAM)
         response->body = CMW_STR("");
@@ -79,6 +80,44 @@ int cmw_response_empty(cmw_response *response, int status)
     response->status = (uint16_t)status;
     response->body = CMW_STR("");
     response->json = NULL;
+    return 0;
+}
+
+/* The line of a type that the host gives, in the arena. */
+static int write_type(cmw_response *response, struct cmw__static_line *line, cmw_str type)
+{
+    const cmw_str name = CMW_STR("Content-Type: ");
+
+    if (!cmw_header_value_is_valid(type) || type.len > UINT16_MAX)
+        return CMW_ERR_INVALID;
+    char *bytes = cmw_arena_alloc_text(response->arena, name.len + type.len + 2);
+    if (!bytes)
+        return CMW_ERR_NOMEM;
+    memcpy(bytes, name.data, name.len);
+    memcpy(bytes + name.len, type.data, type.len);
+    memcpy(bytes + name.len + type.len, "\r\n", 2);
+    *line = (struct cmw__static_line){bytes, (uint32_t)(name.len + type.len + 2)};
+    return 0;
+}
+
+int cmw_response_pass_body(cmw_response *response, int status, cmw_str type, uint64_t length)
+{
+    const int has_length = length <= SIZE_MAX && length != UINT64_MAX;
+    const cmw_str body = cmw_str_make(NULL, has_length ? (size_t)length : 0);
+    struct cmw__static_line line;
+    int rc = check(response, status);
+
+    if (rc == 0 && type.len > 0)
+        rc = write_type(response, &line, type);
+    if (rc == 0)
+        rc = type.len > 0 ? put_body(response, status, body, &line)
+                          : cmw_response_empty(response, status);
+    if (rc != 0)
+        return rc;
+    response->body = body;
+    response->flags |= CMW__RESPONSE_STREAM | CMW__RESPONSE_PASSES;
+    if (!has_length)
+        response->flags |= CMW__RESPONSE_NO_LENGTH;
     return 0;
 }
 

@@ -41,6 +41,11 @@ uint64_t cmw_response_content_length(const cmw_response *response)
     return shows_length(response) ? content_length(response) : UINT64_MAX;
 }
 
+int cmw_response_passes_body(const cmw_response *response)
+{
+    return (response->flags & CMW__RESPONSE_PASSES) != 0;
+}
+
 int cmw__response_sends_body(const cmw_response *response)
 {
     return allows_body(response->status) && !(response->flags & CMW__RESPONSE_HEAD_ONLY);

@@ -67,11 +67,12 @@ struct cmw__segment {
 
 /* Bits of cmw_response.flags. */
 enum {
-    CMW__RESPONSE_FROZEN = 1,    /* committed */
-    CMW__RESPONSE_HEAD_ONLY = 2, /* the request was HEAD: a length, no body */
-    CMW__RESPONSE_CONSTANT = 4,  /* frozen, and its fields are those of `constants` alone */
-    CMW__RESPONSE_STREAM = 8,    /* `body` is a length without bytes: a source has them */
-    CMW__RESPONSE_NO_LENGTH = 16 /* and that is not known */
+    CMW__RESPONSE_FROZEN = 1,     /* committed */
+    CMW__RESPONSE_HEAD_ONLY = 2,  /* the request was HEAD: a length, no body */
+    CMW__RESPONSE_CONSTANT = 4,   /* frozen, and its fields are those of `constants` alone */
+    CMW__RESPONSE_STREAM = 8,     /* `body` is a length without bytes: a source has them */
+    CMW__RESPONSE_NO_LENGTH = 16, /* and that is not known */
+    CMW__RESPONSE_PASSES = 32     /* with STREAM: the host has them, and nobody reads them here */
 };
 
 #define CMW__SEGMENTS_INLINE 12

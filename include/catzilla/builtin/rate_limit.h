@@ -187,7 +187,7 @@ typedef struct cmw_rate_limit_config {
 
     void *memory; /**< where the tables lie, aligned to 64: zeroed, or used before for the same
                        limits, in this or another process; must outlive the plans. NULL: the
-                       engine's memory, kept while one plan follows another */
+                       engine's shared pool, kept while one plan follows another */
     size_t memory_bytes;         /**< at least cmw_rate_limit_memory_bytes */
     const cmw_rate_store *store; /**< in place of the tables; or NULL */
     int on_store_failure;        /**< cmw_rate_fallback. Default: refuse */

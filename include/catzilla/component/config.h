@@ -127,6 +127,20 @@ CMW_API CMW_NODISCARD int cmw_document_apply(cmw_document *document, cmw_engine 
                                              cmw_chain *chain);
 
 /**
+ * The same for a route of the server's, as another document beside the chain's own: its middleware
+ * runs where cmw_ctx_enter_route names the route. Instances are called "ROUTE.NAME", so that they
+ * may have the names that the chain's own have.
+ *
+ * @param route     its name, as names of middleware are
+ * @param route_id  not CMW_NONE. "route" members of the document are mistakes
+ * @return          also CMW_ERR_ARG
+ * Since:           0.1
+ */
+CMW_API CMW_NODISCARD int cmw_document_apply_route(cmw_document *document, cmw_engine *engine,
+                                                   cmw_chain *chain, const char *route,
+                                                   uint32_t route_id);
+
+/**
  * cmw_chain_compile, with a broken rule of order told at the line of the middleware that breaks it.
  *
  * @param[out] out  the plan, as cmw_chain_compile; unchanged on failure

@@ -214,7 +214,9 @@ static void create_and_add(struct apply *apply, cmw_group *group, const struct s
     cmw_diag diag = {.code = 0};
 
     cmw_middleware_init(&middleware);
-    middleware.name = item->name ? item->name : kind->name;
+    middleware.name = cmw__instance_name(apply->document, value);
+    if (!middleware.name)
+        return; /* noted */
     middleware.kind = kind->name;
     int rc = kind->create(apply->engine, &middleware, config, &diag);
     if (rc != 0) {
@@ -314,19 +316,50 @@ static void apply_list(struct apply *apply, const json_t *list, const struct ste
     }
 }
 
-int cmw_document_apply(cmw_document *document, cmw_engine *engine, cmw_chain *chain)
+static int apply_document(struct apply *apply, cmw_group *group)
 {
-    if (!document || !engine || !chain)
-        return CMW_ERR_ARG;
-    if (!document->root)
-        return CMW_ERR_STATE;
+    cmw_document *const document = apply->document;
     const size_t before = cmw_document_mistake_count(document);
     const json_t *const list = json_object_get(document->root, "middleware");
     const struct step at = cmw__step_to(document->root, "middleware", NULL);
+
+    apply_list(apply, list, &at, group, 0);
+    if (cmw__outcome(document, before) == 0)
+        cmw__apply_waivers(document, apply->chain);
+    return cmw__outcome(document, before);
+}
+
+int cmw_document_apply(cmw_document *document, cmw_engine *engine, cmw_chain *chain)
+{
     struct apply apply = {document, engine, chain};
 
-    apply_list(&apply, list, &at, NULL, 0);
-    if (cmw__outcome(document, before) == 0)
-        cmw__apply_waivers(document, chain);
-    return cmw__outcome(document, before);
+    if (!document || !engine || !chain)
+        return CMW_ERR_ARG;
+    return document->root ? apply_document(&apply, NULL) : CMW_ERR_STATE;
+}
+
+int cmw_document_apply_route(cmw_document *document, cmw_engine *engine, cmw_chain *chain,
+                             const char *route, uint32_t route_id)
+{
+    struct apply apply = {document, engine, chain};
+    cmw_group_config config;
+    cmw_group *group = NULL;
+    cmw_diag diag = {.code = 0};
+    cmw_str name;
+
+    if (!document || !engine || !chain || !route || !*route || route_id == CMW_NONE)
+        return CMW_ERR_ARG;
+    if (!document->root)
+        return CMW_ERR_STATE;
+    if (cmw_arena_dup(document->arena, &name, cmw_str_cstr(route)) != 0)
+        return CMW_ERR_NOMEM;
+    document->route = name.data;
+    cmw_group_config_init(&config);
+    config.name = name.data;
+    config.route_id = route_id;
+    const int rc = cmw_chain_add_group(chain, &group, NULL, &config, &diag);
+    if (rc != 0)
+        return cmw_document_refuse(document, NULL, rc, "%s",
+                                   diag.code ? diag.message : cmw_error_text(rc));
+    return apply_document(&apply, group);
 }

@@ -29,11 +29,24 @@ static int walk_document(const cmw_document *document, visit_fn *visit, void *se
     return walk(json_object_get(document->root, "middleware"), &at, visit, self);
 }
 
-static const char *name_of(const json_t *item)
+const char *cmw__instance_name(cmw_document *document, const json_t *item)
 {
-    const char *const name = json_string_value(json_object_get(item, "name"));
+    const char *name = json_string_value(json_object_get(item, "name"));
 
-    return name ? name : json_string_value(json_object_get(item, "use"));
+    if (!name)
+        name = json_string_value(json_object_get(item, "use"));
+    if (!name || !document->route)
+        return name;
+    const size_t route_len = strlen(document->route), len = strlen(name);
+    char *const whole = cmw_arena_alloc_text(document->scratch, route_len + len + 2);
+    if (!whole) {
+        cmw__note_no_memory(document);
+        return NULL;
+    }
+    memcpy(whole, document->route, route_len);
+    whole[route_len] = '.';
+    memcpy(whole + route_len + 1, name, len + 1);
+    return whole;
 }
 
 /* ---- Waivers ---------------------------------------------------------------------------- */
@@ -56,11 +69,15 @@ static int waive_of_item(void *self, const json_t *item, const struct step *at)
 {
     const json_t *const list = json_object_get(item, "waive");
     const struct step step = cmw__step_to(item, "waive", at);
+    const struct waiving *const waiving = self;
+    const char *const name = cmw__instance_name(waiving->document, item);
 
-    waive(self, name_of(item), json_string_value(list), &step);
+    if (!name)
+        return 0;
+    waive(self, name, json_string_value(list), &step);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const struct step element = {&step, NULL, i};
-        waive(self, name_of(item), json_string_value(json_array_get(list, i)), &element);
+        waive(self, name, json_string_value(json_array_get(list, i)), &element);
     }
     return 0;
 }
@@ -86,7 +103,9 @@ static int blame_item(void *self, const json_t *item, const struct step *at)
 {
     struct blame *const blame = self;
 
-    if (!cmw_str_equals(cmw_str_cstr(name_of(item)), blame->name))
+    const char *const name = cmw__instance_name(blame->document, item);
+
+    if (!name || !cmw_str_equals(cmw_str_cstr(name), blame->name))
         return 0;
     (void)cmw__note(blame->document, at, blame->diag->code, "%s", blame->diag->message);
     blame->is_noted = 1;

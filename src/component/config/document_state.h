@@ -17,6 +17,7 @@ struct cmw_document {
     const cmw_option *members;
     size_t member_count;
     const char *name;
+    const char *route; /* before the names of instances; NULL: it is no route's document */
     cmw_str text;
     json_t *root; /* NULL: not read yet, or not JSON */
     int is_read;
@@ -73,6 +74,12 @@ int cmw__outcome(const cmw_document *document, size_t before);
 
 /* Note that memory is lacking. */
 void cmw__note_no_memory(cmw_document *document);
+
+/* ---- Names of instances ------------------------------------------------------------------ */
+
+/* What an item is called in the chain: by its "name", else its "use". In the scratch arena where it
+ * has a route before it; NULL if it has none, or without memory. */
+const char *cmw__instance_name(cmw_document *document, const json_t *item);
 
 /* ---- Closest names ---------------------------------------------------------------------- */
 

@@ -461,6 +461,7 @@ static const struct need {
     {"forks", CMW_CAP_FORKS, NULL},
     {"head_first", CMW_CAP_HEAD_FIRST, NULL},
     {"any_method", CMW_CAP_ANY_METHOD, NULL},
+    {"passes_bodies", CMW_CAP_PASSES_BODIES, NULL},
 };
 
 /* What attaching the server and installing a plan with the need says; "" if it is accepted. */

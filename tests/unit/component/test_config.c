@@ -593,6 +593,54 @@ static void a_waived_rule_is_no_mistake(void **state)
     end(&run);
 }
 
+/* A second document, as a route beside one that has the same names. */
+static void a_documents_middleware_may_be_a_routes(void **state)
+{
+    static const char text[] = "{\"middleware\": [{\"use\": \"sample\"}, {\"use\": \"reader\", "
+                               "\"waive\": \"principal\"}]}";
+    cmw_document *document;
+    struct run run;
+
+    (void)state;
+    begin(&run);
+    assert_int_equal(cmw_document_create(&document, NULL), 0);
+    assert_int_equal(cmw_document_apply_route(document, run.engine, run.chain, "r", 1),
+                     CMW_ERR_STATE);
+    assert_int_equal(cmw_document_parse(document, "r.json", cmw_str_cstr(text)), 0);
+    assert_int_equal(cmw_document_apply_route(document, run.engine, run.chain, "", 1), CMW_ERR_ARG);
+    assert_int_equal(cmw_document_apply_route(document, run.engine, run.chain, "r", CMW_NONE),
+                     CMW_ERR_ARG);
+    assert_int_equal(cmw_document_apply_route(document, run.engine, run.chain, "r", 1), 0);
+    cmw_document_destroy(document);
+    assert_int_equal(run_text(&run, text), 0);
+    explain_into(&run);
+    assert_non_null(strstr(run.report.text, "r.sample"));
+    assert_non_null(strstr(run.report.text, "r.reader"));
+    end(&run);
+}
+
+static void a_routes_document_has_no_routes(void **state)
+{
+    cmw_document *document;
+    struct run run;
+
+    (void)state;
+    begin(&run);
+    assert_int_equal(cmw_document_create(&document, NULL), 0);
+    assert_int_equal(
+        cmw_document_parse(document, "r.json",
+                           CMW_STR("{\"middleware\": [{\"group\": \"g\", \"route\": 3, "
+                                   "\"middleware\": [{\"use\": \"sample\"}]}]}")),
+        0);
+    assert_int_equal(cmw_document_apply_route(document, run.engine, run.chain, "r", 1),
+                     CMW_ERR_INVALID);
+    const cmw_mistake *mistake = cmw_document_mistake(document, 0);
+    assert_string_equal(mistake->path, "middleware[0]");
+    assert_int_equal(mistake->code, CMW_ERR_CONFLICT);
+    cmw_document_destroy(document);
+    end(&run);
+}
+
 static void an_unread_document_gives_nothing(void **state)
 {
     struct run run;
@@ -695,6 +743,8 @@ static const struct CMUnitTest good[] = {
     cmocka_unit_test(a_waived_rule_is_no_mistake),
     cmocka_unit_test(an_unread_document_gives_nothing),
     cmocka_unit_test(a_document_is_read_once),
+    cmocka_unit_test(a_documents_middleware_may_be_a_routes),
+    cmocka_unit_test(a_routes_document_has_no_routes),
     cmocka_unit_test(a_file_that_is_not_there_is_a_mistake),
     cmocka_unit_test(more_mistakes_than_are_listed_are_counted),
     cmocka_unit_test(groups_may_not_nest_without_end),

@@ -2,6 +2,8 @@
 /* What outlives plans: states that are shared by kind, name and shape; and polls. */
 #include <catzilla/testing.h>
 
+#include <stdlib.h>
+
 #include "test.h"
 
 /* Makes and destroys states, and counts both. */
@@ -274,6 +276,47 @@ static void a_poll_that_cannot_be_added_is_not_called(void **state)
     assert_int_equal(cmw_test_destroy(test), 0);
 }
 
+static void *count_shared(void *self, void *heap, size_t bytes, size_t align)
+{
+    (void)heap;
+    *(size_t *)self += align == 4096;
+    return aligned_alloc(align, (bytes + align - 1) / align * align);
+}
+
+static void free_shared(void *self, void *heap, void *piece, size_t bytes, size_t align)
+{
+    (void)self;
+    (void)heap;
+    (void)bytes;
+    (void)align;
+    free(piece);
+}
+
+static void tables_lie_where_the_host_shares_memory(void **state)
+{
+    size_t count = 0;
+    const cmw_allocator shared = {
+        .size = sizeof shared, .self = &count, .alloc = count_shared, .free = free_shared};
+    cmw_engine_config config;
+    cmw_engine *engine;
+    cmw_chain *chain;
+
+    (void)state;
+    assert_int_equal(cmw_engine_create(&engine, NULL), 0);
+    assert_ptr_equal(cmw_engine_shared_pool(engine), cmw_engine_pool(engine, CMW_POOL_PLAN));
+    assert_null(cmw_engine_shared_pool(NULL));
+    assert_int_equal(cmw_engine_destroy(engine), 0);
+    cmw_engine_config_init(&config);
+    config.shared_allocator = &shared;
+    assert_int_equal(cmw_engine_create(&engine, &config), 0);
+    assert_ptr_not_equal(cmw_engine_shared_pool(engine), cmw_engine_pool(engine, CMW_POOL_PLAN));
+    assert_int_equal(cmw_chain_create(engine, &chain, 0), 0);
+    assert_int_equal(cmw_chain_use(chain, "rate_limit", NULL, NULL), 0);
+    assert_int_equal(count, 1);
+    cmw_chain_destroy(chain);
+    assert_int_equal(cmw_engine_destroy(engine), 0);
+}
+
 int main(void)
 {
     struct CMUnitTest tests[LEN(rows)];
@@ -282,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_state_without_memory_is_not_made),
         cmocka_unit_test(a_state_that_says_too_little_is_refused),
         cmocka_unit_test(a_state_goes_on_while_one_plan_follows_another),
+        cmocka_unit_test(tables_lie_where_the_host_shares_memory),
         cmocka_unit_test(a_poll_calls_all_and_adds_up_what_was_done),
         cmocka_unit_test(a_poll_that_cannot_be_added_is_not_called),
     };

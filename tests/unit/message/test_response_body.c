@@ -430,6 +430,37 @@ static void without_memory_a_body_changes_nothing(void **state)
     }
 }
 
+static void a_body_that_passes_is_the_hosts_until_another_takes_its_place(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+
+    fixture_open(&fixture, 256);
+    cmw_response *response = &fixture.response;
+    assert_int_equal(cmw_response_pass_body(response, 99, CMW_STR(""), 1), CMW_ERR_ARG);
+    assert_false(cmw_response_passes_body(response));
+    assert_int_equal(cmw_response_pass_body(response, 200, CMW_STR("a\r\nb"), 1), CMW_ERR_INVALID);
+    assert_false(cmw_response_passes_body(response));
+    assert_int_equal(cmw_response_pass_body(response, 200, CMW_STR("image/png"), 7), 0);
+    expect_fields(response, TYPE("image/png"));
+    assert_true(cmw_response_passes_body(response));
+    assert_cstr(cmw_response_body(response), "");
+    assert_int_equal(cmw_response_content_length(response), 7);
+    assert_int_equal(cmw_response_pass_body(response, 200, CMW_STR("a/b"), UINT64_MAX), 0);
+    assert_true(cmw_response_content_length(response) == UINT64_MAX);
+    assert_int_equal(cmw_response_set_status(response, 404), 0);
+    assert_true(cmw_response_passes_body(response));
+    assert_int_equal(cmw_response_text(response, 404, CMW_STR("no")), 0);
+    assert_false(cmw_response_passes_body(response));
+    expect_fields(response, TYPE("text/plain; charset=utf-8"));
+    assert_int_equal(cmw_response_pass_body(response, 200, CMW_STR(""), 7), 0);
+    expect_fields(response, "");
+    cmw__response_drop_for_fault(response);
+    assert_false(cmw_response_passes_body(response));
+    assert_int_equal(cmw_response_content_length(response), UINT64_MAX); /* no status */
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +472,7 @@ int main(void)
         cmocka_unit_test(a_fault_drops_what_described_the_body_and_what_the_handler_set),
         cmocka_unit_test(a_fault_without_memory_keeps_blocks_whole),
         cmocka_unit_test(a_plain_answer_needs_no_memory),
+        cmocka_unit_test(a_body_that_passes_is_the_hosts_until_another_takes_its_place),
         cmocka_unit_test(restoring_undoes_every_change),
         cmocka_unit_test(saving_without_memory_says_so),
         cmocka_unit_test(without_memory_a_body_changes_nothing),
