@@ -3,6 +3,7 @@
 """Run one example and look at what it says: run_examples.py <example> <its program or library>"""
 import http.client
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -18,6 +19,12 @@ def expect(what, found, wanted):
 def expect_in(what, part, whole):
     if part not in whole:
         raise SystemExit(f"{what}: {part!r} is not in {whole!r}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def run(*command):
@@ -66,6 +73,13 @@ def check_bare_hello(program):
 
 
 check_evhttp_hello = check_civetweb_hello = check_own_hello = check_bare_hello
+def check_nginx(module):
+    with Server(EXAMPLES / "nginx" / "run.sh", str(free_port()), module) as server:
+        status, fields, text = server.ask("GET", "/")
+        expect("the answer", (status, text), (200, "hello, 127.0.0.1\n"))
+        expect("a field", fields["X-Content-Type-Options"], "nosniff")
+        status, fields, _ = server.ask("GET", "/admin/")
+        expect("the admin's page", (status, fields["X-Content-Type-Options"]), (401, "nosniff"))
 
 
 def check_h2o_hello(program):

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The head of a response, from nginx to the engine and back.
+ *
+ * nginx keeps some fields beside the list of all: the content type, a time for Last-Modified, and
+ * pointers to those that its filters look at. What the engine refuses (framing, values that are not
+ * HTTP) stays nginx's alone.
+ */
+#include "module.h"
+
+/* ---- To the engine ------------------------------------------------------------------------ */
+
+/* nginx adds the charset itself, unless the type was changed since. */
+static ngx_int_t read_type(const ngx_http_request_t *r, cmw_str *type)
+{
+    const ngx_http_headers_out_t *out = &r->headers_out;
+    const size_t cap = out->content_type.len + sizeof "; charset=" + out->charset.len;
+
+    *type = str_of(out->content_type);
+    if (type->len == 0 || out->content_type_len != type->len || out->charset.len == 0)
+        return NGX_OK;
+    u_char *text = ngx_pnalloc(r->pool, cap);
+    if (!text)
+        return NGX_ERROR;
+    const u_char *end =
+        ngx_snprintf(text, cap, "%V; charset=%V", &out->content_type, &out->charset);
+    *type = cmw_str_make((const char *)text, (size_t)(end - text));
+    return NGX_OK;
+}
+
+static ngx_int_t export_time(const ngx_http_request_t *r, cmw_response *response)
+{
+    u_char text[sizeof "Mon, 28 Sep 1970 06:00:00 GMT"];
+
+    if (r->headers_out.last_modified_time == -1 || r->headers_out.last_modified)
+        return NGX_OK;
+    const u_char *end = ngx_http_time(text, r->headers_out.last_modified_time);
+    const cmw_str value = cmw_str_make((const char *)text, (size_t)(end - text));
+    return cmw_response_set(response, CMW_HDR_LAST_MODIFIED, value) == 0 ? NGX_OK : NGX_ERROR;
+}
+
+/* The hash of those that were taken over: to nginx anything but 0 says that a field is to be sent.
+ */
+enum { TAKEN = 0x636d77 };
+
+static ngx_int_t export_list(ngx_http_request_t *r, cmw_response *response)
+{
+    for (ngx_list_part_t *part = &r->headers_out.headers.part; part; part = part->next) {
+        ngx_table_elt_t *elt = part->elts;
+        for (ngx_uint_t i = 0; i < part->nelts; i++) {
+            if (elt[i].hash == 0)
+                continue;
+            const int rc =
+                cmw_response_append_named(response, str_of(elt[i].key), str_of(elt[i].value));
+            if (rc == CMW_ERR_NOMEM)
+                return NGX_ERROR;
+            if (rc == 0)
+                elt[i].hash = TAKEN;
+        }
+    }
+    return NGX_OK;
+}
+
+static uint64_t length_of(const ngx_http_request_t *r)
+{
+    const off_t length = r->headers_out.content_length_n;
+
+    return length >= 0 ? (uint64_t)length : UINT64_MAX;
+}
+
+ngx_int_t fields_out_export(struct seat *seat, cmw_response *response)
+{
+    ngx_http_request_t *r = seat->request;
+    const int status = (int)r->headers_out.status;
+    cmw_str type;
+
+    if (read_type(r, &type) != NGX_OK)
+        return NGX_ERROR;
+    int rc = cmw_response_pass_body(response, status, type, length_of(r));
+    if (rc == CMW_ERR_INVALID) /* a type that is none is not passed on */
+        rc = cmw_response_pass_body(response, status, CMW_STR(""), length_of(r));
+    if (rc != 0 || export_time(r, response) != NGX_OK)
+        return NGX_ERROR;
+    return export_list(r, response);
+}
+
+/* ---- From the engine ---------------------------------------------------------------------- */
+
+/* Fields that nginx finds by a pointer, some of which it writes by itself where it has none. */
+static const struct known {
+    cmw_header_id id;
+    size_t offset;
+} known_fields[] = {
+    {CMW_HDR_SERVER, offsetof(ngx_http_headers_out_t, server)},
+    {CMW_HDR_DATE, offsetof(ngx_http_headers_out_t, date)},
+    {CMW_HDR_ETAG, offsetof(ngx_http_headers_out_t, etag)},
+    {CMW_HDR_LAST_MODIFIED, offsetof(ngx_http_headers_out_t, last_modified)},
+    {CMW_HDR_CONTENT_ENCODING, offsetof(ngx_http_headers_out_t, content_encoding)},
+};
+
+/* A walk over those of the list that were taken over. */
+struct walk {
+    ngx_list_part_t *part;
+    ngx_uint_t index;
+};
+
+/* Where the walk stands; NULL: at its end. */
+static ngx_table_elt_t *find_taken(struct walk *walk)
+{
+    for (; walk->part; walk->part = walk->part->next, walk->index = 0) {
+        ngx_table_elt_t *elt = walk->part->elts;
+        for (; walk->index < walk->part->nelts; walk->index++)
+            if (elt[walk->index].hash == TAKEN)
+                return &elt[walk->index];
+    }
+    return NULL;
+}
+
+static ngx_table_elt_t **pointer_at(ngx_http_headers_out_t *out, size_t offset)
+{
+    return (ngx_table_elt_t **)(void *)((char *)out + offset);
+}
+
+static ngx_int_t add_field(ngx_http_headers_out_t *out, const cmw_header *field, cmw_header_id id)
+{
+    ngx_table_elt_t *elt = ngx_list_push(&out->headers);
+
+    if (!elt)
+        return NGX_ERROR;
+    ngx_memzero(elt, sizeof *elt);
+    elt->hash = 1;
+    elt->key.data = (u_char *)(uintptr_t)field->name.data;
+    elt->key.len = field->name.len;
+    elt->value.data = (u_char *)(uintptr_t)field->value.data;
+    elt->value.len = field->value.len;
+    for (size_t i = 0; i < sizeof known_fields / sizeof known_fields[0]; i++)
+        if (known_fields[i].id == id)
+            *pointer_at(out, known_fields[i].offset) = elt;
+    return NGX_OK;
+}
+
+static void set_type(ngx_http_headers_out_t *out, cmw_str type)
+{
+    out->content_type.data = (u_char *)(uintptr_t)type.data;
+    out->content_type.len = type.len;
+    out->content_type_len = type.len;
+    out->content_type_lowcase = NULL;
+    ngx_str_null(&out->charset); /* it is in the type */
+}
+
+/* What is left was removed or changed: forget it, and who points to it. */
+static void drop_taken(ngx_http_headers_out_t *out)
+{
+    const size_t last = offsetof(ngx_http_headers_out_t, etag); /* all pointers lie together */
+    struct walk walk = {&out->headers.part, 0};
+    ngx_table_elt_t *elt;
+
+    while ((elt = find_taken(&walk)) != NULL) {
+        elt->hash = 0;
+        for (size_t at = offsetof(ngx_http_headers_out_t, server); at <= last; at += sizeof elt)
+            if (*pointer_at(out, at) == elt)
+                *pointer_at(out, at) = NULL;
+    }
+}
+
+static int is_same(const ngx_table_elt_t *elt, const cmw_header *field)
+{
+    return elt && cmw_str_equals(str_of(elt->key), field->name) &&
+           cmw_str_equals(str_of(elt->value), field->value);
+}
+
+/* What belonged to a body that another has replaced. */
+static int is_of_body(cmw_header_id id)
+{
+    return id == CMW_HDR_CONTENT_ENCODING || id == CMW_HDR_CONTENT_RANGE ||
+           id == CMW_HDR_ACCEPT_RANGES || id == CMW_HDR_ETAG || id == CMW_HDR_LAST_MODIFIED;
+}
+
+/* The field that export_time made: nginx writes it by itself. */
+static int is_time(const ngx_http_headers_out_t *out, time_t time, const cmw_header *field)
+{
+    u_char text[sizeof "Mon, 28 Sep 1970 06:00:00 GMT"];
+
+    if (time == -1 || out->last_modified)
+        return 0;
+    const u_char *end = ngx_http_time(text, time);
+    return cmw_str_equals(field->value, cmw_str_make((const char *)text, (size_t)(end - text)));
+}
+
+/* Those that stand in nginx's list already, in the order of the walk, stay there. */
+static ngx_int_t import_field(ngx_http_headers_out_t *out, struct walk *walk,
+                              const cmw_header *field, int is_replaced)
+{
+    const cmw_header_id id = cmw_header_id_find(field->name);
+    ngx_table_elt_t *taken = find_taken(walk);
+
+    if (id == CMW_HDR_CONTENT_TYPE) {
+        set_type(out, field->value);
+        return NGX_OK;
+    }
+    if (!is_same(taken, field))
+        return add_field(out, field, id);
+    if (!is_replaced || !is_of_body(id))
+        taken->hash = 1;
+    else
+        walk->index++; /* it is dropped */
+    return NGX_OK;
+}
+
+static ngx_int_t import_fields(ngx_http_headers_out_t *out, const cmw_response *response)
+{
+    const int is_replaced = !cmw_response_passes_body(response);
+    struct walk walk = {&out->headers.part, 0};
+    const time_t time = out->last_modified_time;
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    ngx_str_null(&out->content_type);
+    out->last_modified_time = -1;
+    while (cmw_response_next_header(response, &cursor, &field, 0)) {
+        if (is_time(out, time, &field)) {
+            if (!is_replaced)
+                out->last_modified_time = time;
+        } else if (import_field(out, &walk, &field, is_replaced) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+    drop_taken(out);
+    return NGX_OK;
+}
+
+static void import_length(ngx_http_request_t *r, const cmw_response *response)
+{
+    const uint64_t length = cmw_response_content_length(response);
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = length == UINT64_MAX ? -1 : (off_t)length;
+    r->allow_ranges = 0;
+}
+
+ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response)
+{
+    ngx_http_request_t *r = seat->request;
+    const ngx_uint_t status = (ngx_uint_t)cmw_response_status(response);
+
+    if (import_fields(&r->headers_out, response) != NGX_OK)
+        return NGX_ERROR;
+    if (r->headers_out.status != status) {
+        r->headers_out.status = status;
+        ngx_str_null(&r->headers_out.status_line);
+    }
+    if (!cmw_response_passes_body(response))
+        import_length(r, response);
+    return NGX_OK;
+}
+
+void fields_out_clear(ngx_http_request_t *r)
+{
+    ngx_http_clean_header(r);
+    r->err_status = 0;
+}

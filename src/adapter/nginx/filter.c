@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every response on its way out, whatever made it: a file, `return`, an upstream, an error page,
+ * nginx's own errors.
+ *
+ * The head filter runs post_route. nginx's body then goes on as it is, unless post_route, or a
+ * fault, has put another in its place: that one is sent instead, and nginx's is swallowed.
+ */
+#include "module.h"
+
+static ngx_http_output_header_filter_pt next_header;
+static ngx_http_output_body_filter_pt next_body;
+static ngx_http_request_body_filter_pt next_request_body;
+
+/* ---- Head --------------------------------------------------------------------------------- */
+
+static ngx_int_t commit(struct seat *seat)
+{
+    const cmw_next next = cmw_ctx_commit(seat->ctx);
+    const cmw_response *response = cmw_ctx_response(seat->ctx);
+
+    seat->stage = STAGE_COMMITTED;
+    if (next != CMW_TO_RESPOND || cmw_response_status(response) < 200)
+        return NGX_ERROR;
+    seat->replaces_body = !cmw_response_passes_body(response);
+    return fields_out_import(seat, response);
+}
+
+static ngx_int_t decorate(struct seat *seat)
+{
+    if (!cmw_ctx_fault(seat->ctx) && fields_out_export(seat, cmw_ctx_response(seat->ctx)) != NGX_OK)
+        cmw_ctx_fail(seat->ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    return commit(seat);
+}
+
+/* nginx refuses what it cannot read before any phase: the plan's fields are on its answer, too. */
+static ngx_int_t decorate_refusal(ngx_http_request_t *r)
+{
+    const struct place *place = ngx_http_get_module_loc_conf(r, ngx_http_catzilla_mw_module);
+    int refusal = 0;
+
+    if (!place->site || r->headers_out.status < NGX_HTTP_BAD_REQUEST)
+        return NGX_OK;
+    struct seat *seat = request_begin(r, place->site, &refusal);
+    if (!seat || !seat->ctx)
+        return NGX_OK; /* without memory its own answer serves */
+    cmw_ctx_fail(seat->ctx, (int)r->headers_out.status);
+    return commit(seat);
+}
+
+static ngx_int_t on_head(ngx_http_request_t *r)
+{
+    ngx_int_t rc = NGX_OK;
+
+    if (r != r->main || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS)
+        return next_header(r);
+    struct seat *seat = request_find(r);
+    if (!seat)
+        rc = decorate_refusal(r);
+    else if (seat->stage < STAGE_ANSWERED)
+        rc = seat->ctx ? decorate(seat) : NGX_OK;
+    return rc == NGX_OK ? next_header(r) : NGX_ERROR;
+}
+
+/* ---- Body --------------------------------------------------------------------------------- */
+
+/* As if it had been sent. */
+static void swallow(const ngx_chain_t *in)
+{
+    for (; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
+}
+
+static ngx_int_t send_own(struct seat *seat)
+{
+    const cmw_str body = cmw_response_body(cmw_ctx_response(seat->ctx));
+    ngx_buf_t *buffer = &seat->own_buffer;
+
+    seat->has_sent_own = 1;
+    if (body.len > 0) {
+        buffer->pos = buffer->start = (u_char *)(uintptr_t)body.data;
+        buffer->last = buffer->end = buffer->pos + body.len;
+        buffer->memory = 1;
+    }
+    buffer->last_buf = 1;
+    buffer->last_in_chain = 1;
+    seat->own_body.buf = buffer;
+    seat->passed = (off_t)body.len;
+    seat->has_sent_last = 1;
+    return next_body(seat->request, &seat->own_body);
+}
+
+/* With nothing to send, nginx takes a call for a mistake. */
+static ngx_int_t flush(ngx_http_request_t *r)
+{
+    return r->out || r->connection->buffered ? next_body(r, NULL) : NGX_OK;
+}
+
+static void note_passed(struct seat *seat, const ngx_chain_t *in)
+{
+    for (; in; in = in->next) {
+        seat->passed += ngx_buf_size(in->buf);
+        seat->has_sent_last |= in->buf->last_buf;
+    }
+}
+
+static ngx_int_t on_body(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    struct seat *seat = request_find(r);
+
+    if (!seat || !in)
+        return next_body(r, in);
+    if (seat->replaces_body) {
+        swallow(in);
+        return seat->has_sent_own ? flush(seat->request) : send_own(seat);
+    }
+    note_passed(seat, in);
+    return next_body(r, in);
+}
+
+/* ---- The body of the request -------------------------------------------------------------- */
+
+/* A declared length was looked at with the head; others are counted as they come. */
+static ngx_int_t on_request_body(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    struct seat *seat = r == r->main ? request_find(r) : NULL;
+
+    if (!seat || !seat->ctx || seat->stage != STAGE_PASSED)
+        return next_request_body(r, in);
+    for (const ngx_chain_t *at = in; at; at = at->next)
+        seat->received += ngx_buf_size(at->buf);
+    if ((uint64_t)seat->received <= cmw_ctx_body_limit(seat->ctx))
+        return next_request_body(r, in);
+    cmw_ctx_fail(seat->ctx, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE);
+    return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+}
+
+ngx_int_t filter_init(void)
+{
+    next_header = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = on_head;
+    next_body = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = on_body;
+    next_request_body = ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = on_request_body;
+    return NGX_OK;
+}

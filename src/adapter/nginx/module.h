@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The nginx module: what its files share.
+ *
+ *     module.c      directives, from configuration to sites; where nginx calls
+ *     process.c     what one worker process has of an engine: its worker, wakes, timers
+ *     request.c     one request: begin, phases, waiting, answers, end
+ *     fields_in.c   what middleware rewrote of a request, written back to nginx
+ *     filter.c      every response: head and body filters
+ *     fields_out.c  the head of a response, from nginx to the engine and back
+ *     variables.c   what middleware found out, for proxy_set_header and logs
+ *
+ * One context for each main request. Subrequests are part of it. Strings of nginx are passed on as
+ * they lie; they end with no NUL.
+ */
+#ifndef CMW_NGINX_MODULE_H
+#define CMW_NGINX_MODULE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <catzilla/mw.h>
+
+#include "site.h"
+
+/* What one process has of an engine. */
+struct process {
+    cmw_engine *engine;
+    cmw_worker *worker;
+    struct site *site;        /* whose plan is installed */
+    ngx_connection_t *notice; /* an eventfd, written by wakes */
+    ngx_event_t deadline;     /* the worker's next one, */
+    uint64_t armed_ns;        /*   at this time; 0: none */
+    ngx_event_t keeper;       /* keeps the process while requests wait */
+    ngx_event_t poll;
+    ngx_queue_t seats;   /* of requests in flight */
+    ngx_uint_t was_busy; /* since the last poll */
+};
+
+/* http, server or location: what holds there. */
+struct place {
+    struct site_file *base;  /* of http or server */
+    struct site_file *extra; /* of a location */
+    ngx_flag_t has_extras;   /* a server: one of its locations has a file */
+    struct site *site;       /* NULL: nothing is done here */
+    uint32_t route;          /* of extra */
+    ngx_str_t name;          /* of the location, for messages and its route */
+};
+
+enum stage {
+    STAGE_BEGUN = 0,
+    STAGE_WAITING,   /* in pre_route */
+    STAGE_RESUMED,   /* it may go on: `next` */
+    STAGE_PASSED,    /* pre_route let it pass */
+    STAGE_ANSWERED,  /* by the plan; the response is committed */
+    STAGE_COMMITTED, /* nginx's response, decorated */
+};
+
+/* One main request. In its pool, like all that is allocated for it. */
+struct seat {
+    ngx_queue_t queue; /* in process.seats, while it has a context */
+    ngx_http_request_t *request;
+    struct process *process;
+    struct site *site;
+    cmw_ctx *ctx;             /* NULL: overload */
+    const cmw_header *fields; /* as they came */
+    enum stage stage;
+    int next; /* a cmw_next, when RESUMED */
+    cmw_end_reason reason;
+    uint32_t route;       /* that was entered; CMW_NONE */
+    off_t received;       /* of the body */
+    off_t passed;         /* bytes of the response's body that went on from here */
+    ngx_chain_t own_body; /* what replaces nginx's body, and its buffer */
+    ngx_buf_t own_buffer;
+    unsigned replaces_body : 1;
+    unsigned has_sent_own : 1;
+    unsigned has_sent_last : 1;
+};
+
+extern ngx_module_t ngx_http_catzilla_mw_module;
+
+static inline cmw_str str_of(ngx_str_t text)
+{
+    return cmw_str_make((const char *)text.data, text.len);
+}
+
+/* process.c */
+const cmw_host *process_host(void);
+/* This process's part of a site's engine; NULL if it cannot be made, which is logged. */
+struct process *process_of(struct site *site, ngx_log_t *log);
+/* A request has begun or ended: have the engine polled. */
+void process_note(struct process *process);
+/* A request waits: have the process stay until none does. */
+void process_keep(struct process *process);
+void process_close(struct process *process);
+
+/* request.c */
+ngx_int_t request_on_server(ngx_http_request_t *r);
+ngx_int_t request_on_location(ngx_http_request_t *r);
+ngx_int_t request_on_log(ngx_http_request_t *r);
+/* The seat of a request or of its main one; NULL: it has none. */
+struct seat *request_find(ngx_http_request_t *r);
+/* Begin a request: NULL if it cannot be, which is logged where it is not overload. */
+struct seat *request_begin(ngx_http_request_t *r, struct site *site, int *refusal);
+void request_proceed(struct seat *seat, int next);
+/* The process ends: complete is told. */
+void request_abandon(struct seat *seat);
+
+/* fields_in.c: NGX_OK or NGX_ERROR */
+ngx_int_t fields_in_write(struct seat *seat);
+ngx_int_t fields_in_write_target(struct seat *seat);
+
+/* fields_out.c */
+/* Give nginx's response to the engine. */
+ngx_int_t fields_out_export(struct seat *seat, cmw_response *response);
+/* Give nginx the committed response: status and fields, not the body. */
+ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response);
+/* Make nginx's head anew: nothing of what is there stays. */
+void fields_out_clear(ngx_http_request_t *r);
+
+/* filter.c */
+ngx_int_t filter_init(void);
+
+/* variables.c */
+ngx_int_t variables_add(ngx_conf_t *cf);
+
+#endif /* CMW_NGINX_MODULE_H */

@@ -1,0 +1,430 @@
+# SPDX-License-Identifier: MIT
+"""What holds for every stock server."""
+import json
+import time
+import unittest
+
+from client import Client, chunked, request
+from servers import LARGE, Nginx
+
+PROBE = {"use": "probe", "options": {"counts": "COUNTS"}}
+CHAIN = {"engine": {"request_ms": 20000},
+         "middleware": [PROBE, {"use": "security_headers"},
+                        {"use": "request_id"},
+                        {"use": "basic_auth", "when": {"paths": ["/secret/*", "/proxy/secret"]},
+                         "options": {"realm": "r", "users": {"u": "p"}}}]}
+
+
+class ModuleTest(unittest.TestCase):
+    Server = Nginx  # set by run.py
+    chain, locations, options = CHAIN, None, {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.Server(cls.chain, cls.locations, **cls.options).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            counts = cls.server.settled()
+            assert counts["twice"] == 0, counts
+        finally:
+            code = cls.server.stop()
+        assert code == 0, f"the server ended with {code}"
+
+    def connect(self):
+        return Client(self.server.port)
+
+    def ask(self, *arguments, **named):
+        with self.connect() as client:
+            return client.ask(*arguments, **named)
+
+    def act(self, order, target="/text", **named):
+        return self.ask("GET", target, fields=[("X-Act", order)], **named)
+
+    def echo(self, target, **named):
+        return json.loads(self.ask("GET", target, **named).body)
+
+    def assert_decorated(self, response):
+        self.assertEqual(response.get("X-Const"), ["yes"])
+        self.assertEqual(response.get("X-Post"), ["ran"])
+        self.assertEqual(response.get("X-Content-Type-Options"), ["nosniff"])
+        self.assertEqual(len(response.get("X-Request-ID")), 1)
+        self.assertEqual(len(response.get("X-Frame-Options")), 1)
+
+    def assert_goes_on(self, client):
+        self.assertEqual(client.ask("GET", "/text").body, b"text\n", "the connection goes on")
+
+
+class Answers(ModuleTest):
+    """Whatever makes them."""
+
+    def test_answers_of_all_origins_are_decorated(self):
+        with self.connect() as client:
+            for target, status, body in (
+                    ("/text", 200, b"text\n"), ("/file.txt", 200, b"a file\n"),
+                    ("/", 200, b"index\n"), ("/none", 404, None), ("/moved", 301, None),
+                    ("/folder", 301, None), ("/forbidden", 403, None), ("/broken", (502, 503), None),
+                    ("/proxy/x", 200, None), ("/proxy/gone", 404, None),
+                    ("/unavailable", 503, b"our own page\n")):
+                with self.subTest(target):
+                    response = client.ask("GET", target)
+                    self.assertIn(response.status, status if isinstance(status, tuple) else (status,))
+                    self.assert_decorated(response)
+                    if body is not None:
+                        self.assertEqual(response.body, body)
+
+    def test_an_answer_without_a_body(self):
+        with self.connect() as client:
+            client.send(request("GET", "/nothing"))
+            response = client.read(has_body=False)
+            self.assertEqual((response.status, response.get("Content-Length")), (204, []))
+            self.assert_decorated(response)
+            self.assert_goes_on(client)
+
+    def test_head(self):
+        with self.connect() as client:
+            for target in ("/text", "/file.txt", "/none", "/proxy/x"):
+                response = client.ask("HEAD", target)
+                self.assert_decorated(response)
+                self.assert_goes_on(client)
+            client.send(request("HEAD", "/text", fields=[("X-Act", "stop:418")]))
+            response = client.read(has_body=False)
+            self.assertEqual(response.get("Content-Length"), ["8"])
+            self.assert_goes_on(client)
+
+    def test_conditional_and_partial(self):
+        with self.connect() as client:
+            first = client.ask("GET", "/file.txt")
+            self.assertEqual(len(first.get("ETag")), 1)
+            self.assertEqual(len(first.get("Last-Modified")), 1)
+            client.send(request("GET", "/file.txt",
+                                fields=[("If-None-Match", first.get("ETag")[0])]))
+            second = client.read(has_body=False)
+            self.assertEqual(second.status, 304)
+            self.assert_decorated(second)
+            third = client.ask("GET", "/file.txt", fields=[("Range", "bytes=2-5")])
+            self.assertEqual((third.status, third.body), (206, b"file"))
+            self.assertEqual(third.get("Content-Range"), ["bytes 2-5/7"])
+            self.assert_decorated(third)
+            self.assert_goes_on(client)
+
+    def test_large_file(self):
+        with self.connect() as client:
+            self.assertTrue(client.ask("GET", "/large").body == b"l" * LARGE)
+            self.assert_goes_on(client)
+
+    def test_fields_of_an_upstream_stay(self):
+        response = self.ask("GET", "/proxy/x")
+        self.assertEqual(response.get("Set-Cookie"), ["a=1", "b=2"])
+        self.assertEqual(response.get("X-Frame-Options"), ["ALLOW-FROM upstream"])  # it yields
+        self.assertEqual(response.get("Content-Type"), ["application/json"])
+
+    def test_chunked_answer(self):
+        with self.connect() as client:
+            client.send(request("GET", "/proxy/chunked"))
+            response = client.read_head()
+            self.assert_decorated(response)
+            self.assertEqual(response.get("Transfer-Encoding"), ["chunked"])
+            while not client.rest.endswith(b"0\r\n\r\n"):
+                client._more()
+
+    def test_short_circuits(self):
+        with self.connect() as client:
+            for order, status, body in (("stop:418", 418, b"stopped\n"), ("error", 500, None),
+                                        ("unknown", 500, None), ("skip:202", 202, b"skipped\n")):
+                for target in ("/text", "/file.txt", "/proxy/x", "/none"):
+                    with self.subTest(order + " " + target):
+                        response = client.ask("GET", target, fields=[("X-Act", order)])
+                        self.assertEqual(response.status, status)
+                        self.assert_decorated(response)
+                        if body:
+                            self.assertEqual(response.body, body)
+            self.assert_goes_on(client)
+
+    def test_post_route_changes_nginxs_answer(self):
+        with self.connect() as client:
+            for target in ("/text", "/file.txt", "/proxy/x", "/none", "/large", "/moved"):
+                with self.subTest(target):
+                    response = client.ask("GET", target, fields=[("X-Act", "post-status:203")])
+                    self.assertEqual(response.status, 203)
+                    response = client.ask("GET", target, fields=[("X-Act", "post-text")])
+                    self.assertEqual((response.status, response.body), (200, b"another body\n"))
+                    self.assertEqual(response.get("Content-Type"), ["text/plain; charset=utf-8"])
+                    self.assertEqual(response.get("ETag"), [])
+                    response = client.ask("GET", target, fields=[("X-Act", "post-error")])
+                    self.assertEqual(response.status, 500)
+                    self.assertEqual(response.get("Set-Cookie"), [])
+                    self.assert_decorated(response)
+                    self.assert_goes_on(client)
+            client.send(request("HEAD", "/file.txt", fields=[("X-Act", "post-text")]))
+            self.assertEqual(client.read(has_body=False).get("Content-Length"), ["13"])
+            self.assert_goes_on(client)
+
+    def test_guarded_paths_in_every_spelling(self):
+        for target in ("/secret/x", "/x/../secret/x", "//secret/x", "/%73ecret/x", "/./secret/x",
+                       "/x/%2e%2e/secret/x", "/proxy/secret", "/proxy/x/../secret"):
+            with self.subTest(target):
+                response = self.ask("GET", target)
+                self.assertEqual(response.status, 401)
+                self.assert_decorated(response)
+
+    def test_an_escaped_slash_leads_nowhere_else(self):
+        """What the plan takes for one segment, the server must not take for two."""
+        for target in ("/x%2f..%2fsecret/x", "/secret%2fx", "/proxy%2fsecret"):
+            with self.subTest(target):
+                self.assertIn(self.ask("GET", target).status, (400, 404))
+
+    def test_post_route_sees_errors_of_the_server(self):
+        for data in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
+                     b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100000 + b"\r\n\r\n",
+                     b"GET /" + b"x" * 100000 + b" HTTP/1.1\r\n\r\n"):
+            with self.subTest(data[:30]), self.connect() as client:
+                try:
+                    client.send(data)
+                    response = client.read(has_body=False)
+                except (OSError, EOFError):
+                    continue
+                self.assertIn(response.status, (400, 414, 431))
+                self.assert_decorated(response)
+
+
+class Requests(ModuleTest):
+    def test_upstreams_get_what_middleware_rewrote(self):
+        fields = [("X-Act", "rewrite"), ("User-Agent", "mine"), ("Cookie", "a=b"), ("X-Other", "o")]
+        got = self.echo("/proxy/x", fields=fields)["headers"]
+        lower = {name.lower(): value for name, value in got}
+        self.assertEqual(lower["x-added"], "by the plan")
+        self.assertEqual(lower["user-agent"], "probe")
+        self.assertEqual(lower["x-other"], "o")
+        self.assertNotIn("cookie", lower)
+
+    def test_upstreams_get_the_canonical_target(self):
+        self.assertEqual(self.echo("/raw/a/../%62//c?q=%20")["path"], "/raw/b/c?q=%20")
+        self.assertEqual(self.echo("/raw/a?b=c")["path"], "/raw/a?b=c")
+
+    def test_bodies_reach_the_upstream(self):
+        with self.connect() as client:
+            for size in (0, 1, 5000, 1 << 20):
+                got = json.loads(client.ask("POST", "/proxy/x", body=b"b" * size).body)
+                self.assertEqual(got["body"], size)
+            client.send(request("POST", "/proxy/x", fields=[("Transfer-Encoding", "chunked")]) +
+                        chunked(b"one", b"two" * 1000))
+            self.assertEqual(json.loads(client.read().body)["body"], 3003)
+            self.assert_goes_on(client)
+
+    def test_bodies_over_the_limit(self):
+        with self.connect() as client:
+            response = client.ask("POST", "/proxy/x", body=b"x" * ((1 << 20) + 1))
+            self.assertEqual(response.status, 413)
+            self.assert_decorated(response)
+        with self.connect() as client:
+            client.send(request("POST", "/proxy/x", fields=[("Transfer-Encoding", "chunked")]) +
+                        chunked(*[b"x" * 4096] * 300))
+            response = client.read()
+            self.assertEqual(response.status, 413)
+            self.assert_decorated(response)
+
+    def test_refused_uploads(self):
+        with self.connect() as client:
+            response = client.ask("POST", "/text", body=b"x" * 50000,
+                                  fields=[("X-Act", "stop:403")])
+            self.assertEqual((response.status, response.body), (403, b"stopped\n"))
+            self.assert_goes_on(client)
+        with self.connect() as client:
+            client.send(b"POST /text HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nX-Act: stop:403\r\n"
+                        b"Expect: 100-continue\r\n\r\n")
+            self.assertEqual(client.read().status, 403)
+            self.assertTrue(client.is_closed())
+
+    def test_body_is_never_read_as_a_request(self):
+        for method in ("POST", "DELETE", "FOO"):
+            with self.subTest(method), self.connect() as client:
+                client.send(request(method, "/text", body=request("GET", "/none"),
+                                    fields=[("X-Act", "stop:403")]))
+                self.assertEqual(client.read().status, 403)
+                self.assert_goes_on(client)
+
+    def test_ambiguous_lengths(self):
+        for fields in ("Content-Length: 3\r\nContent-Length: 4",
+                       "Content-Length: 3\r\nTransfer-Encoding: chunked",
+                       "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                       "Transfer-Encoding: gzip", "Content-Length: +3"):
+            with self.subTest(fields), self.connect() as client:
+                client.send(f"POST /proxy/x HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n".encode())
+                response = client.read(has_body=False)
+                self.assertIn(response.status, (400, 501))
+                self.assert_decorated(response)
+
+    def test_many_headers_are_a_decorated_431(self):
+        response = self.ask("GET", "/text", fields=[(f"X-{i}", "v") for i in range(101)])
+        self.assertIn(response.status, (400, 431))
+        self.assert_decorated(response)
+
+
+class Connections(ModuleTest):
+    def test_keep_alive_and_pipelining(self):
+        with self.connect() as client:
+            for _ in range(100):
+                self.assert_goes_on(client)
+            client.send(b"".join(request("GET", "/file.txt") +
+                                 request("GET", "/x", fields=[("X-Act", "stop:403")])
+                                 for _ in range(20)))
+            for _ in range(20):
+                self.assertEqual(client.read().body, b"a file\n")
+                self.assertEqual(client.read().status, 403)
+
+    def test_http_1_0(self):
+        with self.connect() as client:
+            client.send(b"GET /file.txt HTTP/1.0\r\n\r\n")
+            response = client.read()
+            self.assertEqual(response.body, b"a file\n")
+            self.assert_decorated(response)
+            self.assertTrue(client.is_closed())
+
+    def test_complete_knows_what_was_sent(self):
+        before = self.server.settled()
+        self.assertEqual(self.ask("GET", "/large").status, 200)
+        self.ask("HEAD", "/large")
+        self.ask("GET", "/file.txt")
+        self.act("stop:403")
+        after = self.server.settled()
+        self.assertEqual(after["sent"] - before["sent"], 4)
+        self.assertEqual(after["body_sent"] - before["body_sent"], LARGE + 7 + 8)
+
+    def test_client_that_leaves_in_its_answer(self):
+        before = self.server.settled()
+        for _ in range(3):
+            with self.connect() as client:
+                client.send(request("GET", "/huge"))
+                client.socket.recv(100)
+        after = self.server.settled()
+        self.assertEqual(after["entered"] - before["entered"], 3)
+        self.assertEqual(after["client_gone"] - before["client_gone"], 3, after)
+
+    def test_client_that_leaves_in_its_upload(self):
+        before = self.server.settled()
+        for _ in range(3):
+            with self.connect() as client:
+                client.send(request("POST", "/proxy/x", body=b"x" * 1000)[:-500])
+                time.sleep(0.05)
+        after = self.server.settled()
+        self.assertEqual(after["entered"] - before["entered"], 3)
+        self.assertEqual(after["sent"] - before["sent"], 0)
+
+    def test_upstream_that_breaks_off(self):
+        before = self.server.settled()
+        with self.connect() as client:
+            client.send(request("GET", "/proxy/abort"))
+            client.read_head()
+            self.assertTrue(client.socket.recv(100).startswith(b"half") or client.rest == b"half")
+        after = self.server.settled()
+        self.assertEqual(after["entered"] - before["entered"], 1)
+
+
+class Deadlines(ModuleTest):
+    chain = {"engine": {"request_ms": 300}, "middleware": CHAIN["middleware"]}
+
+    def test_deadline(self):
+        for _ in range(5):
+            response = self.act("wait-long")
+            self.assertEqual(response.status, 503)
+            self.assert_decorated(response)
+        self.assertEqual(self.server.settled()["deadline"], 5)
+
+
+class Waiting(ModuleTest):
+
+    def test_requests_that_wait_go_on(self):
+        for order in ("wait", "wait-twice"):
+            for target, body in (("/text", b"text\n"), ("/file.txt", b"a file\n"), ("/proxy/x", None)):
+                with self.subTest(order + target), self.connect() as client:
+                    response = client.ask("GET", target, fields=[("X-Act", order)])
+                    self.assertEqual(response.status, 200)
+                    if body:
+                        self.assertEqual(response.body, body)
+                    self.assert_decorated(response)
+                    self.assert_goes_on(client)
+
+    def test_many_wait_at_once(self):
+        clients = [self.connect() for _ in range(self.server.waiters)]
+        for client in clients:
+            client.send(request("POST", "/proxy/x", body=b"x" * 3000, fields=[("X-Act", "wait")]))
+        for client in clients:
+            self.assertEqual(json.loads(client.read().body)["body"], 3000)
+        for client in clients:
+            client.socket.close()
+
+    def test_pipelined_behind_one_that_waits(self):
+        with self.connect() as client:
+            client.send(request("GET", "/text", fields=[("X-Act", "wait")]) +
+                        request("GET", "/file.txt"))
+            self.assertEqual(client.read().body, b"text\n")
+            self.assertEqual(client.read().body, b"a file\n")
+
+    def test_client_that_leaves_while_it_waits(self):
+        before = self.server.settled()
+        for order in ("wait", "wait-long"):
+            for _ in range(3):
+                with self.connect() as client:
+                    client.send(request("GET", "/file.txt", fields=[("X-Act", order)]))
+                    time.sleep(0.01)
+        after = self.server.settled()
+        self.assertEqual(after["entered"] - before["entered"], 6)
+
+
+LIMITED = {"middleware": [PROBE, {"use": "rate_limit", "options": {
+    "limit": 10, "window_ms": 600000, "key": "header:X-Key"}}]}
+
+
+class Processes(ModuleTest):
+    """Several of them, and one configuration after another."""
+
+    chain = LIMITED
+    options = {"workers": 3}
+
+    def tries(self, key, count):
+        """How many of so many requests pass, each on a connection of its own."""
+        return [self.ask("GET", "/text", fields=[("X-Key", key)]).status
+                for _ in range(count)].count(200)
+
+    def test_limits_are_shared(self):
+        self.assertEqual(self.tries("shared", 30), 10)
+
+    def test_a_reload_forgives_nobody_and_takes_the_new_plan(self):
+        self.assertEqual(self.tries("a", 30), 10)
+        chain = {"middleware": LIMITED["middleware"] + [
+            {"use": "set_headers", "options": {"set": {"X-New": "yes"}}}]}
+        self.server.write("chain.json", chain)
+        self.server.reload_ended()
+        self.assertEqual(self.tries("a", 5), 0)
+        self.assertEqual(self.ask("GET", "/text").get("X-New"), ["yes"])
+        self.server.write("chain.json", LIMITED)
+        self.server.reload_ended()
+        self.assertEqual(self.ask("GET", "/text").get("X-New"), [])
+        self.assertEqual(self.tries("a", 5), 0)
+
+    def test_a_refused_reload_leaves_all_as_it_was(self):
+        self.assertEqual(self.tries("b", 30), 10)
+        before = self.server.workers()
+        self.server.write("chain.json", '{"middleware": [{"use": "corse"}]}')
+        self.server.process.send_signal(self.server.reload_signal)
+        self.server.wait(lambda: "corse" in self.server.log(), "it is not told")
+        self.assertEqual(self.tries("b", 5), 0)
+        self.assertTrue(self.server.workers() & before)
+        self.server.write("chain.json", LIMITED)
+        self.server.reload_ended()
+        self.assertEqual(self.tries("b", 5), 0)
+
+    def test_reloads_under_traffic(self):
+        failed = []
+        for i in range(8):
+            self.server.reload()
+            for _ in range(20):
+                try:
+                    if self.ask("GET", "/file.txt", fields=[("X-Key", f"{i}")]).status not in (200, 429):
+                        failed.append(i)
+                except (OSError, EOFError) as error:
+                    failed.append(repr(error))
+        self.assertEqual(failed, [])

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""nginx alone: its directives, phases, subrequests."""
+import unittest
+
+from cases import CHAIN, ModuleTest, PROBE
+from client import request
+from servers import Nginx
+
+
+def marked(value):
+    return {"middleware": [{"use": "set_headers", "options": {"set": {"X-Mark": value}}}]}
+
+
+class Directives(unittest.TestCase):
+    def refuse(self, chain=CHAIN, locations=None, **options):
+        server = Nginx(chain, locations, **options)
+        code, text = server.test()
+        server.stop()
+        self.assertNotEqual(code, 0)
+        return text
+
+    def test_a_good_configuration(self):
+        server = Nginx(CHAIN)
+        code, text = server.test()
+        server.stop()
+        self.assertEqual(code, 0, text)
+
+    def test_mistakes_are_told_with_file_line_and_path(self):
+        text = self.refuse('{"middleware": [\n {"use": "cors",\n  "options": {"max_ages": 1}},\n'
+                           ' {"use": "corse"}]}')
+        self.assertRegex(text, r"chain\.json:3:\d+: middleware\[0\]\.options\.max_ages: unknown")
+        self.assertRegex(text, r"chain\.json:4:\d+: middleware\[1\]\.use: .*corse")
+        self.assertRegex(text, r"nginx\.conf:\d+\)")
+
+    def test_text_that_is_no_json(self):
+        self.assertRegex(self.refuse("{"), r"chain\.json:1:")
+
+    def test_a_file_that_is_not_there(self):
+        self.assertIn("none.json", self.refuse(http="catzilla_mw none.json;"))
+
+    def test_a_broken_rule_of_order(self):
+        text = self.refuse({"middleware": [
+            {"use": "require", "priority": 1, "options": {}}]})
+        self.assertIn("require", text)
+
+    def test_a_mistake_in_a_locations_file(self):
+        text = self.refuse(locations={"place": '{"middleware": [{"use": "corse"}]}'})
+        self.assertIn("place.json:1", text)
+
+    def test_engine_limits_of_a_location_are_refused(self):
+        text = self.refuse(locations={"place": {"engine": {"header_count": 5}, "middleware": []}})
+        self.assertIn("engine", text)
+
+    def test_a_plan_that_looks_at_bodies(self):
+        text = self.refuse({"middleware": [{"use": "body_reader"}]})
+        self.assertIn("nginx does not hand bodies to it", text)
+
+    def test_twice(self):
+        self.assertIn("duplicate", self.refuse(http="catzilla_mw chain.json; catzilla_mw chain.json;"))
+
+    def test_a_plugin_that_is_none(self):
+        self.assertIn("none.so", self.refuse(http="catzilla_mw_load /none.so;"))
+
+
+class Places(ModuleTest):
+    """http, server, location."""
+
+    chain = {"middleware": [PROBE] + marked("http")["middleware"] +
+             [{"use": "security_headers"}, {"use": "request_id"}]}
+    locations = {"place": {"middleware": [
+        {"use": "set_headers", "options": {"append": {"X-Place": "yes"}}},
+        {"use": "basic_auth", "options": {"realm": "r", "users": {"u": "p"}},
+         "when": {"paths": ["/place/secret"]}}]},
+                 "other": {"middleware": [
+                     {"use": "set_headers", "options": {"append": {"X-Place": "other"}}}]}}
+    options = {"more": """
+        location = /inner-place { rewrite ^ /place/x last; }
+        location /from/ { catzilla_mw place.json; rewrite ^/from/(.*) /other/$1 last; }
+        location /nested/ { catzilla_mw place.json;
+            location /nested/deeper/ { return 200 deeper; }
+            location /nested/off/ { catzilla_mw off; return 200 off; } }
+        }
+        server { listen 127.0.0.1:SECOND; catzilla_mw second.json; return 200 second; }
+        server { listen 127.0.0.1:THIRD; catzilla_mw off; return 200 third;
+    """}
+
+    @classmethod
+    def setUpClass(cls):
+        from servers import free_port
+        cls.second, cls.third = free_port(), free_port()
+        options = {"more": cls.options["more"].replace("SECOND", str(cls.second)).replace(
+            "THIRD", str(cls.third))}
+        cls.server = Nginx(cls.chain, cls.locations, **options)
+        cls.server.write("second.json", marked("second"))
+        cls.server.start()
+
+    def ask_port(self, port):
+        from client import Client
+        with Client(port) as client:
+            return client.ask("GET", "/")
+
+    def test_a_servers_file_takes_the_place_of_https(self):
+        self.assertEqual(self.ask("GET", "/text").get("X-Mark"), ["http"])
+        response = self.ask_port(self.second)
+        self.assertEqual((response.body, response.get("X-Mark")), (b"second", ["second"]))
+
+    def test_off(self):
+        response = self.ask_port(self.third)
+        self.assertEqual((response.body, response.get("X-Mark")), (b"third", []))
+
+    def test_a_locations_file_adds(self):
+        response = self.ask("GET", "/place/x")
+        self.assertEqual((response.body, response.get("X-Mark"), response.get("X-Place")),
+                         (b"place\n", ["http"], ["yes"]))
+        self.assertEqual(self.ask("GET", "/text").get("X-Place"), [])
+
+    def test_a_location_guards(self):
+        response = self.ask("GET", "/place/secret")
+        self.assertEqual((response.status, response.get("X-Mark")), (401, ["http"]))
+
+    def test_after_an_internal_redirect(self):
+        self.assertEqual(self.ask("GET", "/inner-place").get("X-Place"), ["yes"])
+
+    def test_from_one_file_to_another_is_refused(self):
+        response = self.ask("GET", "/from/x")
+        self.assertEqual(response.status, 500)
+        self.assert_decorated(response)
+
+    def test_nested_locations(self):
+        self.assertEqual(self.ask("GET", "/nested/deeper/").get("X-Place"), ["yes"])
+        self.assertEqual(self.ask("GET", "/nested/off/").get("X-Place"), [])
+
+
+class LocationOnly(ModuleTest):
+    chain = {"middleware": []}
+    locations = {"place": {"middleware": [PROBE, {"use": "security_headers"}, {"use": "request_id"}]}}
+    options = {"http": ""}
+
+    def test_only_there(self):
+        self.assert_decorated(self.ask("GET", "/place/x"))
+        self.assertEqual(self.ask("GET", "/text").get("X-Const"), [])
+
+    def test_waiting_in_a_location(self):
+        response = self.act("wait", target="/place/x")
+        self.assertEqual(response.body, b"place\n")
+        self.assert_decorated(response)
+
+
+class Inside(ModuleTest):
+    def test_rewrites_and_named_locations(self):
+        for target, body in (("/inner", b"text\n"), ("/tried", b"named\n")):
+            response = self.ask("GET", target)
+            self.assertEqual(response.body, body)
+            self.assert_decorated(response)
+
+    def test_subrequests_are_part_of_the_request(self):
+        before = self.server.settled()
+        with self.connect() as client:
+            client.send(request("GET", "/ssi"))
+            response = client.read_head()
+            self.assert_decorated(response)
+            while not client.rest.endswith(b"0\r\n\r\n"):
+                client._more()
+            self.assertIn(b"text\n", client.rest)
+        after = self.server.settled()
+        self.assertEqual(after["entered"] - before["entered"], 1)
+        with self.connect() as client:
+            response = client.ask("GET", "/ssi", fields=[("X-Act", "post-text")])
+            self.assertEqual(response.body, b"another body\n")
+            self.assert_goes_on(client)
+
+    def test_compressed_bodies(self):
+        with self.connect() as client:
+            client.send(request("GET", "/zipped", fields=[("Accept-Encoding", "gzip")]))
+            response = client.read_head()
+            self.assertEqual(response.get("Content-Encoding"), ["gzip"])
+            self.assert_decorated(response)
+        with self.connect() as client:
+            response = client.ask("GET", "/zipped", fields=[("Accept-Encoding", "gzip"),
+                                                            ("X-Act", "post-text")])
+            self.assertEqual((response.body, response.get("Content-Encoding")),
+                             (b"another body\n", []))
+            self.assert_goes_on(client)
+
+    def test_add_header_is_seen(self):
+        self.assertEqual(self.ask("GET", "/added").get("X-Added"), ["here"])
+
+    def test_variables(self):
+        self.assertEqual(self.ask("GET", "/known").body,
+                         b"127.0.0.1 http test.example /known")
+
+    def test_workers_have_ids_of_their_own(self):
+        ids = {self.ask("GET", "/text").get("X-Request-ID")[0] for _ in range(200)}
+        self.assertEqual(len(ids), 200)
+
+
+class Single(ModuleTest):
+    """One process that reads and serves. nginx cannot reload then."""
+
+    @classmethod
+    def setUpClass(cls):
+        class One(Nginx):
+            def configure(self):
+                super().configure()
+                path = self.folder / "nginx.conf"
+                path.write_text(path.read_text().replace("daemon off;", "daemon off; master_process off;"))
+        cls.server = One(cls.chain).start()
+
+    def test_it_serves(self):
+        with self.connect() as client:
+            for _ in range(10):
+                self.assert_goes_on(client)
+            self.assert_decorated(client.ask("GET", "/file.txt", fields=[("X-Act", "wait")]))

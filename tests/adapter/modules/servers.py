@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""Stock servers on loopback with a module of ours, each in a temporary folder of its own."""
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+LONG_S = 30
+LARGE = 3 << 20
+NAMES = ("entered", "left", "twice", "body_sent")
+REASONS = ("sent", "client_gone", "deadline", "error", "shutdown")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Upstream:
+    """Says what it got; /abort breaks off in its answer, /slow answers in two parts."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def handle_any(self):
+            length = int(self.headers.get("Content-Length") or 0)
+            got = len(self.rfile.read(length))
+            if "chunked" in self.headers.get("Transfer-Encoding", ""):
+                while size := int(self.rfile.readline(), 16):
+                    got += len(self.rfile.read(size + 2)) - 2
+                self.rfile.readline()
+            if self.path == "/abort":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+                self.close_connection = True
+                return
+            body = json.dumps({"method": self.command, "path": self.path, "body": got,
+                               "headers": [[n, v] for n, v in self.headers.items()]}).encode()
+            self.send_response(404 if self.path == "/gone" else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Set-Cookie", "a=1")
+            self.send_header("Set-Cookie", "b=2")
+            self.send_header("X-Frame-Options", "ALLOW-FROM upstream")
+            if self.path == "/chunked":
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+                return
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = handle_any
+
+    def __init__(self):
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 256
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), self.Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Stock:
+    """What both servers have in common. `settings` is set by run.py."""
+
+    settings = {}
+    has_forks = True
+
+    def __init__(self, chain, locations=None, **options):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catzilla-"))
+        self.folder.chmod(0o755)
+        self.port = free_port()
+        self.closed_port = free_port()
+        self.upstream = Upstream()
+        self.options = options
+        self.counts_file = self.folder / "counts"
+        self.counts_file.write_bytes(bytes(4096))
+        self.counts_file.chmod(0o666)
+        root = self.folder / "html"
+        root.mkdir()
+        (root / "file.txt").write_text("a file\n")
+        (root / "index.html").write_text("index\n")
+        (root / "50x.html").write_text("our own page\n")
+        (root / "large").write_bytes(b"l" * LARGE)
+        with (root / "huge").open("wb") as huge:  # more than lies in sockets
+            huge.truncate(64 << 20)
+        (root / "folder").mkdir()
+        self.write("chain.json", chain)
+        self.locations = locations or {}
+        for name, location in self.locations.items():
+            self.write(f"{name}.json", location)
+        self.process = None
+
+    def write(self, name, chain):
+        text = chain if isinstance(chain, str) else json.dumps(chain)
+        (self.folder / name).write_text(text.replace("COUNTS", str(self.counts_file)))
+
+    def environment(self):
+        environment = dict(os.environ)
+        preload = self.settings.get("preload")
+        if preload:  # the module is built with a sanitizer that the server is not built with
+            environment["LD_PRELOAD"] = preload
+            environment["ASAN_OPTIONS"] = "detect_leaks=0:handle_segv=1:log_path=" + str(
+                self.folder / "asan")
+        return environment
+
+    def test(self):
+        """The server's own check of the configuration: (exit code, what it says)."""
+        self.configure()
+        done = subprocess.run(self.command("-t"), env=self.environment(), capture_output=True,
+                              text=True, timeout=LONG_S)
+        return done.returncode, done.stderr + done.stdout
+
+    def start(self):
+        self.configure()
+        with (self.folder / "stderr").open("wb") as stderr:
+            self.process = subprocess.Popen(self.command(), env=self.environment(),
+                                            stdout=subprocess.DEVNULL, stderr=stderr)
+        self.wait(self.answers, "it does not listen")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended: {self.log()}")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+    def wait(self, question, what):
+        end = time.monotonic() + LONG_S
+        while True:
+            answer = question()
+            if answer:
+                return answer
+            if time.monotonic() > end:
+                raise AssertionError(what + ": " + self.log())
+            time.sleep(0.02)
+
+    def log(self):
+        texts = [path.read_text(errors="replace") for path in (
+            self.folder / "error.log", self.folder / "stderr", *self.folder.glob("asan*"))
+            if path.exists()]
+        return "".join(texts)[-6000:]
+
+    def counts(self):
+        numbers = struct.unpack("<12Q", self.counts_file.read_bytes()[:96])
+        return dict(zip(NAMES + REASONS, numbers))
+
+    def settled(self):
+        """When nothing is open."""
+        def question():
+            counts = self.counts()
+            return counts if counts["entered"] == counts["left"] else None
+        return self.wait(question, f"requests stay open: {self.counts()}")
+
+    def workers(self):
+        """Processes that serve."""
+        children = pathlib.Path(
+            f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {int(child) for child in children}
+
+    def stop(self):
+        """The exit code; sanitizers' reports are failures."""
+        code = 0
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                code = self.process.wait(LONG_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise
+        self.upstream.stop()
+        reports = "".join(p.read_text(errors="replace") for p in self.folder.glob("asan*"))
+        log = self.log()
+        shutil.rmtree(self.folder)
+        if reports:
+            raise AssertionError(reports)
+        if re.search(r"exited on signal|AddressSanitizer|runtime error|Segmentation", log):
+            raise AssertionError(log)
+        return code
+
+
+class Nginx(Stock):
+    name = "nginx"
+    program = "/usr/sbin/nginx"
+    waiters = 100
+    reload_signal = signal.SIGHUP
+
+    def command(self, *arguments):
+        return [self.program, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"),
+                *arguments]
+
+    def configure(self):
+        location = "".join(f"""
+        location /{name}/ {{ catzilla_mw {name}.json; return 200 "{name}\\n"; }}"""
+                           for name in self.locations)
+        (self.folder / "nginx.conf").write_text(f"""
+load_module {self.settings["module"]};
+daemon off;
+worker_processes {self.options.get("workers", 2)};
+user root;
+error_log {self.folder}/error.log {self.options.get("log", "notice")};
+pid {self.folder}/pid;
+events {{ worker_connections 512; }}
+http {{
+    types {{ text/plain txt; text/html html; }}
+    access_log off;
+    client_body_temp_path {self.folder}/t1; proxy_temp_path {self.folder}/t2;
+    fastcgi_temp_path {self.folder}/t3; uwsgi_temp_path {self.folder}/t4;
+    scgi_temp_path {self.folder}/t5;
+    catzilla_mw_load {self.settings["plugin"]};
+    client_max_body_size 8m;
+    {self.options.get("http", "catzilla_mw chain.json;")}
+    server {{
+        listen 127.0.0.1:{self.port};
+        root {self.folder}/html;
+        error_page 503 /50x.html;
+        gzip_types text/plain; gzip_min_length 1;
+        {self.options.get("server", "")}
+        location = /text {{ default_type text/plain; return 200 "text\\n"; }}
+        location = /moved {{ return 301 /elsewhere; }}
+        location = /nothing {{ return 204; }}
+        location = /forbidden {{ deny all; }}
+        location = /unavailable {{ return 503; }}
+        location = /inner {{ rewrite ^ /text last; }}
+        location = /tried {{ try_files /none @named; }}
+        location @named {{ return 200 "named\\n"; }}
+        location = /zipped {{ gzip on; alias {self.folder}/html/file.txt; }}
+        location = /added {{ add_header X-Added here always; return 200 "added\\n"; }}
+        location = /known {{ return 200 "$catzilla_client $catzilla_scheme $catzilla_host $catzilla_path"; }}
+        location /proxy/ {{ proxy_pass http://127.0.0.1:{self.upstream.port}/; }}
+        location /raw/ {{ proxy_pass http://127.0.0.1:{self.upstream.port}; }}
+        location = /broken {{ proxy_pass http://127.0.0.1:{self.closed_port}; }}
+        location = /ssi {{ ssi on; ssi_types *; alias {self.folder}/html/ssi.html; }}
+        {location}
+        {self.options.get("more", "")}
+    }}
+}}
+""")
+        (self.folder / "html" / "ssi.html").write_text(
+            '<!--#include virtual="/text" --><!--#include virtual="/proxy/x" -->')
+
+    def reload(self):
+        before = self.workers()
+        self.process.send_signal(signal.SIGHUP)
+        self.wait(lambda: self.workers() - before, "no new workers")
+
+    def reload_ended(self):
+        """Only new workers serve."""
+        before = self.workers()
+        self.process.send_signal(signal.SIGHUP)
+        self.wait(lambda: self.workers() and not self.workers() & before, "old workers stay")
