@@ -73,6 +73,8 @@ def check_bare_hello(program):
 
 
 check_evhttp_hello = check_civetweb_hello = check_own_hello = check_bare_hello
+
+
 def check_nginx(module):
     with Server(EXAMPLES / "nginx" / "run.sh", str(free_port()), module) as server:
         status, fields, text = server.ask("GET", "/")

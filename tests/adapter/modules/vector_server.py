@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""nginx with the chain of a vector, in front of an echo: vector_server.py MODULE TOOL CONFIG
+
+The echo is `catzilla-mw serve` with an empty chain, so it says nothing of what middleware learned
+(`ctx`): cases that look there do not apply.
+"""
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+
+def main(module, tool, config):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="catzilla-"))
+    (folder / "echo.json").write_text('{"listen": "127.0.0.1:0", "backend": "echo", "middleware": []}')
+    listen = json.loads(pathlib.Path(config).read_text())["listen"]
+    echo = subprocess.Popen([tool, "serve", str(folder / "echo.json")], stdout=subprocess.PIPE,
+                            text=True)
+    upstream = echo.stdout.readline().split()[-1]
+    (folder / "nginx.conf").write_text(f"""
+load_module {module};
+daemon off; master_process off;
+error_log stderr; pid pid;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4;
+    scgi_temp_path t5;
+    underscores_in_headers on; ignore_invalid_headers off;
+    catzilla_mw {config};
+    server {{
+        listen {listen};
+        location / {{ proxy_pass {upstream}; proxy_set_header Host $http_host; }}
+    }}
+}}
+""")
+    nginx = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(folder), "-c",
+                              str(folder / "nginx.conf"), "-e", "stderr"])
+    signal.signal(signal.SIGTERM, lambda *_: nginx.terminate())
+    code = nginx.wait()
+    echo.terminate()
+    echo.wait()
+    shutil.rmtree(folder)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:4]))
