@@ -60,6 +60,47 @@ CMW_API CMW_NODISCARD int cmw_response_append(cmw_response *response, cmw_header
 CMW_API CMW_NODISCARD int cmw_response_append_named(cmw_response *response, cmw_str name,
                                                     cmw_str value);
 
+/** A field whose value a request writes in place. Immutable; any thread. */
+typedef struct cmw_value_field cmw_value_field;
+
+/**
+ * Prepare a field when configuring, so that requests neither look for its name nor copy its value.
+ *
+ * @param[out] out  in the arena, which must live until requests that use it have ended; unchanged
+ *                  on failure
+ * @param      id   a known field, but not Content-Type
+ * @return          0, CMW_ERR_ARG for another id, CMW_ERR_NOMEM
+ * Threads:         the arena's owner
+ * Cost:            arena memory
+ * Since:           0.1
+ */
+CMW_API CMW_NODISCARD int cmw_value_field_create(cmw_value_field **out, cmw_arena *arena,
+                                                 cmw_header_id id);
+
+/**
+ * Room for a value, behind the field's name. Nothing of it is sent unless it is set.
+ *
+ * @param arena  the request's
+ * @param len    of the value at most
+ * @return       NULL without memory
+ * Ownership:    the arena's
+ * Cost:         about 15 instructions; calls no allocator unless a block is needed and none is free
+ * Since:        0.1
+ */
+CMW_API CMW_NODISCARD char *cmw_value_field_room(const cmw_value_field *field, cmw_arena *arena,
+                                                 size_t len);
+
+/**
+ * Set the field to a value that lies where its room begins: the same as cmw_response_set, without a
+ * copy where no field of the name is there. The value is not changed afterwards.
+ *
+ * @return  as cmw_response_set
+ * Cost:    about 45 instructions for 36 bytes
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_set_in_place(cmw_response *response,
+                                                    const cmw_value_field *field, cmw_str value);
+
 /** A field whose value is constant text with decimal numbers in it. Immutable; any thread. */
 typedef struct cmw_field_pattern cmw_field_pattern;
 

@@ -64,6 +64,27 @@ static inline int cmw__is_zeros16(const char *text)
     const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
     return _mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('0'))) == 0xffff;
 }
+
+/* The same in groups of 8, 4, 4, 4 and 12 with "-" between them. Stores overlap: what a later one
+ * writes again is right then. */
+static inline void cmw__hex_uuid(char *to, const void *bytes)
+{
+    const __m128i low_bits = _mm_set1_epi8(0x0f);
+    const __m128i block = _mm_loadu_si128((const __m128i *)bytes);
+    const __m128i high = _mm_and_si128(_mm_srli_epi16(block, 4), low_bits);
+    const __m128i low = _mm_and_si128(block, low_bits);
+    const __m128i front = cmw__hex_digits(_mm_unpacklo_epi8(high, low));
+    const __m128i back = cmw__hex_digits(_mm_unpackhi_epi8(high, low));
+    const int fifth = _mm_cvtsi128_si32(back);
+    const int third = _mm_cvtsi128_si32(_mm_srli_si128(front, 8));
+
+    _mm_storel_epi64((__m128i *)(void *)to, front);
+    _mm_storel_epi64((__m128i *)(void *)(to + 10), _mm_srli_si128(front, 8));
+    memcpy(to + 9, &third, 4);
+    _mm_storeu_si128((__m128i *)(void *)(to + 20), back);
+    memcpy(to + 19, &fifth, 4);
+    to[8] = to[13] = to[18] = to[23] = '-';
+}
 #else
 static inline void cmw__hex16(char *to, const void *bytes)
 {
@@ -74,6 +95,19 @@ static inline void cmw__hex16(char *to, const void *bytes)
         to[2 * i] = digits[at[i] >> 4];
         to[2 * i + 1] = digits[at[i] & 15];
     }
+}
+
+static inline void cmw__hex_uuid(char *to, const void *bytes)
+{
+    char digits[32];
+
+    cmw__hex16(digits, bytes);
+    memcpy(to, digits, 8);
+    memcpy(to + 9, digits + 8, 4);
+    memcpy(to + 14, digits + 12, 4);
+    memcpy(to + 19, digits + 16, 4);
+    memcpy(to + 24, digits + 20, 12);
+    to[8] = to[13] = to[18] = to[23] = '-';
 }
 
 static inline unsigned cmw__not_hex16(const char *text)

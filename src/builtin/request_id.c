@@ -34,6 +34,7 @@ struct request_id {
     const cmw_network_set *trusted;
     cmw_str header;
     cmw_header_id header_id;
+    cmw_value_field *field; /* NULL: the field has no id */
     size_t max_length;
     cmw_slot slot;
     int format;
@@ -74,49 +75,54 @@ static uint64_t next_tick(struct ticker *ticker, uint64_t now_ms, uint64_t rando
     return ticker->last;
 }
 
-/* 8-4-4-4-12 digits. */
-static inline void write_uuid(char *to, const uint8_t *bytes)
-{
-    char digits[32];
-
-    cmw__hex16(digits, bytes);
-    memcpy(to, digits, 8);
-    to[8] = '-';
-    memcpy(to + 9, digits + 8, 4);
-    to[13] = '-';
-    memcpy(to + 14, digits + 12, 4);
-    to[18] = '-';
-    memcpy(to + 19, digits + 16, 4);
-    to[23] = '-';
-    memcpy(to + 24, digits + 20, 8);
-    memcpy(to + 32, digits + 28, 4);
-}
-
-static int make_uuid(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id *id)
+static inline int make_uuid(const struct request_id *ids, cmw_ctx *ctx, char *to)
 {
     struct ticker *const ticker = take_ticker(ids->tickers, ctx);
     uint64_t random;
-    uint8_t bytes[16];
+    uint64_t halves[2];
 
     if (!ticker || cmw_ctx_random(ctx, &random, sizeof random) != 0)
         return -1;
     const uint64_t tick = next_tick(ticker, cmw_ctx_wall_ns(ctx) / 1000000, random);
-    cmw__store_big8(bytes, (tick & ~UINT64_C(0xfff)) << 4 | 0x7000 | (tick & 0xfff));
-    memcpy(bytes + 8, &random, 8);
-    bytes[8] = (uint8_t)(0x80 | (bytes[8] & 0x3f));
-    write_uuid(id->room, bytes);
-    id->len = 36;
-    return 0;
+    cmw__store_big8((uint8_t *)&halves[0],
+                    (tick & ~UINT64_C(0xfff)) << 4 | 0x7000 | (tick & 0xfff));
+    cmw__store_big8((uint8_t *)&halves[1], UINT64_C(2) << 62 | (random & ~(UINT64_C(3) << 62)));
+    cmw__hex_uuid(to, halves);
+    return 36;
 }
 
-static int make_hex(cmw_ctx *ctx, cmw_request_id *id)
+static inline int make_hex(cmw_ctx *ctx, char *to)
 {
     uint8_t bytes[16];
 
     if (cmw_ctx_random(ctx, bytes, sizeof bytes) != 0)
         return -1;
-    cmw__hex16(id->room, bytes);
-    id->len = 32;
+    cmw__hex16(to, bytes);
+    return 32;
+}
+
+/* Where an id is made: where it stands in the response, if its field is known. */
+static inline char *make_room(const struct request_id *ids, cmw_ctx *ctx)
+{
+    enum { CAP = 36 };
+
+    return ids->field ? cmw_value_field_room(ids->field, cmw_ctx_arena(ctx), CAP)
+                      : cmw_arena_alloc_text(cmw_ctx_arena(ctx), CAP);
+}
+
+static int make(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id *id)
+{
+    char *const room = make_room(ids, ctx);
+
+    if (!room)
+        return -1;
+    const int len =
+        ids->format == CMW_REQUEST_ID_HEX ? make_hex(ctx, room) : make_uuid(ids, ctx, room);
+    if (len < 0)
+        return -1;
+    id->text = room;
+    id->len = (size_t)len;
+    id->field = ids->field;
     return 0;
 }
 
@@ -140,6 +146,8 @@ static int is_acceptable(const struct request_id *ids, cmw_str text)
 
 static inline const cmw_header *find_incoming(const struct request_id *ids, cmw_request *request)
 {
+    if (ids->header_id == CMW_HDR_X_REQUEST_ID)
+        return cmw_request_header(request, CMW_HDR_X_REQUEST_ID); /* in line */
     return ids->header_id != CMW_HDR_OTHER ? cmw_request_header(request, ids->header_id)
                                            : cmw_request_header_named(request, ids->header);
 }
@@ -181,12 +189,10 @@ static const cmw_request_id *choose(const struct request_id *ids, cmw_ctx *ctx,
         return NULL;
     if (incoming && keeps(ids, cmw_ctx_request(ctx), incoming)) {
         id->text = incoming->value.data;
-        id->len = (uint32_t)incoming->value.len;
+        id->len = incoming->value.len;
         return id;
     }
-    id->text = id->room;
-    const int rc = ids->format == CMW_REQUEST_ID_HEX ? make_hex(ctx, id) : make_uuid(ids, ctx, id);
-    return rc == 0 ? id : NULL;
+    return make(ids, ctx, id) == 0 ? id : NULL;
 }
 
 /* A second instance, with another field, takes over the id of the first. */
@@ -221,6 +227,9 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     if (!id)
         return CMW_ERROR;
     const cmw_str text = cmw_str_make(id->text, id->len);
+    if (id->field && id->field == ids->field)
+        return cmw_response_set_in_place(response, ids->field, text) == 0 ? CMW_CONTINUE
+                                                                          : CMW_ERROR;
     const int rc = ids->header_id != CMW_HDR_OTHER
                        ? cmw_response_set(response, ids->header_id, text)
                        : cmw_response_set_named(response, ids->header, text);
@@ -304,7 +313,10 @@ static int take_header(struct request_id *ids, const char *header, cmw_diag *dia
     if (cmw_arena_dup(ids->arena, &ids->header, name) != 0)
         return no_memory(diag);
     ids->header_id = cmw_header_id_find(name);
-    return 0;
+    if (ids->header_id == CMW_HDR_OTHER || ids->header_id == CMW_HDR_CONTENT_TYPE)
+        return 0;
+    return cmw_value_field_create(&ids->field, ids->arena, ids->header_id) == 0 ? 0
+                                                                                : no_memory(diag);
 }
 
 static int take_networks(struct request_id *ids, const cmw_request_id_config *config,

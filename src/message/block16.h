@@ -89,6 +89,16 @@ static inline int cmw__copy_is_odd(char *out, const char *text, size_t len)
     return cmw__block16_is_odd(largest);
 }
 
+/* The same without a copy, for 16 bytes and more. */
+static inline int cmw__long_text_is_odd(const char *text, size_t len)
+{
+    const char *const last = text + len - 16;
+    __m128i largest = cmw__block16_from_space(cmw__block16_load(last));
+    for (; text < last; text += 16)
+        largest = _mm_max_epu8(largest, cmw__block16_from_space(cmw__block16_load(text)));
+    return cmw__block16_is_odd(largest);
+}
+
 /* The bytes that are the same in both; `aligned` is at a multiple of 16. */
 static inline unsigned cmw__block16_same(const uint8_t *bytes, const uint8_t *aligned)
 {
@@ -141,6 +151,14 @@ static inline int cmw__copy_is_odd(char *out, const char *text, size_t len)
         odd |= (unsigned)(byte < 0x20 || byte > 0x7e);
         out[i] = (char)byte;
     }
+    return odd != 0;
+}
+
+static inline int cmw__long_text_is_odd(const char *text, size_t len)
+{
+    unsigned odd = 0;
+    for (size_t i = 0; i < len; i++)
+        odd |= (unsigned)((unsigned char)text[i] < 0x20 || (unsigned char)text[i] > 0x7e);
     return odd != 0;
 }
 

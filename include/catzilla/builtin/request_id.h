@@ -12,17 +12,15 @@
 
 #include <catzilla/chain.h>
 #include <catzilla/middleware.h>
+#include <catzilla/response.h>
 
 CMW_BEGIN_DECLS
 
-/** Room for an id that is made here. */
-#define CMW_REQUEST_ID_CAP 40
-
 /** The slot's value. */
 typedef struct cmw_request_id {
-    const char *text;              /**< not NUL-terminated; lives as long as the request */
-    uint32_t len;                  /**< of `text` */
-    char room[CMW_REQUEST_ID_CAP]; /**< where `text` lies if the id was made here */
+    const char *text;             /**< not NUL-terminated; lives as long as the request */
+    size_t len;                   /**< of `text` */
+    const cmw_value_field *field; /**< in whose room `text` lies; NULL: in none */
 } cmw_request_id;
 
 /** How ids look that are made here. */
