@@ -61,6 +61,22 @@ static inline uint64_t cmw__origin_mix(uint64_t hash, uint64_t word)
     return hash << 29 | hash >> 35;
 }
 
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+
+static inline int cmw__origin_same16(const char *a, const char *b)
+{
+    const __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
+                                        _mm_loadu_si128((const __m128i *)(const void *)b));
+    return _mm_movemask_epi8(same) == 0xffff;
+}
+#else
+static inline int cmw__origin_same16(const char *a, const char *b)
+{
+    return memcmp(a, b, 16) == 0;
+}
+#endif
+
 /*
  * Of a text of 16 bytes or more: its length and `words` times eight bytes behind the first eight,
  * which are a scheme nearly always. Who asks cannot add to the table: the hash needs no key.
@@ -75,13 +91,13 @@ static inline uint64_t cmw__origin_hash(cmw_str text, size_t words)
     return words > 1 ? cmw__origin_mix(hash, cmw__origin_load(text.data + text.len - 8)) : hash;
 }
 
-/* memcmp(a, b, len) == 0 for 8 bytes or more: eight at a time, the last eight again. */
+/* memcmp(a, b, len) == 0 for 16 bytes or more: sixteen at a time, the last sixteen again. */
 static inline int cmw__origin_same(const char *a, const char *b, size_t len)
 {
-    for (size_t i = 0; i < len - 8; i += 8)
-        if (cmw__origin_load(a + i) != cmw__origin_load(b + i))
+    for (size_t i = 0; i < len - 16; i += 16)
+        if (!cmw__origin_same16(a + i, b + i))
             return 0;
-    return cmw__origin_load(a + len - 8) == cmw__origin_load(b + len - 8);
+    return cmw__origin_same16(a + len - 16, b + len - 16);
 }
 
 /* The entry of an origin that is in the set as it is, or NULL. O(length + entries that collide). */

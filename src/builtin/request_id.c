@@ -120,9 +120,7 @@ static int make(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id *id)
         ids->format == CMW_REQUEST_ID_HEX ? make_hex(ctx, room) : make_uuid(ids, ctx, room);
     if (len < 0)
         return -1;
-    id->text = room;
-    id->len = (size_t)len;
-    id->field = ids->field;
+    *id = (cmw_request_id){room, (size_t)len, ids->field};
     return 0;
 }
 
@@ -183,16 +181,13 @@ static int keeps(const struct request_id *ids, const cmw_request *request,
 static const cmw_request_id *choose(const struct request_id *ids, cmw_ctx *ctx,
                                     const cmw_header *incoming)
 {
-    cmw_request_id *id = cmw_ctx_set_slot(ctx, ids->slot);
+    cmw_request_id id;
 
-    if (!id)
+    if (incoming && keeps(ids, cmw_ctx_request(ctx), incoming))
+        id = (cmw_request_id){incoming->value.data, incoming->value.len, NULL};
+    else if (make(ids, ctx, &id) != 0)
         return NULL;
-    if (incoming && keeps(ids, cmw_ctx_request(ctx), incoming)) {
-        id->text = incoming->value.data;
-        id->len = incoming->value.len;
-        return id;
-    }
-    return make(ids, ctx, id) == 0 ? id : NULL;
+    return cmw_ctx_copy_slot(ctx, ids->slot, &id);
 }
 
 /* A second instance, with another field, takes over the id of the first. */

@@ -160,6 +160,12 @@ static inline int is_simple(const struct cmw__slot_place *place)
     return !place->destroy && place->size <= MOST;
 }
 
+/* One of its pieces. */
+#define ZERO(n)                                                                                    \
+    case (n):                                                                                      \
+        memset(value + 16 * ((n)-1), 0, 16);                                                       \
+        CMW__FALLTHROUGH;
+
 void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
 {
     const struct cmw__slot_place *place = find_place(ctx->plan, slot);
@@ -170,9 +176,18 @@ void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
     char *value = (char *)ctx + place->offset;
 
     mark_set(ctx, place);
-    for (size_t i = 0; i < place->size; i += 16)
-        memset(value + i, 0, 16);
-    return value;
+    switch ((place->size + 15) / 16) {
+        ZERO(8)
+        ZERO(7)
+        ZERO(6)
+        ZERO(5)
+        ZERO(4)
+        ZERO(3)
+        ZERO(2)
+        ZERO(1)
+    default:
+        return value;
+    }
 }
 
 static CMW__NOINLINE void *copy_slowly(cmw_ctx *ctx, const struct cmw__slot_place *place,
@@ -192,6 +207,12 @@ static CMW__NOINLINE void *copy_in_shadow(cmw_ctx *ctx, cmw_slot slot, const voi
     return room;
 }
 
+/* One of the pieces before the last one. */
+#define PIECE(n)                                                                                   \
+    case (n):                                                                                      \
+        memcpy(room + 16 * ((n)-1), from + 16 * ((n)-1), 16);                                      \
+        CMW__FALLTHROUGH;
+
 void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
 {
     enum { LEAST = 16 };
@@ -205,8 +226,16 @@ void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
     const size_t last = place->size - 16u; /* the last piece may overlap the one before */
 
     mark_set(ctx, place);
-    for (size_t i = 0; i < last; i += 16)
-        memcpy(room + i, from + i, 16);
     memcpy(room + last, from + last, 16);
-    return room;
+    switch ((last + 15) / 16) {
+        PIECE(7)
+        PIECE(6)
+        PIECE(5)
+        PIECE(4)
+        PIECE(3)
+        PIECE(2)
+        PIECE(1)
+    default:
+        return room;
+    }
 }
