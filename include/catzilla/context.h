@@ -239,6 +239,19 @@ CMW_API void *cmw_ctx_host_data(cmw_ctx *ctx);
 /** The time at which the request began: the view's `now_ns`, else the engine's clock, read once. */
 CMW_API uint64_t cmw_ctx_begin_ns(cmw_ctx *ctx);
 
+#if !defined(CMW_NO_INLINE)
+/* The same, in line where the host gave the time. */
+static inline uint64_t cmw_ctx_begin_ns_inline(cmw_ctx *ctx)
+{
+    const uint64_t now_ns =
+        ((const cmw_request_view *)(const void *)cmw_ctx_request_inline(ctx))->now_ns;
+
+    return CMW_EXPECT(now_ns != 0, 1) ? now_ns : cmw_ctx_begin_ns(ctx);
+}
+
+#define cmw_ctx_begin_ns(ctx) cmw_ctx_begin_ns_inline(ctx)
+#endif
+
 /** The engine's clock, read now: the same clock as `now_ns` of the view. Cost: a clock. */
 CMW_API uint64_t cmw_ctx_now_ns(cmw_ctx *ctx);
 

@@ -343,7 +343,7 @@ void *cmw_ctx_host_data(cmw_ctx *ctx)
     return ctx->request.view.host_data;
 }
 
-uint64_t cmw_ctx_begin_ns(cmw_ctx *ctx)
+uint64_t(cmw_ctx_begin_ns)(cmw_ctx *ctx)
 {
     uint64_t *now_ns = &ctx->request.view.now_ns;
 

@@ -38,29 +38,32 @@ static CMW__ALWAYS_INLINE void draw(struct cmw__random_batch *batch, void *to, s
     memset(batch->bytes + batch->left, 0, len);
 }
 
-/* The lengths that ids and nonces have, without a call. */
-static CMW__ALWAYS_INLINE void draw_usual(struct cmw__random_batch *batch, void *to, size_t len)
+/* Any length, and where the batch has not got it. */
+static CMW__NOINLINE int draw_slowly(cmw_worker *worker, void *to, size_t len)
 {
+    struct cmw__random_batch *batch = worker->random;
+
+    if (!batch || len > batch->left)
+        batch = len <= sizeof batch->bytes ? fill(worker) : NULL;
+    if (!batch)
+        return cmw__random_system(to, len);
+    draw(batch, to, len);
+    return 0;
+}
+
+/* The lengths that ids and nonces have, without a call. */
+int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len)
+{
+    struct cmw__random_batch *batch = ctx->worker->random;
+
+    if (CMW_UNLIKELY(!batch || len > batch->left))
+        return draw_slowly(ctx->worker, to, len);
     if (len == 8)
         draw(batch, to, 8);
     else if (len == 16)
         draw(batch, to, 16);
     else
-        draw(batch, to, len);
-}
-
-int cmw_ctx_random(cmw_ctx *ctx, void *to, size_t len)
-{
-    struct cmw__random_batch *batch = ctx->worker->random;
-
-    if (CMW_LIKELY(batch && len <= batch->left)) {
-        draw_usual(batch, to, len);
-        return 0;
-    }
-    batch = len <= sizeof batch->bytes ? fill(ctx->worker) : NULL;
-    if (!batch)
-        return cmw__random_system(to, len);
-    draw(batch, to, len);
+        return draw_slowly(ctx->worker, to, len);
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct cmw_field_pattern {
     uint8_t has_beside;
     uint8_t is_quick; /* two numbers, a short head, and a constant beside */
     struct piece pieces[CMW_PATTERN_NUMBERS_MAX];
+    struct piece tail; /* of a quick one: the last text and the line end */
 };
 
 _Static_assert(sizeof(struct piece) == 16, "a piece is copied at once");
@@ -121,7 +122,13 @@ int cmw_field_pattern_join(cmw_field_pattern *pattern, const cmw_field_pattern *
     pattern->has_beside = 1;
     pattern->ids[0] |= constant->ids[0];
     pattern->ids[1] |= constant->ids[1];
-    pattern->is_quick = pattern->number_count == 2 && pattern->head_len <= QUICK_HEAD;
+    pattern->is_quick = pattern->number_count == 2 && pattern->head_len <= QUICK_HEAD &&
+                        pattern->pieces[1].len + 2 <= CMW_PATTERN_TEXT_MAX;
+    if (pattern->is_quick) {
+        pattern->tail = pattern->pieces[1];
+        memcpy(pattern->tail.text + pattern->tail.len, "\r\n", 2);
+        pattern->tail.len = (uint8_t)(pattern->tail.len + 2);
+    }
     return 0;
 }
 
@@ -213,39 +220,46 @@ static CMW__NOINLINE int append_slowly(cmw_response *response, const cmw_field_p
     return 0;
 }
 
+/* 1 if it is frozen, answers HEAD, or the handler runs: bytes that are asked as one. */
+static inline int is_unusual(const cmw_response *response)
+{
+    uint16_t both;
+
+    _Static_assert(offsetof(cmw_response, origin) == offsetof(cmw_response, flags) + 1,
+                   "they are neighbours");
+    memcpy(&both, (const char *)response + offsetof(cmw_response, flags), sizeof both);
+    return both != 0;
+}
+
 /* What is not usual (other numbers, the handler's own fields, no room) is the last call, so that
  * nothing needs to be saved. */
 int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern *pattern,
                                 const uint64_t *numbers)
 {
-    cmw_arena *const arena = response->arena;
-    const size_t count = response->segment_count;
-
-    if (CMW_UNLIKELY(!pattern->is_quick || (response->flags & CMW__RESPONSE_FROZEN) || !arena ||
-                     response->origin != 0 || count + 2 > response->segment_cap ||
-                     numbers[0] >= 1000 || numbers[1] >= 1000 ||
-                     pattern->room > (size_t)(arena->room.end - arena->room.cursor)))
+    if (CMW_UNLIKELY(!pattern->is_quick || is_unusual(response) ||
+                     response->segment_count + 2 > response->segment_cap || numbers[0] >= 1000 ||
+                     numbers[1] >= 1000))
         return append_slowly(response, pattern, numbers);
+    cmw_arena *const arena = response->arena; /* there is one, unless it is frozen */
     char *const line = arena->room.cursor;
+    if (CMW_UNLIKELY(pattern->room > (size_t)(arena->room.end - line)))
+        return append_slowly(response, pattern, numbers);
     cmw__unpoison(line, pattern->room);
-    memcpy(line, pattern->head, 16);
-    memcpy(line + 16, pattern->head + 16, 16);
+    memcpy(line, pattern->head, QUICK_HEAD);
     char *at = put_small(line + pattern->head_len, numbers[0]);
     memcpy(at, &pattern->pieces[0], 16); /* the length behind the text is overwritten */
     at = put_small(at + pattern->pieces[0].len, numbers[1]);
-    memcpy(at, &pattern->pieces[1], 16);
-    at += pattern->pieces[1].len;
-    memcpy(at, "\r\n", 2);
-    at += 2;
+    memcpy(at, &pattern->tail, 16);
+    at += pattern->tail.len;
     cmw__poison(at, pattern->room - (size_t)(at - line));
     arena->room.cursor = at;
 
-    struct cmw__segment *const segments = response->segments + count;
+    struct cmw__segment *const segments = response->segments + response->segment_count;
     segments[0] = pattern->line;
     segments[0].bytes = line;
     segments[0].len = (uint32_t)(at - line);
     segments[1] = pattern->beside;
-    response->segment_count = (uint16_t)(count + 2);
+    response->segment_count = (uint16_t)(response->segment_count + 2);
     response->ids[0] |= pattern->ids[0];
     response->ids[1] |= pattern->ids[1];
     return 0;
