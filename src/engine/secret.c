@@ -49,18 +49,33 @@ static int as_kept(const cmw_secret_table *table, cmw_str *secret, unsigned char
     return rc;
 }
 
+static inline int holds(const struct slot *slot, uint64_t hash, cmw_str secret)
+{
+    return slot->hash == hash && slot->entry->secret.len == secret.len &&
+           cmw__equals_secret(slot->entry->secret.data, secret.data, secret.len);
+}
+
+/* Whichever place it is in, if it is in any. */
+static CMW__NOINLINE const cmw_principal *find_further(const cmw_secret_table *table,
+                                                       cmw_str secret, uint64_t hash)
+{
+    for (size_t i = hash & table->mask;; i = (i + 1) & table->mask) {
+        if (!table->slots[i].entry)
+            return NULL;
+        if (holds(&table->slots[i], hash, secret))
+            return &table->slots[i].entry->principal;
+    }
+}
+
+/* Most are in their first place. */
 static inline const cmw_principal *find_kept(const cmw_secret_table *table, cmw_str secret)
 {
     const uint64_t hash = cmw_hash_keyed(&table->key, secret);
+    const struct slot *const slot = &table->slots[hash & table->mask];
 
-    for (size_t i = hash & table->mask;; i = (i + 1) & table->mask) {
-        const struct entry *entry = table->slots[i].entry;
-        if (!entry)
-            return NULL;
-        if (table->slots[i].hash == hash && entry->secret.len == secret.len &&
-            cmw__equals_secret(entry->secret.data, secret.data, secret.len))
-            return &entry->principal;
-    }
+    if (CMW_LIKELY(slot->entry && holds(slot, hash, secret)))
+        return &slot->entry->principal;
+    return find_further(table, secret, hash);
 }
 
 static CMW__NOINLINE const cmw_principal *find_digest(const cmw_secret_table *table, cmw_str secret)

@@ -106,6 +106,8 @@ int cmw__header_block_create(struct cmw_header_block **out, cmw_pool *pool,
                                        .alloc_bytes = bytes,
                                        .if_absent = if_absent};
     write_lines(block, table, text, fields);
+    block->whole = (struct cmw__segment){
+        .bytes = block, .len = block->len, .id = CMW_HDR_OTHER, .flags = CMW__SEGMENT_BLOCK};
     *out = block;
     return 0;
 }
@@ -134,9 +136,12 @@ void cmw_header_block_destroy(cmw_header_block *block, cmw_pool *pool)
 
 /* ---- Adding ----------------------------------------------------------------------------- */
 
-static void push_block(cmw_response *response, const struct cmw_header_block *block)
+static inline void push_block(cmw_response *response, const struct cmw_header_block *block)
 {
-    cmw__response_push(response, block, block->len, 0, CMW_HDR_OTHER, CMW__SEGMENT_BLOCK);
+    struct cmw__segment *const segment = &response->segments[response->segment_count++];
+
+    *segment = block->whole;
+    segment->flags |= response->origin;
     response->ids[0] |= block->ids[0];
     response->ids[1] |= block->ids[1];
 }

@@ -78,17 +78,16 @@ static inline int cmw__response_has_id(const cmw_response *response, unsigned id
 
 /* ---- Walking ---------------------------------------------------------------------------- */
 
-/* The segments in force and their number. `*whole` is room for one. */
-static inline const struct cmw__segment *
-cmw__response_segments(const cmw_response *response, size_t *count, struct cmw__segment *whole)
+/* The segments in force and their number. */
+static inline const struct cmw__segment *cmw__response_segments(const cmw_response *response,
+                                                                size_t *count)
 {
     if (!(response->flags & CMW__RESPONSE_CONSTANT)) {
         *count = response->segment_count;
         return response->segments;
     }
-    *whole = (struct cmw__segment)CMW__WHOLE(response->constants);
     *count = 1;
-    return whole;
+    return &response->constants->whole;
 }
 
 /* Where a walk over a run of a block stands. */

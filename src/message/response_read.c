@@ -89,9 +89,8 @@ static void show_block_field(cmw_header *out, const struct cmw_header_block *blo
 int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cursor,
                              cmw_header *header, unsigned flags)
 {
-    struct cmw__segment whole;
     size_t count;
-    const struct cmw__segment *const segments = cmw__response_segments(response, &count, &whole);
+    const struct cmw__segment *const segments = cmw__response_segments(response, &count);
 
     for (; cursor->segment < count; cursor->segment++, cursor->field = 0) {
         const struct cmw__segment *segment = &segments[cursor->segment];
@@ -185,9 +184,8 @@ static inline void put(struct sink *sink, const char *bytes, size_t len)
 static CMW__NOINLINE int write_any(const cmw_response *response, size_t *len, char *buffer,
                                    size_t cap, unsigned flags)
 {
-    struct cmw__segment whole;
     size_t count;
-    const struct cmw__segment *const segments = cmw__response_segments(response, &count, &whole);
+    const struct cmw__segment *const segments = cmw__response_segments(response, &count);
     char scratch[CMW_HEAD_SCRATCH];
     struct sink sink = {cap > 0 ? buffer : scratch, cap, 0}; /* nothing is not copied to NULL */
 
@@ -232,9 +230,8 @@ static CMW__NOINLINE int slices_of_head(const cmw_response *response, size_t *co
     const int has_status = (flags & CMW_READ_STATUS_LINE) != 0;
     const int has_length = (flags & CMW_READ_LENGTH) && shows_length(response);
     const int has_tail = has_length || (flags & CMW_READ_END);
-    struct cmw__segment whole;
     size_t field_slices;
-    const struct cmw__segment *segments = cmw__response_segments(response, &field_slices, &whole);
+    const struct cmw__segment *segments = cmw__response_segments(response, &field_slices);
 
     *count = field_slices + (size_t)has_status + (size_t)has_tail;
     if (*count > cap)

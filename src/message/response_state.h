@@ -27,23 +27,6 @@ struct cmw__block_field {
     uint32_t lower; /* offset of the lower-case name, behind the lines */
 };
 
-/* Constant fields, made when a chain compiles. Immutable. */
-struct cmw_header_block {
-    uint64_t ids[2];
-    const char *bytes; /* all lines, then the lower-case names */
-    uint32_t len;      /* of the lines */
-    uint32_t count;
-    const struct cmw__block_field *fields;
-    size_t alloc_bytes; /* of the one piece that holds it all */
-    int if_absent;      /* yields to fields that are there */
-};
-
-/* A segment that is the whole of a block. */
-#define CMW__WHOLE(block)                                                                          \
-    {                                                                                              \
-        (block), (block)->len, 0, CMW_HDR_OTHER, CMW__SEGMENT_BLOCK                                \
-    }
-
 /* Bits of cmw__segment.flags. */
 enum {
     CMW__SEGMENT_BLOCK = 1,    /* `bytes` is a const struct cmw_header_block * */
@@ -63,6 +46,18 @@ struct cmw__segment {
                           of its first field */
     uint8_t id;
     uint8_t flags;
+};
+
+/* Constant fields, made when a chain compiles. Immutable. */
+struct cmw_header_block {
+    uint64_t ids[2];
+    struct cmw__segment whole; /* what is pushed for all of it */
+    const char *bytes;         /* all lines, then the lower-case names */
+    uint32_t len;              /* of the lines */
+    uint32_t count;
+    const struct cmw__block_field *fields;
+    size_t alloc_bytes; /* of the one piece that holds it all */
+    int if_absent;      /* yields to fields that are there */
 };
 
 /* Bits of cmw_response.flags. */
@@ -139,8 +134,7 @@ static inline int cmw__response_add_constants(cmw_response *response)
     if (((response->ids[0] & block->ids[0]) | (response->ids[1] & block->ids[1])) != 0 ||
         response->segment_count >= response->segment_cap)
         return 1;
-    const struct cmw__segment whole = CMW__WHOLE(block);
-    response->segments[response->segment_count++] = whole;
+    response->segments[response->segment_count++] = block->whole;
     response->ids[0] |= block->ids[0];
     response->ids[1] |= block->ids[1];
     return 0;
