@@ -42,6 +42,7 @@
 #include <catzilla/component/config.h>
 #include <catzilla/component/crypto.h>
 #include <catzilla/component/jemalloc.h>
+#include <catzilla/component/sse.h>
 #include <catzilla/mw.h>
 #include <catzilla/testing.h>
 
