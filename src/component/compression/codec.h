@@ -78,9 +78,9 @@ void shelf_close(struct shelf *shelf);
 struct codec *shelf_take(struct shelf *shelf, cmw_ctx *ctx, enum coding coding, uint64_t size_hint);
 void shelf_put(struct codec *codec);
 
-/* Memory for a library that asks in pieces. */
-void *codec_alloc(void *codec, size_t bytes);
-void codec_free(void *codec, void *address);
+/* Memory for a library that asks in pieces; `object` is the codec. */
+void *codec_alloc(void *object, size_t bytes);
+void codec_free(void *object, void *address);
 
 /* ---- negotiate.c ------------------------------------------------------------------------- */
 
