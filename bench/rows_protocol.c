@@ -2,6 +2,7 @@
 /*
  * Protocol: a structured dictionary of five members, and what built-ins make of fields.
  */
+#include <catzilla/builtin/conditional.h>
 #include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/trace_context.h>
 
@@ -160,6 +161,33 @@ static void open_many_cookies(struct sides *sides)
     open_cookies(sides, sizeof many_cookies - 1);
 }
 
+/* ---- Conditional requests --------------------------------------------------------------- */
+
+static const cmw_header none_match = {CMW_STR_INIT("If-None-Match"), CMW_STR_INIT("\"33a64df5\"")};
+
+static void fill_conditional(cmw_chain *chain)
+{
+    use(chain, "conditional", NULL);
+}
+
+static inline int answer_tagged(struct life *life, cmw_ctx *ctx)
+{
+    if (cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_ETAG, CMW_STR("\"33a64df5\"")) != 0)
+        return 1;
+    return life_handle_empty(life, ctx);
+}
+
+static void run_tagged(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, answer_tagged, life_read_nothing)
+}
+
+static void open_conditional(struct sides *sides)
+{
+    open_request(sides, fill_conditional, &none_match, 1);
+    sides->at[SIDE_SUBJECT].run = sides->at[SIDE_BASE].run = run_tagged;
+}
+
 const struct row bench_protocol_rows[] = {
     {.name = "structured_dictionary_5",
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 600}},
@@ -174,6 +202,10 @@ const struct row bench_protocol_rows[] = {
     {.name = "cookies_11",
      .targets = {{.of = TARGET_STEP, .max = 40, .from = "cookies_1", .step_count = 10}},
      .open = open_many_cookies,
+     .close = close_request},
+    {.name = "conditional",
+     .targets = {{.of = TARGET_INSTRUCTIONS, .max = 200}},
+     .open = open_conditional,
      .close = close_request},
     {.name = NULL},
 };

@@ -26,6 +26,7 @@
 #include <catzilla/middleware.h>
 #include <catzilla/negotiate.h>
 #include <catzilla/network.h>
+#include <catzilla/precondition.h>
 #include <catzilla/principal.h>
 #include <catzilla/request.h>
 #include <catzilla/response.h>

@@ -15,6 +15,7 @@
     X(body_limit)                                                                                  \
     X(circuit_breaker)                                                                             \
     X(concurrency_limit)                                                                           \
+    X(conditional)                                                                                 \
     X(cookies)                                                                                     \
     X(cors)                                                                                        \
     X(date_server)                                                                                 \

@@ -12,6 +12,7 @@
 #include <catzilla/builtin/body_limit.h>
 #include <catzilla/builtin/circuit_breaker.h>
 #include <catzilla/builtin/concurrency_limit.h>
+#include <catzilla/builtin/conditional.h>
 #include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/cors.h>
 #include <catzilla/builtin/date_server.h>
