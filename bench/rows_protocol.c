@@ -4,6 +4,7 @@
  */
 #include <catzilla/builtin/conditional.h>
 #include <catzilla/builtin/cookies.h>
+#include <catzilla/builtin/csrf.h>
 #include <catzilla/builtin/trace_context.h>
 
 #include "life.h"
@@ -188,6 +189,29 @@ static void open_conditional(struct sides *sides)
     sides->at[SIDE_SUBJECT].run = sides->at[SIDE_BASE].run = run_tagged;
 }
 
+/* ---- Cross-site requests ---------------------------------------------------------------- */
+
+/* The browser's fields say Sec-Fetch-Site: same-origin. */
+static const cmw_header own_origin = {CMW_STR_INIT("Origin"),
+                                      CMW_STR_INIT("https://www.example.com")};
+
+static void fill_csrf(cmw_chain *chain)
+{
+    static const char *const trusted[] = {"https://app.example.com"};
+    cmw_csrf_config config;
+
+    cmw_csrf_config_init(&config);
+    config.trusted_origins = trusted;
+    config.trusted_origin_count = 1;
+    use(chain, "csrf", &config);
+}
+
+static void open_csrf(struct sides *sides)
+{
+    open_request(sides, fill_csrf, &own_origin, 1);
+    with_builtin.view.method = empty.view.method = CMW_STR("POST");
+}
+
 const struct row bench_protocol_rows[] = {
     {.name = "structured_dictionary_5",
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 600}},
@@ -206,6 +230,10 @@ const struct row bench_protocol_rows[] = {
     {.name = "conditional",
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 200}},
      .open = open_conditional,
+     .close = close_request},
+    {.name = "csrf",
+     .targets = {{.of = TARGET_INSTRUCTIONS, .max = 80}},
+     .open = open_csrf,
      .close = close_request},
     {.name = NULL},
 };

@@ -18,7 +18,7 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "structured_dictionary_5",
          "trace_context", "trace_context_state",
          "cookies_1", "cookies_11",
-         "conditional",
+         "conditional", "csrf",
          "rate_limit_hot", "rate_limit_zipf",
          "redirect_10", "rewrite_10", "skip", "server_timing", "mirror_1_percent",
          "concurrency_limit", "load_shed", "circuit_breaker", "date_server", "timeout",

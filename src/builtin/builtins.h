@@ -19,6 +19,7 @@
     X(cookies)                                                                                     \
     X(cors)                                                                                        \
     X(date_server)                                                                                 \
+    X(csrf)                                                                                        \
     X(health)                                                                                      \
     X(host_allow)                                                                                  \
     X(https_redirect)                                                                              \

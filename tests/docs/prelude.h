@@ -16,6 +16,7 @@
 #include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/cors.h>
 #include <catzilla/builtin/date_server.h>
+#include <catzilla/builtin/csrf.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/host_allow.h>
 #include <catzilla/builtin/https_redirect.h>

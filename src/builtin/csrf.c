@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cross-site requests, by what browsers say of themselves: no token, no store.
+ *
+ *     safe method                       -> on
+ *     Sec-Fetch-Site: same-origin, none -> on      "none": the user typed it
+ *                     another           -> on if the Origin is trusted
+ *     Origin: that of the host          -> on      browsers older than Sec-Fetch-Site
+ *             another                   -> on if it is trusted
+ *     neither                           -> on      no browser, hence no cookies of a victim
+ */
+#include <catzilla/builtin/csrf.h>
+
+#include <catzilla/mw.h>
+
+#include "builtins.h"
+#include "origin_set.h"
+
+struct csrf {
+    cmw_arena *arena;
+    struct cmw__origin_set trusted;
+    uint8_t has_trusted;
+    uint8_t allows_same_site;
+    uint8_t needs_origin;
+};
+
+static cmw_phase_fn on_pre_route;
+
+/* ---- Requests --------------------------------------------------------------------------- */
+
+/* RFC 9110, 9.2.1. */
+static inline int is_safe(cmw_str method)
+{
+    return cmw_str_equals(method, CMW_STR("GET")) || cmw_str_equals(method, CMW_STR("HEAD")) ||
+           cmw_str_equals(method, CMW_STR("OPTIONS")) || cmw_str_equals(method, CMW_STR("TRACE"));
+}
+
+static int is_trusted(const struct csrf *csrf, cmw_str origin)
+{
+    return csrf->has_trusted && origin.len > 0 &&
+           (cmw__origin_find(&csrf->trusted, origin) ||
+            cmw__origin_matches(&csrf->trusted, origin));
+}
+
+/* Cut a scheme off; 0: it is not this one. */
+static int take_scheme(cmw_str *origin, cmw_str scheme)
+{
+    if (origin->len < scheme.len || memcmp(origin->data, scheme.data, scheme.len) != 0)
+        return 0;
+    *origin = cmw_str_make(origin->data + scheme.len, origin->len - scheme.len);
+    return 1;
+}
+
+/* The port behind a host, cut off; 0: there is none; -1: it is none. */
+static int take_port(cmw_str *host)
+{
+    int port = 0;
+    size_t at = host->len;
+
+    while (at > 0 && host->data[at - 1] >= '0' && host->data[at - 1] <= '9')
+        at--;
+    if (at == 0 || host->data[at - 1] != ':')
+        return 0;
+    if (host->len - at < 1 || host->len - at > 5)
+        return -1;
+    for (size_t i = at; i < host->len; i++)
+        port = port * 10 + (host->data[i] - '0');
+    host->len = at - 1;
+    return port > 0 && port <= 65535 ? port : -1;
+}
+
+static int default_port(int is_https)
+{
+    return is_https ? 443 : 80;
+}
+
+/*
+ * Is it the page of this very host? A browser leaves a default port out on both sides. Behind a
+ * proxy that ends TLS the scheme may not be known: an https page is taken where http is what is
+ * known, but not the other way round, as anybody on the network can be an http page.
+ */
+static int is_own(cmw_request *request, cmw_str origin)
+{
+    const int is_https = take_scheme(&origin, CMW_STR("https://"));
+
+    if (!is_https && !take_scheme(&origin, CMW_STR("http://")))
+        return 0;
+    if (!is_https && cmw_request_scheme(request) == CMW_SCHEME_HTTPS)
+        return 0;
+    int port = take_port(&origin);
+    if (port == default_port(is_https))
+        port = 0;
+    int own_port = cmw_request_port(request);
+    if (own_port == default_port(is_https))
+        own_port = 0;
+    return port == own_port && origin.len > 0 &&
+           cmw_str_equals_fold(origin, cmw_request_host(request));
+}
+
+static int refuse(cmw_ctx *ctx)
+{
+    return cmw_respond_problem(ctx, 403, "a page of another site may not do this");
+}
+
+/* The origin that came, once; empty otherwise. */
+static cmw_str single_origin(cmw_request *request)
+{
+    const cmw_header *const field = cmw_request_header(request, CMW_HDR_ORIGIN);
+
+    return field && !cmw_request_is_repeated(request, CMW_HDR_ORIGIN) ? field->value
+                                                                      : cmw_str_make("", 0);
+}
+
+/* Browsers older than Sec-Fetch-Site, and what is no browser. */
+static int judge_by_origin(const struct csrf *csrf, cmw_ctx *ctx)
+{
+    cmw_request *const request = cmw_ctx_request(ctx);
+    const cmw_str origin = single_origin(request);
+
+    if (!cmw_request_header(request, CMW_HDR_ORIGIN))
+        return csrf->needs_origin ? refuse(ctx) : CMW_CONTINUE;
+    return is_own(request, origin) || is_trusted(csrf, origin) ? CMW_CONTINUE : refuse(ctx);
+}
+
+/* A field that came twice is nobody's word. */
+static int on_pre_route(void *self, cmw_ctx *ctx)
+{
+    const struct csrf *const csrf = self;
+    cmw_request *const request = cmw_ctx_request(ctx);
+
+    if (is_safe(cmw_request_method(request)))
+        return CMW_CONTINUE;
+    const cmw_header *const site = cmw_request_header(request, CMW_HDR_SEC_FETCH_SITE);
+    if (!site)
+        return judge_by_origin(csrf, ctx);
+    if (cmw_request_is_repeated(request, CMW_HDR_SEC_FETCH_SITE))
+        return refuse(ctx);
+    if (cmw_str_equals(site->value, CMW_STR("same-origin")) ||
+        cmw_str_equals(site->value, CMW_STR("none")) ||
+        (csrf->allows_same_site && cmw_str_equals(site->value, CMW_STR("same-site"))))
+        return CMW_CONTINUE;
+    return is_trusted(csrf, single_origin(request)) ? CMW_CONTINUE : refuse(ctx);
+}
+
+/* ---- Configuration ---------------------------------------------------------------------- */
+
+static void destroy(void *self)
+{
+    const struct csrf *const csrf = self;
+    cmw_arena_destroy(csrf->arena);
+}
+
+static int no_memory(cmw_diag *diag)
+{
+    return cmw_diag_set(diag, CMW_ERR_NOMEM, "csrf: no memory");
+}
+
+static int check_origin(cmw_str origin, cmw_diag *diag)
+{
+    const char *const fault = cmw__origin_fault(origin);
+
+    if (cmw_str_equals(origin, CMW_STR("*")) || cmw_str_equals(origin, CMW_STR("null")))
+        return cmw_diag_set(diag, CMW_ERR_INVALID,
+                            "csrf: trusted_origins: '%.*s' would trust the pages of anybody",
+                            (int)origin.len, origin.data);
+    if (fault)
+        return cmw_diag_set(diag, CMW_ERR_INVALID, "csrf: trusted_origins: '%.*s' %s",
+                            (int)origin.len, origin.data ? origin.data : "", fault);
+    return 0;
+}
+
+static int take_origins(struct csrf *csrf, const cmw_csrf_config *config, cmw_diag *diag)
+{
+    const size_t count = config->trusted_origin_count;
+    struct cmw__origin_set *const set = &csrf->trusted;
+    const size_t places = cmw__origin_table_size(count);
+    cmw_str *const texts = cmw_arena_alloc(csrf->arena, (count + 1) * sizeof *texts);
+
+    set->table = cmw_arena_alloc(csrf->arena, places * sizeof *set->table);
+    set->patterns = cmw_arena_alloc(csrf->arena, (count + 1) * sizeof *set->patterns);
+    if (!texts || !set->table || !set->patterns)
+        return no_memory(diag);
+    memset(set->table, 0, places * sizeof *set->table);
+    set->mask = (uint32_t)(places - 1);
+    for (size_t i = 0; i < count; i++) {
+        const int rc = check_origin(cmw_str_cstr(config->trusted_origins[i]), diag);
+        if (rc != 0)
+            return rc;
+        if (cmw_arena_dup(csrf->arena, &texts[i], cmw_str_cstr(config->trusted_origins[i])) != 0)
+            return no_memory(diag);
+    }
+    cmw__origin_set_fill(set, texts, count);
+    csrf->has_trusted = count > 0;
+    return 0;
+}
+
+int cmw_csrf_create(cmw_engine *engine, cmw_middleware *middleware, const cmw_csrf_config *config,
+                    cmw_diag *diag)
+{
+    cmw_csrf_config ours;
+    cmw_arena *arena;
+
+    if (!engine || !middleware)
+        return CMW_ERR_ARG;
+    cmw_csrf_config_init(&ours);
+    if (cmw_config_adopt(&ours, config) != 0)
+        return cmw_diag_set(diag, CMW_ERR_VERSION, "csrf: the config is of a newer version");
+    struct csrf *csrf = cmw__builtin_alloc(engine, &arena, sizeof *csrf, "csrf", diag);
+    if (!csrf)
+        return CMW_ERR_NOMEM;
+    csrf->arena = arena;
+    csrf->allows_same_site = ours.allow_same_site != 0;
+    csrf->needs_origin = ours.require_origin != 0;
+    int rc = take_origins(csrf, &ours, diag);
+    if (rc == 0 && (rc = cmw__builtin_uses(engine, middleware, "cors")) != 0)
+        (void)no_memory(diag);
+    if (rc != 0) {
+        destroy(csrf);
+        return rc;
+    }
+
+    middleware->kind = "csrf";
+    middleware->priority = 360;
+    middleware->flags |= CMW_GUARDS_ACCESS;
+    middleware->self = csrf;
+    middleware->destroy = destroy;
+    middleware->pre_route = on_pre_route;
+    cmw_middleware_uses(middleware, CMW_FACT_HOST);
+    cmw_middleware_uses(middleware, CMW_FACT_SCHEME);
+    return 0;
+}
+
+/* ---- The kind --------------------------------------------------------------------------- */
+
+static int create(cmw_engine *engine, cmw_middleware *middleware, const void *config,
+                  cmw_diag *diag)
+{
+    return cmw_csrf_create(engine, middleware, config, diag);
+}
+
+static void config_init(void *config)
+{
+    cmw_csrf_config_init(config);
+}
+
+static const cmw_option options[] = {
+    {.name = "trusted_origins",
+     .type = CMW_OPTION_TEXT_LIST,
+     .offset = offsetof(cmw_csrf_config, trusted_origins),
+     .help = "Origins of other sites whose pages may: https://a.example, https://*.a.example"},
+    {.name = "allow_same_site",
+     .type = CMW_OPTION_BOOL,
+     .offset = offsetof(cmw_csrf_config, allow_same_site),
+     .help = "Pages of the same registered domain may, whoever runs them"},
+    {.name = "require_origin",
+     .type = CMW_OPTION_BOOL,
+     .offset = offsetof(cmw_csrf_config, require_origin),
+     .help = "Refuse requests that say neither Sec-Fetch-Site nor Origin"},
+};
+
+const cmw_kind cmw__kind_csrf = {
+    .size = sizeof(cmw_kind),
+    .name = "csrf",
+    .summary = "Refuses what pages of other sites make a browser send: no token, no store",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .config_size = sizeof(cmw_csrf_config),
+    .config_init = config_init,
+    .create = create,
+};
