@@ -2,10 +2,14 @@
 /*
  * Protocol: a structured dictionary of five members, and what built-ins make of fields.
  */
+#include <catzilla/builtin/cache_control.h>
 #include <catzilla/builtin/conditional.h>
+#include <catzilla/builtin/content_negotiation.h>
+#include <catzilla/builtin/content_type.h>
 #include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/csrf.h>
 #include <catzilla/builtin/trace_context.h>
+#include <catzilla/builtin/vary.h>
 
 #include "life.h"
 
@@ -212,6 +216,97 @@ static void open_csrf(struct sides *sides)
     with_builtin.view.method = empty.view.method = CMW_STR("POST");
 }
 
+/* ---- Kinds of content ------------------------------------------------------------------- */
+
+static const cmw_header json_type = {CMW_STR_INIT("Content-Type"),
+                                     CMW_STR_INIT("application/json; charset=utf-8")};
+
+static void fill_negotiation(cmw_chain *chain)
+{
+    static const char *const types[] = {"application/json", "text/html"};
+    static const char *const languages[] = {"de", "en"};
+    cmw_content_negotiation_config config;
+
+    cmw_content_negotiation_config_init(&config);
+    config.types = types;
+    config.languages = languages;
+    config.type_count = config.language_count = 2;
+    use(chain, "content_negotiation", &config);
+}
+
+static void fill_types(cmw_chain *chain)
+{
+    static const char *const allow[] = {"text/*", "application/*+json", "application/json"};
+    cmw_content_type_config config;
+
+    cmw_content_type_config_init(&config);
+    config.allow = allow;
+    config.allow_count = LEN(allow);
+    use(chain, "content_type", &config);
+}
+
+static void fill_cache(cmw_chain *chain)
+{
+    static const char *const errors[] = {"4xx", "5xx"};
+    static const char *const html[] = {"text/html"};
+    static const char *const json[] = {"application/json"};
+    static const cmw_cache_rule rules[] = {
+        {.value = "no-store", .statuses = errors, .status_count = 2},
+        {.value = "no-cache", .types = html, .type_count = 1},
+        {.value = "public, max-age=60", .types = json, .type_count = 1}};
+    cmw_cache_control_config config;
+
+    cmw_cache_control_config_init(&config);
+    config.rules = rules;
+    config.rule_count = LEN(rules);
+    use(chain, "cache_control", &config);
+}
+
+static void fill_vary(cmw_chain *chain)
+{
+    static const char *const names[] = {"X-Tenant"};
+    cmw_vary_config config;
+
+    cmw_vary_config_init(&config);
+    config.fields = names;
+    config.field_count = 1;
+    use(chain, "vary", &config);
+}
+
+static inline int answer_json(struct life *life, cmw_ctx *ctx)
+{
+    (void)life;
+    return cmw_response_json_text(cmw_ctx_response(ctx), 200, CMW_STR("{}"));
+}
+
+static void run_json(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, answer_json, life_read_nothing)
+}
+
+static void open_negotiation(struct sides *sides)
+{
+    open_request(sides, fill_negotiation, NULL, 0);
+}
+
+static void open_types(struct sides *sides)
+{
+    open_request(sides, fill_types, &json_type, 1);
+    with_builtin.view.method = empty.view.method = CMW_STR("POST");
+    with_builtin.view.content_length = empty.view.content_length = 2;
+}
+
+static void open_cache(struct sides *sides)
+{
+    open_request(sides, fill_cache, NULL, 0);
+    sides->at[SIDE_SUBJECT].run = sides->at[SIDE_BASE].run = run_json;
+}
+
+static void open_vary(struct sides *sides)
+{
+    open_request(sides, fill_vary, NULL, 0);
+}
+
 const struct row bench_protocol_rows[] = {
     {.name = "structured_dictionary_5",
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 600}},
@@ -235,5 +330,9 @@ const struct row bench_protocol_rows[] = {
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 80}},
      .open = open_csrf,
      .close = close_request},
+    {.name = "content_negotiation", .open = open_negotiation, .close = close_request},
+    {.name = "content_type", .open = open_types, .close = close_request},
+    {.name = "cache_control", .open = open_cache, .close = close_request},
+    {.name = "vary", .open = open_vary, .close = close_request},
     {.name = NULL},
 };

@@ -19,6 +19,7 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "trace_context", "trace_context_state",
          "cookies_1", "cookies_11",
          "conditional", "csrf",
+         "content_negotiation", "content_type", "cache_control", "vary",
          "rate_limit_hot", "rate_limit_zipf",
          "redirect_10", "rewrite_10", "skip", "server_timing", "mirror_1_percent",
          "concurrency_limit", "load_shed", "circuit_breaker", "date_server", "timeout",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proactive negotiation: how much a client wants a media type.
+ * Proactive negotiation: how much a client wants a media type, a language, a coding.
  */
 #ifndef CATZILLA_NEGOTIATE_H
 #define CATZILLA_NEGOTIATE_H
@@ -28,6 +28,36 @@ CMW_BEGIN_DECLS
  * Since:       0.1
  */
 CMW_API int cmw_request_accepts(cmw_request *request, cmw_str type);
+
+/**
+ * The weight that the request's Accept-Language fields give a language.
+ *
+ * The longest range counts that is the language, or its beginning up to a "-"; then "*". Without
+ * the field, or with one that names nothing, everything is wanted.
+ *
+ * @param language  "de", "pt-BR"; compared in any case
+ * @return          0 (not acceptable) to CMW_QUALITY_MAX
+ * Threads:         the context's worker
+ * Cost:            O(length of the fields), no allocation
+ * Source:          RFC 9110, 12.5.4; RFC 4647, 3.3.1
+ * Since:           0.1
+ */
+CMW_API int cmw_request_accepts_language(cmw_request *request, cmw_str language);
+
+/**
+ * The weight that the request's Accept-Encoding fields give a content coding.
+ *
+ * Without the field everything is wanted. "identity" is acceptable, with a weight of 1, unless it
+ * is named or a "*" refuses it; "x-gzip" is "gzip".
+ *
+ * @param coding  "gzip", "identity", lower case
+ * @return        0 (not acceptable) to CMW_QUALITY_MAX
+ * Threads:       the context's worker
+ * Cost:          O(length of the fields), no allocation
+ * Source:        RFC 9110, 12.5.3 and 8.4.1.3
+ * Since:         0.1
+ */
+CMW_API int cmw_request_accepts_encoding(cmw_request *request, cmw_str coding);
 
 CMW_END_DECLS
 

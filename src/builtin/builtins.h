@@ -13,9 +13,12 @@
     X(basic_auth)                                                                                  \
     X(bearer)                                                                                      \
     X(body_limit)                                                                                  \
+    X(cache_control)                                                                               \
     X(circuit_breaker)                                                                             \
     X(concurrency_limit)                                                                           \
     X(conditional)                                                                                 \
+    X(content_negotiation)                                                                         \
+    X(content_type)                                                                                \
     X(cookies)                                                                                     \
     X(cors)                                                                                        \
     X(date_server)                                                                                 \
@@ -42,7 +45,8 @@
     X(trace_context)                                                                               \
     X(timeout)                                                                                     \
     X(trusted_proxy)                                                                               \
-    X(url_path)
+    X(url_path)                                                                                    \
+    X(vary)
 
 #define CMW__DECLARE_KIND(name) extern const cmw_kind cmw__kind_##name;
 CMW__BUILTIN_LIST(CMW__DECLARE_KIND)

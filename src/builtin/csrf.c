@@ -31,8 +31,18 @@ static cmw_phase_fn on_pre_route;
 /* RFC 9110, 9.2.1. */
 static inline int is_safe(cmw_str method)
 {
-    return cmw_str_equals(method, CMW_STR("GET")) || cmw_str_equals(method, CMW_STR("HEAD")) ||
-           cmw_str_equals(method, CMW_STR("OPTIONS")) || cmw_str_equals(method, CMW_STR("TRACE"));
+    switch (method.len) {
+    case 3:
+        return memcmp(method.data, "GET", 3) == 0;
+    case 4:
+        return memcmp(method.data, "HEAD", 4) == 0;
+    case 5:
+        return memcmp(method.data, "TRACE", 5) == 0;
+    case 7:
+        return memcmp(method.data, "OPTIONS", 7) == 0;
+    default:
+        return 0;
+    }
 }
 
 static int is_trusted(const struct csrf *csrf, cmw_str origin)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accept: one walk over its members, in which the most specific range that matches wins.
+ * Accept and its like: one walk over the members, in which the most specific range that matches
+ * wins.
  *
  *   text/html;level=1;q=0.4 , text / * ; q=0.3 , ...
  *   `range'  `parameters'       one member; quoted strings may hold commas
@@ -81,7 +82,7 @@ static struct member read_member(cmw_str text)
     return member;
 }
 
-static int fit(cmw_str range, cmw_str type)
+static int fit_type(cmw_str range, cmw_str type)
 {
     const char *slash = memchr(type.data, '/', type.len);
     const size_t major = slash ? (size_t)(slash - type.data) + 1 : type.len;
@@ -96,30 +97,87 @@ static int fit(cmw_str range, cmw_str type)
     return FITS_NOT;
 }
 
+/* A range that is the language, or its beginning: the longer one fits better. */
+static int fit_language(cmw_str range, cmw_str language)
+{
+    if (cmw_str_equals(range, CMW_STR("*")))
+        return FITS_ANY;
+    if (range.len == 0 || range.len > language.len ||
+        !cmw_str_equals_fold(range, cmw_str_make(language.data, range.len)) ||
+        (range.len < language.len && language.data[range.len] != '-'))
+        return FITS_NOT;
+    return range.len < INT16_MAX ? FITS_ANY + (int)range.len : INT16_MAX;
+}
+
+static int fit_coding(cmw_str range, cmw_str coding)
+{
+    if (cmw_str_equals(range, CMW_STR("*")))
+        return FITS_ANY;
+    if (cmw_str_equals_fold(range, CMW_STR("x-gzip")))
+        range = CMW_STR("gzip");
+    return cmw_str_equals_fold(range, coding) ? FITS_EXACTLY : FITS_NOT;
+}
+
+/* How well a range fits what is offered: more is better, FITS_NOT not at all. */
+typedef int fit_fn(cmw_str range, cmw_str offer);
+
+struct search {
+    fit_fn *fit;
+    cmw_str offer;
+    int best;
+    int quality;
+    int has_member;
+};
+
 /* Better ranges replace what is known; equal ones add up to the larger weight. */
-static void read_field(cmw_str value, cmw_str type, int *best, int *quality, int *has_member)
+static void read_field(struct search *search, cmw_str value)
 {
     while (value.len > 0) {
         const struct member member = read_member(cut(&value, ','));
         if (member.range.len == 0 || member.quality < 0)
             continue;
-        *has_member = 1;
-        const int fits = fit(member.range, type);
-        if (fits == FITS_NOT || fits < *best || (fits == *best && member.quality < *quality))
+        search->has_member = 1;
+        const int fits = search->fit(member.range, search->offer);
+        if (fits == FITS_NOT || fits < search->best ||
+            (fits == search->best && member.quality < search->quality))
             continue;
-        *best = fits;
-        *quality = member.quality;
+        search->best = fits;
+        search->quality = member.quality;
     }
+}
+
+static struct search read_fields(cmw_request *request, cmw_header_id id, fit_fn *fit, cmw_str offer)
+{
+    struct search search = {fit, offer, FITS_NOT, 0, 0};
+    const cmw_header *field = cmw_request_header(request, id);
+
+    for (; field; field = cmw_request_next_header(request, id, field))
+        read_field(&search, field->value);
+    return search;
 }
 
 int cmw_request_accepts(cmw_request *request, cmw_str type)
 {
-    const cmw_header *field = cmw_request_header(request, CMW_HDR_ACCEPT);
-    int best = FITS_NOT;
-    int quality = 0;
-    int has_member = 0;
+    const struct search search = read_fields(request, CMW_HDR_ACCEPT, fit_type, type);
 
-    for (; field; field = cmw_request_next_header(request, CMW_HDR_ACCEPT, field))
-        read_field(field->value, type, &best, &quality, &has_member);
-    return has_member ? quality : CMW_QUALITY_MAX;
+    return search.has_member ? search.quality : CMW_QUALITY_MAX;
+}
+
+int cmw_request_accepts_language(cmw_request *request, cmw_str language)
+{
+    const struct search search =
+        read_fields(request, CMW_HDR_ACCEPT_LANGUAGE, fit_language, language);
+
+    return search.has_member ? search.quality : CMW_QUALITY_MAX;
+}
+
+int cmw_request_accepts_encoding(cmw_request *request, cmw_str coding)
+{
+    const struct search search = read_fields(request, CMW_HDR_ACCEPT_ENCODING, fit_coding, coding);
+
+    if (search.best != FITS_NOT)
+        return search.quality;
+    if (!cmw_request_header(request, CMW_HDR_ACCEPT_ENCODING))
+        return CMW_QUALITY_MAX;
+    return cmw_str_equals(coding, CMW_STR("identity")) ? 1 : 0;
 }

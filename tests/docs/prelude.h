@@ -10,13 +10,16 @@
 #include <catzilla/builtin/basic_auth.h>
 #include <catzilla/builtin/bearer.h>
 #include <catzilla/builtin/body_limit.h>
+#include <catzilla/builtin/cache_control.h>
 #include <catzilla/builtin/circuit_breaker.h>
 #include <catzilla/builtin/concurrency_limit.h>
 #include <catzilla/builtin/conditional.h>
+#include <catzilla/builtin/content_negotiation.h>
+#include <catzilla/builtin/content_type.h>
 #include <catzilla/builtin/cookies.h>
 #include <catzilla/builtin/cors.h>
-#include <catzilla/builtin/date_server.h>
 #include <catzilla/builtin/csrf.h>
+#include <catzilla/builtin/date_server.h>
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/host_allow.h>
 #include <catzilla/builtin/https_redirect.h>
@@ -40,6 +43,7 @@
 #include <catzilla/builtin/trace_context.h>
 #include <catzilla/builtin/trusted_proxy.h>
 #include <catzilla/builtin/url_path.h>
+#include <catzilla/builtin/vary.h>
 #include <catzilla/component/compression.h>
 #include <catzilla/component/config.h>
 #include <catzilla/component/crypto.h>
@@ -59,7 +63,7 @@ struct user {
 
 static cmw_slot user_slot;
 static cmw_slot request_id_slot;
-static cmw_slot trace_slot, cookies_slot;
+static cmw_slot trace_slot, cookies_slot, negotiated_slot;
 
 static cmw_service store_service;
 

@@ -86,9 +86,73 @@ static void two_fields_are_one_list(void **state)
     fixture_close(&fixture);
 }
 
+struct other_row {
+    const char *name;
+    const char *field; /* NULL: none */
+    const char *offer;
+    int quality;
+};
+
+static const struct other_row languages[] = {
+    {"without the field every language is wanted", NULL, "en", 1000},
+    {"a language that is named", "de, en;q=0.5", "en", 500},
+    {"and one that is not", "de", "en", 0},
+    {"a range is the beginning", "pt;q=0.4", "pt-BR", 400},
+    {"up to a dash", "p", "pt-BR", 0},
+    {"but not the other way round", "pt-BR", "pt", 0},
+    {"the longer range counts", "pt;q=0.1, pt-br;q=0.9, *;q=0.3", "pt-BR", 900},
+    {"in any case", "EN-us", "en-US", 1000},
+    {"a star", "de, *;q=0.2", "en", 200},
+    {"a refusal beats the star", "en;q=0, *", "en-US", 0},
+};
+
+static const struct other_row codings[] = {
+    {"without the field every coding is wanted", NULL, "br", 1000},
+    {"an empty field wants none", "", "gzip", 0},
+    {"but identity", "", "identity", 1},
+    {"a coding with a weight", "gzip;q=0.7", "gzip", 700},
+    {"in any case", "GZip", "gzip", 1000},
+    {"its old name", "x-gzip;q=0.3", "gzip", 300},
+    {"a star", "*;q=0.2", "br", 200},
+    {"identity refused", "identity;q=0", "identity", 0},
+    {"identity refused by a star", "*;q=0", "identity", 0},
+    {"identity named beside a star", "*;q=0, identity;q=0.1", "identity", 100},
+};
+
+static void check_others(const struct other_row *others, size_t count, const char *name,
+                         int (*weigh)(cmw_request *request, cmw_str offer))
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct other_row *const row = &others[i];
+        const cmw_header header = {cmw_str_cstr(name), cmw_str_cstr(row->field)};
+        struct fixture fixture;
+
+        fixture_open(&fixture, 256);
+        fixture.view.headers = &header;
+        fixture.view.header_count = row->field != NULL;
+        if (weigh(fixture_request(&fixture), cmw_str_cstr(row->offer)) != row->quality)
+            fail_msg("%s", row->name);
+        fixture_close(&fixture);
+    }
+}
+
+static void languages_are_weighed(void **state)
+{
+    (void)state;
+    check_others(languages, LEN(languages), "Accept-Language", cmw_request_accepts_language);
+}
+
+static void codings_are_weighed(void **state)
+{
+    (void)state;
+    check_others(codings, LEN(codings), "Accept-Encoding", cmw_request_accepts_encoding);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_fields_are_one_list)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_fields_are_one_list),
+                                       cmocka_unit_test(languages_are_weighed),
+                                       cmocka_unit_test(codings_are_weighed)};
 
     return run_check_row() | cmocka_run_group_tests_name("negotiate fields", tests, NULL, NULL);
 }
