@@ -14,17 +14,19 @@
 #include <catzilla/mw.h>
 
 #include "builtins.h"
+#include "csrf_token.h"
 #include "origin_set.h"
 
 struct csrf {
     cmw_arena *arena;
     struct cmw__origin_set trusted;
+    struct cmw__csrf_token token;
     uint8_t has_trusted;
     uint8_t allows_same_site;
     uint8_t needs_origin;
 };
 
-static cmw_phase_fn on_pre_route;
+static cmw_phase_fn on_pre_route, on_pre_route_token, on_post_route_token;
 
 /* ---- Requests --------------------------------------------------------------------------- */
 
@@ -152,6 +154,29 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     return is_trusted(csrf, single_origin(request)) ? CMW_CONTINUE : refuse(ctx);
 }
 
+/* The same, and the token with it. */
+static int on_pre_route_token(void *self, cmw_ctx *ctx)
+{
+    const struct csrf *const csrf = self;
+    const int verdict = on_pre_route(self, ctx);
+
+    if (verdict != CMW_CONTINUE)
+        return verdict;
+    if (cmw__csrf_token_prepare(&csrf->token, ctx) != 0)
+        return CMW_ERROR;
+    if (is_safe(cmw_request_method(cmw_ctx_request(ctx))) ||
+        cmw__csrf_token_is_sent(&csrf->token, ctx))
+        return CMW_CONTINUE;
+    return cmw_respond_problem(ctx, 403, "the token is missing, or not the cookie's");
+}
+
+static int on_post_route_token(void *self, cmw_ctx *ctx)
+{
+    const struct csrf *const csrf = self;
+
+    return cmw__csrf_token_set(&csrf->token, ctx) == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
 /* ---- Configuration ---------------------------------------------------------------------- */
 
 static void destroy(void *self)
@@ -222,6 +247,8 @@ int cmw_csrf_create(cmw_engine *engine, cmw_middleware *middleware, const cmw_cs
     csrf->allows_same_site = ours.allow_same_site != 0;
     csrf->needs_origin = ours.require_origin != 0;
     int rc = take_origins(csrf, &ours, diag);
+    if (rc == 0 && ours.token)
+        rc = cmw__csrf_token_fill(&csrf->token, csrf->arena, engine, ours.token, diag);
     if (rc == 0 && (rc = cmw__builtin_uses(engine, middleware, "cors")) != 0)
         (void)no_memory(diag);
     if (rc != 0) {
@@ -234,7 +261,11 @@ int cmw_csrf_create(cmw_engine *engine, cmw_middleware *middleware, const cmw_cs
     middleware->flags |= CMW_GUARDS_ACCESS;
     middleware->self = csrf;
     middleware->destroy = destroy;
-    middleware->pre_route = on_pre_route;
+    middleware->pre_route = ours.token ? on_pre_route_token : on_pre_route;
+    if (ours.token) {
+        middleware->post_route = on_post_route_token;
+        cmw_middleware_provides(middleware, csrf->token.slot);
+    }
     cmw_middleware_uses(middleware, CMW_FACT_HOST);
     cmw_middleware_uses(middleware, CMW_FACT_SCHEME);
     return 0;
@@ -253,6 +284,26 @@ static void config_init(void *config)
     cmw_csrf_config_init(config);
 }
 
+static const cmw_option token_members[] = {
+    {.name = "secrets",
+     .type = CMW_OPTION_TEXT_LIST,
+     .offset = offsetof(cmw_csrf_token, secrets),
+     .help = "Secrets: the first one signs, all of them verify",
+     .flags = CMW_OPTION_REQUIRED | CMW_OPTION_SECRET},
+    {.name = "cookie",
+     .type = CMW_OPTION_TEXT,
+     .offset = offsetof(cmw_csrf_token, cookie),
+     .help = "Name of the cookie; __Host-csrf where nothing is said"},
+    {.name = "header",
+     .type = CMW_OPTION_TEXT,
+     .offset = offsetof(cmw_csrf_token, header),
+     .help = "Field in which the token is sent back; X-CSRF-Token where nothing is said"},
+    {.name = "session_cookie",
+     .type = CMW_OPTION_TEXT,
+     .offset = offsetof(cmw_csrf_token, session_cookie),
+     .help = "Cookie whose value a token is bound to"},
+};
+
 static const cmw_option options[] = {
     {.name = "trusted_origins",
      .type = CMW_OPTION_TEXT_LIST,
@@ -266,6 +317,13 @@ static const cmw_option options[] = {
      .type = CMW_OPTION_BOOL,
      .offset = offsetof(cmw_csrf_config, require_origin),
      .help = "Refuse requests that say neither Sec-Fetch-Site nor Origin"},
+    {.name = "token",
+     .type = CMW_OPTION_OBJECT,
+     .offset = offsetof(cmw_csrf_config, token),
+     .help = "Ask for a token as well: signed double submit",
+     .members = token_members,
+     .member_count = sizeof token_members / sizeof token_members[0],
+     .object_size = sizeof(cmw_csrf_token)},
 };
 
 const cmw_kind cmw__kind_csrf = {

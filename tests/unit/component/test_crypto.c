@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include <catzilla/builtin/cookies.h>
+#include <catzilla/builtin/csrf.h>
 #include <catzilla/component/crypto.h>
 #include <catzilla/testing.h>
 
@@ -325,6 +326,95 @@ static void what_was_set_is_read_back(void **state)
     close_bench(&bench);
 }
 
+/* ---- Tokens against cross-site requests --------------------------------------------------- */
+
+static void open_tokens(struct bench *bench)
+{
+    static const char *const secrets[] = {"new", "old"};
+    const cmw_csrf_token token = {.secrets = secrets, .secret_count = 2, .session_cookie = "sid"};
+    cmw_csrf_config config;
+    cmw_chain *chain = NULL;
+    cmw_plan *plan = NULL;
+    cmw_diag diag = {0};
+
+    open_bench(bench);
+    cmw_csrf_config_init(&config);
+    config.token = &token;
+    assert_int_equal(cmw_chain_create(cmw_test_engine(bench->test), &chain, 0), 0);
+    assert_int_equal(cmw_chain_use(chain, "csrf", &config, &diag), 0);
+    assert_int_equal(cmw_chain_compile(chain, &plan, &diag), 0);
+    cmw_chain_destroy(chain);
+    assert_int_equal(cmw_test_install(bench->test, plan), 0);
+}
+
+/* Get a token for a session, as the cookie has it. */
+static void get_token(struct bench *bench, const char *session, char token[CMW_CSRF_TOKEN_LEN + 1])
+{
+    static const char before[] = "__Host-csrf=";
+
+    cmw_test_request(bench->test, "GET", "/");
+    cmw_test_header(bench->test, "Cookie", session);
+    assert_int_equal(cmw_test_send(bench->test), 200);
+    const char *const line = cmw_test_response_field(bench->test, "Set-Cookie");
+    assert_non_null(line);
+    assert_int_equal(strncmp(line, before, sizeof before - 1), 0);
+    assert_string_equal(line + sizeof before - 1 + CMW_CSRF_TOKEN_LEN,
+                        "; Path=/; Secure; SameSite=Lax");
+    memcpy(token, line + sizeof before - 1, CMW_CSRF_TOKEN_LEN);
+    token[CMW_CSRF_TOKEN_LEN] = '\0';
+}
+
+static int post(struct bench *bench, const char *session, const char *cookie, const char *field)
+{
+    char cookies[256];
+
+    snprintf(cookies, sizeof cookies, "%s; __Host-csrf=%s", session, cookie);
+    cmw_test_request(bench->test, "POST", "/");
+    cmw_test_header(bench->test, "Cookie", cookies);
+    if (field)
+        cmw_test_header(bench->test, "x-csrf-token", field);
+    return cmw_test_send(bench->test);
+}
+
+static void a_token_is_sent_back(void **state)
+{
+    char token[CMW_CSRF_TOKEN_LEN + 1], others[CMW_CSRF_TOKEN_LEN + 1];
+    struct bench bench;
+
+    (void)state;
+    open_tokens(&bench);
+    get_token(&bench, "sid=1", token);
+    get_token(&bench, "sid=2", others);
+    assert_int_equal(post(&bench, "sid=1", token, token), 200);
+    assert_null(cmw_test_response_field(bench.test, "Set-Cookie")); /* it stays the same */
+    const uint64_t before = cmw_test_alloc_calls(bench.test);
+    (void)cmw_test_send_quick(bench.test);
+    assert_int_equal(cmw_test_alloc_calls(bench.test), before);
+    cmw_test_header(bench.test, "X-CSRF-Token", token); /* twice */
+    assert_int_equal(cmw_test_send(bench.test), 403);
+
+    assert_int_equal(post(&bench, "sid=1", token, NULL), 403);
+    assert_int_equal(post(&bench, "sid=1", token, ""), 403);
+    assert_int_equal(post(&bench, "sid=1", "x", "x"), 403);
+    assert_int_equal(post(&bench, "sid=1", others, token), 403);
+    /* Good, and of another session: a neighbour's own. */
+    assert_int_equal(post(&bench, "sid=1", others, others), 403);
+    assert_non_null(cmw_test_response_field(bench.test, "Set-Cookie"));
+    assert_int_equal(post(&bench, "sid=2", others, others), 200);
+    for (size_t i = 0; i < CMW_CSRF_TOKEN_LEN; i++) {
+        char changed[CMW_CSRF_TOKEN_LEN + 1];
+        memcpy(changed, token, sizeof changed);
+        changed[i] = changed[i] == '0' ? '1' : '0';
+        assert_int_equal(post(&bench, "sid=1", changed, changed), 403);
+    }
+    /* A token is no reason to let another site's page through. */
+    cmw_test_request(bench.test, "POST", "/");
+    cmw_test_header(bench.test, "Sec-Fetch-Site", "cross-site");
+    cmw_test_header(bench.test, "X-CSRF-Token", token);
+    assert_int_equal(cmw_test_send(bench.test), 403);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     struct CMUnitTest tests[LEN(rows)];
@@ -335,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_bound_signature_is_of_no_use_elsewhere),
         cmocka_unit_test(whatever_is_changed_is_not_there),
         cmocka_unit_test(what_was_set_is_read_back),
+        cmocka_unit_test(a_token_is_sent_back),
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
