@@ -188,8 +188,8 @@ static int has_good_ranges(const cmw_civil_time *time)
 
 static int64_t epoch_of(const cmw_civil_time *time)
 {
-    return days_of(time->year, time->month, time->day) * DAY_S + time->hour * 3600 +
-           time->minute * 60 + time->second;
+    return days_of(time->year, time->month, time->day) * DAY_S + (int64_t)time->hour * 3600 +
+           (int64_t)time->minute * 60 + time->second;
 }
 
 /* The last year with these two digits that is not more than 50 years ahead. */

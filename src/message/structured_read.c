@@ -494,7 +494,7 @@ int cmw_sf_find(cmw_sf_value *value, cmw_str dictionary, cmw_str key)
 {
     cmw_sf_reader reader;
     cmw_sf_value each, found = {0};
-    cmw_str name;
+    cmw_str name = {NULL, 0};
     int has_found = 0;
     int rc;
 
