@@ -205,7 +205,8 @@ static struct home *find_home(const char *path, const cmw_engine_config *config)
 {
     for (struct home *at = homes; at; at = at->next)
         if (at->generation != generation && strcmp(at->path, path) == 0 &&
-            memcmp(&at->config, config, sizeof *config) == 0)
+            memcmp(&at->config, config, sizeof *config) ==
+                0) /* NOLINT: cleared before they were filled */
             return at;
     return NULL;
 }
@@ -359,7 +360,7 @@ static int check_limits(const struct site_file *file)
     cmw_engine_config_init(&plain);
     config = plain;
     const int rc = cmw_document_engine_config(file->document, &config);
-    if (rc != 0 || memcmp(&plain, &config, sizeof plain) == 0)
+    if (rc != 0 || memcmp(&plain, &config, sizeof plain) == 0) /* NOLINT: as above */
         return rc;
     return cmw_document_refuse(file->document, "engine", CMW_ERR_CONFLICT,
                                "limits stand in the file of the server, not of a location");

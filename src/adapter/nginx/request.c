@@ -210,10 +210,9 @@ struct seat *request_begin(ngx_http_request_t *r, struct site *site, int *refusa
     *refusal = fill_view(r, &view);
     view.host_data = seat;
     seat->fields = view.headers;
-    if (cmw_ctx_begin(process->worker, &seat->ctx, &view) != 0)
-        seat->ctx = NULL;
-    else
+    if (cmw_ctx_begin(process->worker, &seat->ctx, &view) == 0) {
         ngx_queue_insert_tail(&process->seats, &seat->queue);
+    }
     process_note(process);
     return seat;
 }
