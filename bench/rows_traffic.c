@@ -12,6 +12,7 @@
 #include <catzilla/builtin/load_shed.h>
 #include <catzilla/builtin/mirror.h>
 #include <catzilla/builtin/redirect.h>
+#include <catzilla/builtin/response_cache.h>
 #include <catzilla/builtin/rewrite.h>
 #include <catzilla/builtin/server_timing.h>
 #include <catzilla/builtin/skip.h>
@@ -124,6 +125,41 @@ static void fill_timeout(cmw_chain *chain)
     use(chain, "timeout", NULL);
 }
 
+static void fill_cache(cmw_chain *chain)
+{
+    use(chain, "response_cache", NULL);
+}
+
+/* A KiB, fresh for a day: the first one is stored, the others are hits. */
+static int handle_kilobyte(struct life *life, cmw_ctx *ctx)
+{
+    static char body[1024];
+    cmw_response *response = cmw_ctx_response(ctx);
+    int rc = cmw_response_set(response, CMW_HDR_CACHE_CONTROL, CMW_STR("max-age=86400"));
+
+    (void)life;
+    if (rc == 0)
+        rc = cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("\"0123456789abcdef\""));
+    if (rc == 0)
+        rc = cmw_response_set(response, CMW_HDR_LAST_MODIFIED,
+                              CMW_STR("Sun, 06 Nov 1994 08:49:37 GMT"));
+    return rc ? rc : cmw_response_bytes(response, 200, cmw_str_make(body, sizeof body));
+}
+
+static void read_head(struct life *life, cmw_ctx *ctx)
+{
+    size_t len;
+
+    if (cmw_response_write_head(cmw_ctx_response(ctx), &len, life->buffer, sizeof life->buffer,
+                                CMW_READ_HEAD) != 0)
+        bench_die("a head does not fit", NULL);
+}
+
+static void run_hits(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, handle_kilobyte, read_head)
+}
+
 static char folder[64];
 
 static void fill_files(cmw_chain *chain)
@@ -210,6 +246,14 @@ static void open_timeout(struct sides *sides)
     open_with(sides, fill_timeout);
 }
 
+static void open_cache(struct sides *sides)
+{
+    open_with(sides, fill_cache);
+    sides->at[SIDE_SUBJECT].run = run_hits;
+    with_builtin.view.header_ids = with_builtin.ids;
+    empty.view.header_ids = empty.ids;
+}
+
 static void open_files(struct sides *sides)
 {
     open_with(sides, fill_files);
@@ -243,6 +287,10 @@ const struct row bench_traffic_rows[] = {
     {.name = "circuit_breaker", .open = open_breaker, .close = close_row},
     {.name = "date_server", .open = open_date, .close = close_row},
     {.name = "timeout", .open = open_timeout, .close = close_row},
+    {.name = "response_cache_hit",
+     .targets = {{.of = TARGET_INSTRUCTIONS, .max = 1000}},
+     .open = open_cache,
+     .close = close_row},
     {.name = "static_files_1k", .open = open_files, .close = close_files},
     {.name = NULL},
 };

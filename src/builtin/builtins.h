@@ -36,6 +36,7 @@
     X(redirect)                                                                                    \
     X(request_id)                                                                                  \
     X(require)                                                                                     \
+    X(response_cache)                                                                              \
     X(rewrite)                                                                                     \
     X(security_headers)                                                                            \
     X(server_timing)                                                                               \

@@ -33,6 +33,7 @@
 #include <catzilla/builtin/redirect.h>
 #include <catzilla/builtin/request_id.h>
 #include <catzilla/builtin/require.h>
+#include <catzilla/builtin/response_cache.h>
 #include <catzilla/builtin/rewrite.h>
 #include <catzilla/builtin/security_headers.h>
 #include <catzilla/builtin/server_timing.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * concurrency_limit, load_shed, circuit_breaker and mirror, shared by threads: no more at once than
- * is allowed, and in the end nobody holds anything. Nothing waits for a time. Run it under
- * ThreadSanitizer.
+ * concurrency_limit, load_shed, circuit_breaker, mirror and response_cache, shared by threads: no
+ * more at once than is allowed, and in the end nobody holds anything. Nothing waits for a time. Run
+ * it under ThreadSanitizer.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -12,6 +12,7 @@
 #include <catzilla/builtin/concurrency_limit.h>
 #include <catzilla/builtin/load_shed.h>
 #include <catzilla/builtin/mirror.h>
+#include <catzilla/builtin/response_cache.h>
 #include <catzilla/mw.h>
 
 #include "test.h"
@@ -21,7 +22,7 @@ enum { THREADS = 4, ROUNDS = 500, AT_ONCE = 4, LIMIT = 3 };
 struct app {
     cmw_engine *engine;
     cmw_host host;
-    cmw_middleware limit, shed, breaker, mirror;
+    cmw_middleware limit, shed, breaker, mirror, cache;
     atomic_int inside, most;
     atomic_uint served, refused, mirrored;
 };
@@ -62,6 +63,9 @@ static void serve(struct lane *lane, cmw_ctx *ctx)
     sched_yield();
     atomic_fetch_add(&app.served, 1);
     const int status = draw(lane, 50) == 0 ? 500 : 200;
+    if (cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_CACHE_CONTROL,
+                         draw(lane, 2) ? CMW_STR("max-age=0") : CMW_STR("s-maxage=60")) != 0)
+        abort();
     if (cmw_response_text(cmw_ctx_response(ctx), status, CMW_STR("ok")) != 0)
         abort();
     (void)cmw_ctx_commit(ctx);
@@ -86,14 +90,17 @@ static void on_proceed(void *self, cmw_ctx *ctx, int next)
     go_on(self, ctx, next);
 }
 
+static const char *const targets[] = {"/a", "/b", "/c", "/d", "/e", "/f"};
+
 static void begin(struct lane *lane)
 {
     cmw_request_view view;
     cmw_ctx *ctx = NULL;
 
     cmw_request_view_init(&view);
-    view.method = CMW_STR("GET");
-    view.target = CMW_STR("/");
+    view.method = draw(lane, 4) == 0 ? CMW_STR("PUT") : CMW_STR("GET");
+    view.authority = CMW_STR("a.example");
+    view.target = cmw_str_cstr(targets[draw(lane, LEN(targets))]);
     view.peer.family = CMW_ADDRESS_V4;
     view.peer.bytes[3] = (uint8_t)draw(lane, 3);
     if (cmw_ctx_begin(lane->worker, &ctx, &view) != 0)
@@ -131,7 +138,7 @@ static void *work(void *self)
 static void deliver(void *self, const cmw_mirror_request *copy)
 {
     (void)self;
-    if (!cmw_str_equals(copy->method, CMW_STR("GET")))
+    if (copy->method.len != 3)
         abort();
     atomic_fetch_add(&app.mirrored, 1);
 }
@@ -155,8 +162,8 @@ static void add_all(cmw_chain *chain)
     cmw_mirror_config_init(&mirror);
     mirror.share_permille = 500;
     mirror.deliver = deliver;
-    cmw_middleware *const all[] = {&app.limit, &app.shed, &app.breaker, &app.mirror};
-    static const char *const names[] = {"limit", "shed", "breaker", "mirror"};
+    cmw_middleware *const all[] = {&app.limit, &app.shed, &app.breaker, &app.mirror, &app.cache};
+    static const char *const names[] = {"limit", "shed", "breaker", "mirror", "cache"};
     for (size_t i = 0; i < LEN(all); i++) {
         cmw_middleware_init(all[i]);
         all[i]->name = names[i];
@@ -165,6 +172,7 @@ static void add_all(cmw_chain *chain)
     assert_int_equal(cmw_load_shed_create(app.engine, &app.shed, &shed, NULL), 0);
     assert_int_equal(cmw_circuit_breaker_create(app.engine, &app.breaker, &breaker, NULL), 0);
     assert_int_equal(cmw_mirror_create(app.engine, &app.mirror, &mirror, NULL), 0);
+    assert_int_equal(cmw_response_cache_create(app.engine, &app.cache, NULL, NULL), 0);
     for (size_t i = 0; i < LEN(all); i++)
         assert_int_equal(cmw_chain_add(chain, all[i], NULL), 0);
 }

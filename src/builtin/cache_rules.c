@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading Cache-Control, member by member. */
+#include "cache_rules.h"
+
+#include <stddef.h>
+
+struct flag {
+    cmw_str name;
+    unsigned bits;
+};
+
+static const struct flag flags[] = {
+    {CMW_STR_INIT("no-store"), CMW__CACHE_NO_STORE},
+    {CMW_STR_INIT("no-cache"), CMW__CACHE_NO_CACHE},
+    {CMW_STR_INIT("private"), CMW__CACHE_PRIVATE},
+    {CMW_STR_INIT("public"), CMW__CACHE_PUBLIC},
+    {CMW_STR_INIT("must-revalidate"), CMW__CACHE_MUST_REVALIDATE},
+    {CMW_STR_INIT("proxy-revalidate"), CMW__CACHE_MUST_REVALIDATE},
+    {CMW_STR_INIT("s-maxage"), CMW__CACHE_MUST_REVALIDATE},
+    {CMW_STR_INIT("only-if-cached"), CMW__CACHE_ONLY_IF_CACHED},
+};
+
+struct number {
+    cmw_str name;
+    size_t offset;
+};
+
+static const struct number numbers[] = {
+    {CMW_STR_INIT("max-age"), offsetof(struct cmw__cache_control, max_age)},
+    {CMW_STR_INIT("s-maxage"), offsetof(struct cmw__cache_control, s_maxage)},
+    {CMW_STR_INIT("stale-while-revalidate"),
+     offsetof(struct cmw__cache_control, stale_while_revalidate)},
+    {CMW_STR_INIT("stale-if-error"), offsetof(struct cmw__cache_control, stale_if_error)},
+};
+
+void cmw__cache_control_init(struct cmw__cache_control *control)
+{
+    *control = (struct cmw__cache_control){0, -1, -1, -1, -1};
+}
+
+static cmw_str trim(cmw_str text)
+{
+    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+        text = cmw_str_make(text.data + 1, text.len - 1);
+    while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+int64_t cmw__cache_seconds(cmw_str text)
+{
+    int64_t sum = 0;
+
+    if (text.len >= 2 && text.data[0] == '"' && text.data[text.len - 1] == '"')
+        text = cmw_str_make(text.data + 1, text.len - 2);
+    if (text.len == 0)
+        return -1;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return -1;
+        sum = sum * 10 + (text.data[i] - '0');
+        if (sum > INT64_C(2147483648))
+            sum = INT64_C(2147483648);
+    }
+    return sum;
+}
+
+/* Take what stands before the next comma that is not between quotes. */
+static cmw_str take_member(cmw_str *rest)
+{
+    size_t len = 0;
+    int is_quoted = 0;
+
+    for (; len < rest->len && (is_quoted || rest->data[len] != ','); len++) {
+        if (rest->data[len] == '"')
+            is_quoted = !is_quoted;
+        else if (is_quoted && rest->data[len] == '\\' && len + 1 < rest->len)
+            len++;
+    }
+    const cmw_str member = cmw_str_make(rest->data, len);
+    const size_t gone = len < rest->len ? len + 1 : len;
+    *rest = cmw_str_make(rest->data + gone, rest->len - gone);
+    return trim(member);
+}
+
+static int is_named(cmw_str name, cmw_str known)
+{
+    return name.len == known.len && cmw_str_equals_fold(name, known);
+}
+
+static void note(struct cmw__cache_control *control, cmw_str name, cmw_str value)
+{
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (is_named(name, flags[i].name))
+            control->flags |= flags[i].bits;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (!is_named(name, numbers[i].name))
+            continue;
+        int64_t *at = (int64_t *)(void *)((char *)control + numbers[i].offset);
+        const int64_t seconds = cmw__cache_seconds(value);
+        const int64_t said = seconds < 0 ? 0 : seconds;
+        *at = *at < 0 || said < *at ? said : *at;
+    }
+}
+
+void cmw__cache_control_read(struct cmw__cache_control *control, cmw_str field)
+{
+    while (field.len > 0) {
+        const cmw_str member = take_member(&field);
+        const char *equals = member.len > 0 ? memchr(member.data, '=', member.len) : NULL;
+        const size_t len = equals ? (size_t)(equals - member.data) : member.len;
+        const cmw_str value =
+            equals ? cmw_str_make(equals + 1, member.len - len - 1) : cmw_str_make("", 0);
+        note(control, trim(cmw_str_make(member.data, len)), trim(value));
+    }
+}

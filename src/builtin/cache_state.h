@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of response_cache share. */
+#ifndef CMW_BUILTIN_CACHE_STATE_H
+#define CMW_BUILTIN_CACHE_STATE_H
+
+#include "cache_rules.h"
+#include "cache_store.h"
+
+/* What plans share. */
+struct cmw__cache_shared {
+    struct cmw__cache_store *store;
+    _Atomic uint64_t hits, stale, misses, stored;
+};
+
+struct cmw__cache {
+    cmw_arena *arena;
+    cmw_engine *engine;
+    struct cmw__cache_shared *shared;
+    size_t max_entry_bytes;
+    uint64_t default_ttl_s, stale_while_s, stale_if_error_s;
+    cmw_str name; /* empty: no Cache-Status */
+    cmw_slot slot, principal;
+};
+
+/* What became of a request, in its slot. */
+enum cmw__cache_stage {
+    CMW__CACHE_BYPASS, /* not looked for */
+    CMW__CACHE_HIT,
+    CMW__CACHE_MISS,
+    CMW__CACHE_UNSAFE /* its success drops what is stored */
+};
+
+struct cmw__cache_visit {
+    enum cmw__cache_stage stage;
+    uint64_t hash;
+    cmw_str key;
+    struct cmw__cache_entry *stale; /* for an error; released with the request */
+    cmw_header *before;             /* fields that the response had before the handler */
+    size_t before_count;
+};
+
+/* Store a response, if it may be: 1 if it was. */
+int cmw__cache_keep(const struct cmw__cache *cache, cmw_ctx *ctx,
+                    const struct cmw__cache_visit *visit);
+
+#endif /* CMW_BUILTIN_CACHE_STATE_H */

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* Shards, buckets, and lists by last use. */
+#include "cache_store.h"
+
+#include "spin.h"
+
+enum { SHARDS = 8, BUCKETS_LEAST = 64, BYTES_A_BUCKET = 2048 };
+
+struct cmw__cache_shard {
+    _Alignas(64) struct cmw__spin lock;
+    struct cmw__cache_store *store;
+    struct cmw__cache_entry **buckets;
+    struct cmw__cache_entry *newest, *oldest;
+    size_t entries;
+    size_t limit;
+    _Atomic size_t bytes; /* of entries, also of those that are only sent any more */
+};
+
+struct cmw__cache_store {
+    struct cmw__cache_shard shards[SHARDS];
+    cmw_pool *pool;
+    cmw_hash_key hash_key;
+    uint64_t mask;      /* buckets of a shard - 1 */
+    size_t whole_bytes; /* of this piece, with the buckets */
+};
+
+/* ---- The store -------------------------------------------------------------------------- */
+
+static uint64_t buckets_for(size_t bytes)
+{
+    uint64_t buckets = BUCKETS_LEAST;
+
+    while (buckets * BYTES_A_BUCKET * SHARDS * 2 <= bytes)
+        buckets *= 2;
+    return buckets;
+}
+
+static size_t table_bytes(uint64_t buckets)
+{
+    return sizeof(struct cmw__cache_store) + SHARDS * (size_t)buckets * sizeof(void *);
+}
+
+size_t cmw__cache_store_least(void)
+{
+    return 4 * table_bytes(BUCKETS_LEAST);
+}
+
+struct cmw__cache_store *cmw__cache_store_create(cmw_pool *pool, size_t bytes)
+{
+    const uint64_t buckets = buckets_for(bytes);
+    const size_t whole = table_bytes(buckets);
+    struct cmw__cache_store *store = cmw_pool_alloc(pool, whole, 64);
+
+    if (!store)
+        return NULL;
+    memset(store, 0, whole);
+    store->pool = pool;
+    store->mask = buckets - 1;
+    store->whole_bytes = whole;
+    if (cmw_hash_key_init(&store->hash_key) != 0) {
+        cmw_pool_free(pool, store, whole, 64);
+        return NULL;
+    }
+    struct cmw__cache_entry **at = (struct cmw__cache_entry **)(void *)(store + 1);
+    for (size_t i = 0; i < SHARDS; i++) {
+        store->shards[i].store = store;
+        store->shards[i].buckets = at + i * buckets;
+        store->shards[i].limit = (bytes - whole) / SHARDS;
+    }
+    return store;
+}
+
+cmw_pool *cmw__cache_pool(const struct cmw__cache_store *store)
+{
+    return store->pool;
+}
+
+uint64_t cmw__cache_hash(const struct cmw__cache_store *store, cmw_str key)
+{
+    return cmw_hash_keyed(&store->hash_key, key);
+}
+
+static struct cmw__cache_shard *shard_of(struct cmw__cache_store *store, uint64_t hash)
+{
+    return &store->shards[hash >> 61];
+}
+
+static struct cmw__cache_entry **bucket_of(struct cmw__cache_shard *shard, uint64_t hash)
+{
+    return &shard->buckets[hash & shard->store->mask];
+}
+
+/* ---- Counting --------------------------------------------------------------------------- */
+
+void cmw__cache_release(struct cmw__cache_entry *entry)
+{
+    if (atomic_fetch_sub_explicit(&entry->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    struct cmw__cache_shard *shard = entry->shard;
+    cmw_pool *pool = shard->store->pool;
+    const size_t block = entry->bytes;
+    cmw_header_block_destroy(entry->block, pool);
+    cmw_pool_free(pool, entry, (size_t)(entry->body.data - (const char *)entry) + entry->body.len,
+                  16);
+    atomic_fetch_sub_explicit(&shard->bytes, block, memory_order_relaxed);
+}
+
+/* ---- Lists, under the lock -------------------------------------------------------------- */
+
+static void unlink_use(struct cmw__cache_shard *shard, struct cmw__cache_entry *entry)
+{
+    if (entry->newer)
+        entry->newer->older = entry->older;
+    else
+        shard->newest = entry->older;
+    if (entry->older)
+        entry->older->newer = entry->newer;
+    else
+        shard->oldest = entry->newer;
+}
+
+static void link_newest(struct cmw__cache_shard *shard, struct cmw__cache_entry *entry)
+{
+    entry->newer = NULL;
+    entry->older = shard->newest;
+    if (shard->newest)
+        shard->newest->newer = entry;
+    else
+        shard->oldest = entry;
+    shard->newest = entry;
+}
+
+/* Out of the lists, into `*gone`, linked by `next`. */
+static void take_out(struct cmw__cache_shard *shard, struct cmw__cache_entry *entry,
+                     struct cmw__cache_entry **gone)
+{
+    struct cmw__cache_entry **at = bucket_of(shard, entry->hash);
+
+    while (*at != entry)
+        at = &(*at)->next;
+    *at = entry->next;
+    unlink_use(shard, entry);
+    shard->entries--;
+    entry->next = *gone;
+    *gone = entry;
+}
+
+/* Not under the lock. */
+static void release_all(struct cmw__cache_entry *gone)
+{
+    while (gone) {
+        struct cmw__cache_entry *next = gone->next;
+        cmw__cache_release(gone);
+        gone = next;
+    }
+}
+
+/* ---- Finding ---------------------------------------------------------------------------- */
+
+/* A field that comes twice is nobody's word. */
+static int reads_same(cmw_request *request, const struct cmw__cache_vary *vary)
+{
+    size_t count, seen = 0;
+    const cmw_header *headers = cmw_request_headers(request, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!cmw_str_equals_fold(headers[i].name, vary->name))
+            continue;
+        if (seen++ > 0 || !cmw_str_equals(headers[i].value, vary->value))
+            return 0;
+    }
+    return (seen > 0) == (vary->is_there != 0);
+}
+
+static int answers(const struct cmw__cache_entry *entry, cmw_request *request)
+{
+    for (size_t i = 0; i < entry->vary_count; i++)
+        if (!reads_same(request, &entry->vary[i]))
+            return 0;
+    return 1;
+}
+
+static int has_key(const struct cmw__cache_entry *entry, uint64_t hash, cmw_str key)
+{
+    return entry->hash == hash && cmw_str_equals(entry->key, key);
+}
+
+struct cmw__cache_entry *cmw__cache_find(struct cmw__cache_store *store, uint64_t hash, cmw_str key,
+                                         cmw_request *request)
+{
+    struct cmw__cache_shard *shard = shard_of(store, hash);
+
+    cmw__spin_lock(&shard->lock);
+    struct cmw__cache_entry *at = *bucket_of(shard, hash);
+    while (at && !(has_key(at, hash, key) && answers(at, request)))
+        at = at->next;
+    if (at) {
+        atomic_fetch_add_explicit(&at->refs, 1, memory_order_relaxed);
+        if (shard->newest != at) {
+            unlink_use(shard, at);
+            link_newest(shard, at);
+        }
+    }
+    cmw__spin_unlock(&shard->lock);
+    return at;
+}
+
+/* ---- Putting in ------------------------------------------------------------------------- */
+
+/* Count the bytes, and drive out what was used longest ago until they fit: 1, or 0. */
+static int make_room(struct cmw__cache_shard *shard, size_t bytes)
+{
+    struct cmw__cache_entry *gone = NULL;
+    size_t freed = 0;
+
+    if (bytes > shard->limit / 4)
+        return 0;
+    const size_t before = atomic_fetch_add_explicit(&shard->bytes, bytes, memory_order_relaxed);
+    const size_t wanted = before + bytes;
+    cmw__spin_lock(&shard->lock);
+    while (wanted - freed > shard->limit && shard->oldest) {
+        freed += shard->oldest->bytes;
+        take_out(shard, shard->oldest, &gone);
+    }
+    cmw__spin_unlock(&shard->lock);
+    release_all(gone);
+    /* What is still being sent stays: then this one is not stored. */
+    if (atomic_load_explicit(&shard->bytes, memory_order_relaxed) <= shard->limit)
+        return 1;
+    atomic_fetch_sub_explicit(&shard->bytes, bytes, memory_order_relaxed);
+    return 0;
+}
+
+struct cmw__cache_entry *cmw__cache_make(struct cmw__cache_store *store, uint64_t hash,
+                                         size_t text_bytes, size_t block_bytes)
+{
+    struct cmw__cache_shard *shard = shard_of(store, hash);
+    struct cmw__cache_entry *entry = NULL;
+    const size_t own = sizeof *entry + text_bytes;
+    const size_t bytes = own + block_bytes + 64; /* what an allocator adds to two pieces */
+
+    if (!make_room(shard, bytes))
+        return NULL;
+    entry = cmw_pool_alloc(store->pool, own, 16);
+    if (!entry) {
+        atomic_fetch_sub_explicit(&shard->bytes, bytes, memory_order_relaxed);
+        return NULL;
+    }
+    memset(entry, 0, sizeof *entry);
+    atomic_init(&entry->refs, 1);
+    entry->shard = shard;
+    entry->bytes = bytes;
+    entry->hash = hash;
+    entry->body = cmw_str_make((char *)entry + own, 0);
+    return entry;
+}
+
+static int same_variant(const struct cmw__cache_entry *a, const struct cmw__cache_entry *b)
+{
+    if (a->vary_count != b->vary_count)
+        return 0;
+    for (size_t i = 0; i < a->vary_count; i++)
+        if (!cmw_str_equals_fold(a->vary[i].name, b->vary[i].name) ||
+            a->vary[i].is_there != b->vary[i].is_there ||
+            !cmw_str_equals(a->vary[i].value, b->vary[i].value))
+            return 0;
+    return 1;
+}
+
+void cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entry)
+{
+    struct cmw__cache_shard *shard = shard_of(store, entry->hash);
+    struct cmw__cache_entry *gone = NULL, *last = NULL, *next;
+    size_t variants = 0;
+
+    atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);
+    cmw__spin_lock(&shard->lock);
+    for (struct cmw__cache_entry *at = *bucket_of(shard, entry->hash); at; at = next) {
+        next = at->next;
+        if (!has_key(at, entry->hash, entry->key))
+            continue;
+        if (same_variant(at, entry)) {
+            take_out(shard, at, &gone);
+            continue;
+        }
+        variants++;
+        last = at;
+    }
+    if (variants >= CMW__CACHE_VARIANTS_MAX) /* strangers choose the values of their fields */
+        take_out(shard, last, &gone);
+    entry->next = *bucket_of(shard, entry->hash);
+    *bucket_of(shard, entry->hash) = entry;
+    link_newest(shard, entry);
+    shard->entries++;
+    cmw__spin_unlock(&shard->lock);
+    release_all(gone);
+}
+
+/* ---- Purging ---------------------------------------------------------------------------- */
+
+size_t cmw__cache_purge(struct cmw__cache_store *store, cmw__cache_match_fn *matches,
+                        const void *self)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct cmw__cache_shard *shard = &store->shards[i];
+        struct cmw__cache_entry *gone = NULL, *older;
+        cmw__spin_lock(&shard->lock);
+        for (struct cmw__cache_entry *at = shard->newest; at; at = older) {
+            older = at->older;
+            if (matches && !matches(self, at))
+                continue;
+            take_out(shard, at, &gone);
+            count++;
+        }
+        cmw__spin_unlock(&shard->lock);
+        release_all(gone);
+    }
+    return count;
+}
+
+size_t cmw__cache_purge_key(struct cmw__cache_store *store, uint64_t hash, cmw_str key)
+{
+    struct cmw__cache_shard *shard = shard_of(store, hash);
+    struct cmw__cache_entry *gone = NULL, *next;
+    size_t count = 0;
+
+    cmw__spin_lock(&shard->lock);
+    for (struct cmw__cache_entry *at = *bucket_of(shard, hash); at; at = next) {
+        next = at->next;
+        if (!has_key(at, hash, key))
+            continue;
+        take_out(shard, at, &gone);
+        count++;
+    }
+    cmw__spin_unlock(&shard->lock);
+    release_all(gone);
+    return count;
+}
+
+size_t cmw__cache_bytes(struct cmw__cache_store *store, size_t *entries)
+{
+    size_t bytes = store->whole_bytes;
+
+    *entries = 0;
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct cmw__cache_shard *shard = &store->shards[i];
+        cmw__spin_lock(&shard->lock);
+        *entries += shard->entries;
+        cmw__spin_unlock(&shard->lock);
+        bytes += atomic_load_explicit(&shard->bytes, memory_order_relaxed);
+    }
+    return bytes;
+}
+
+void cmw__cache_store_destroy(struct cmw__cache_store *store)
+{
+    (void)cmw__cache_purge(store, NULL, NULL);
+    cmw_pool_free(store->pool, store, store->whole_bytes, 64);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Responses by key, in a bounded number of bytes. Shared by threads.
+ *
+ * Shards by hash, each with buckets, a list by last use, and a part of the bytes. An entry is
+ * counted: by its shard while it is found, and by each request that sends it; its bytes count until
+ * nobody holds it. What does not fit drives out what was used longest ago, or is not stored.
+ */
+#ifndef CMW_BUILTIN_CACHE_STORE_H
+#define CMW_BUILTIN_CACHE_STORE_H
+
+#include <stdatomic.h>
+
+#include <catzilla/mw.h>
+
+enum { CMW__CACHE_VARY_MAX = 8, CMW__CACHE_VARIANTS_MAX = 16 };
+
+/* A field of the request that the response depends on. */
+struct cmw__cache_vary {
+    cmw_str name, value;
+    int is_there;
+};
+
+struct cmw__cache_entry {
+    /* The store's. */
+    _Atomic uint32_t refs;
+    struct cmw__cache_entry *next;          /* in its bucket */
+    struct cmw__cache_entry *newer, *older; /* by last use */
+    struct cmw__cache_shard *shard;
+    size_t bytes;
+    /* Written before it is put in, then immutable. */
+    uint64_t hash;
+    cmw_str key;
+    struct cmw__cache_vary vary[CMW__CACHE_VARY_MAX];
+    size_t vary_count;
+    int status;
+    cmw_header_block *block;
+    cmw_str body;
+    uint64_t stored_ns; /* when it was as old as `age_s` says */
+    uint64_t age_s, fresh_s, stale_while_s, stale_if_error_s;
+    /* Until when somebody asks for a new one. */
+    _Atomic uint64_t asked_until_ns;
+};
+
+struct cmw__cache_store;
+
+/* Bytes that a store takes at least. */
+size_t cmw__cache_store_least(void);
+/* Open one; `bytes` bounds all that it takes. NULL without memory. */
+struct cmw__cache_store *cmw__cache_store_create(cmw_pool *pool, size_t bytes);
+/* Nobody holds an entry any more. */
+void cmw__cache_store_destroy(struct cmw__cache_store *store);
+uint64_t cmw__cache_hash(const struct cmw__cache_store *store, cmw_str key);
+
+/* The entry for a request, counted up; NULL: none. */
+struct cmw__cache_entry *cmw__cache_find(struct cmw__cache_store *store, uint64_t hash, cmw_str key,
+                                         cmw_request *request);
+void cmw__cache_release(struct cmw__cache_entry *entry);
+
+/* Room for an entry with `text_bytes` behind it, counted once for the caller; NULL: it does not
+ * fit, or there is no memory. Bytes of its block are to be in `block_bytes`. */
+struct cmw__cache_entry *cmw__cache_make(struct cmw__cache_store *store, uint64_t hash,
+                                         size_t text_bytes, size_t block_bytes);
+cmw_pool *cmw__cache_pool(const struct cmw__cache_store *store);
+/* Let it be found, in place of the one that answers the same requests. Takes no count. */
+void cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entry);
+
+/* Drop those of which `matches` says so; how many. */
+typedef int cmw__cache_match_fn(const void *self, const struct cmw__cache_entry *entry);
+size_t cmw__cache_purge(struct cmw__cache_store *store, cmw__cache_match_fn *matches,
+                        const void *self);
+/* Those with one key. */
+size_t cmw__cache_purge_key(struct cmw__cache_store *store, uint64_t hash, cmw_str key);
+/* Bytes taken, with the tables; and entries. */
+size_t cmw__cache_bytes(struct cmw__cache_store *store, size_t *entries);
+
+#endif /* CMW_BUILTIN_CACHE_STORE_H */
