@@ -89,12 +89,12 @@ static int check_status(int64_t status, const char *subject, cmw_diag *diag)
 static int check_loop(const struct rule *rule, const char *to, const char *subject, cmw_diag *diag)
 {
     const cmw_str target = cmw_str_cstr(to);
-    const char *query = memchr(target.data, '?', target.len);
+    const char *query = target.len > 0 ? memchr(target.data, '?', target.len) : NULL;
     const cmw_str path =
         cmw_str_make(target.data, query ? (size_t)(query - target.data) : target.len);
     struct cmw__path_match match;
 
-    if (rule->path.is_absolute || memchr(target.data, '{', target.len) ||
+    if (target.len == 0 || rule->path.is_absolute || memchr(target.data, '{', target.len) ||
         !cmw__path_rule_matches(&rule->path, path, &match))
         return 0;
     return cmw_diag_set(diag, CMW_ERR_CYCLE, "%s: '%s' is sent to itself", subject, to);

@@ -31,7 +31,7 @@ typedef void cmw_mirror_fn(void *self, const cmw_mirror_request *copy);
 
 /** The most places, and the bytes of one. */
 #define CMW_MIRROR_PLACES_MAX 65536
-#define CMW_MIRROR_PLACE_BYTES_MAX (16 * 1024 * 1024)
+#define CMW_MIRROR_PLACE_BYTES_MAX 16777216
 
 /** Options. Clear with cmw_mirror_config_init. One of `deliver` and `output` is needed. */
 typedef struct cmw_mirror_config {

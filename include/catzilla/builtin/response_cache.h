@@ -14,7 +14,7 @@
 CMW_BEGIN_DECLS
 
 /** Bounds of `max_bytes`. */
-#define CMW_RESPONSE_CACHE_BYTES_MIN (64 * 1024)
+#define CMW_RESPONSE_CACHE_BYTES_MIN 65536
 #define CMW_RESPONSE_CACHE_BYTES_MAX (INT64_C(1) << 40)
 
 /** Options. Clear with cmw_response_cache_config_init. */
@@ -35,8 +35,8 @@ static inline void cmw_response_cache_config_init(cmw_response_cache_config *con
 {
     memset(config, 0, sizeof *config);
     config->size = sizeof *config;
-    config->max_bytes = 16 * 1024 * 1024;
-    config->max_entry_bytes = 256 * 1024;
+    config->max_bytes = 16777216;
+    config->max_entry_bytes = 262144;
     config->name = "catzilla";
 }
 
