@@ -412,19 +412,19 @@ class Http2:
         self.socket.sendall(struct.pack(">I", len(payload))[1:] +
                             struct.pack(">BBI", kind, flags, stream) + payload)
 
-    def ask(self, stream, target, fields=()):
-        pairs = [(":method", "GET"), (":scheme", "http"), (":path", target),
+    def ask(self, stream, target, fields=(), scheme="http"):
+        pairs = [(":method", "GET"), (":scheme", scheme), (":path", target),
                  (":authority", "a.example"), *fields]
         block = b"".join(b"\x00" + bytes([len(n)]) + n.encode() + bytes([len(v)]) + v.encode()
                          for n, v in pairs)
         self.send(1, 4 | 1, stream, block)
 
-    def read_until(self, kind, stream):
+    def read_payload(self, kind, stream):
         while True:
             head = self.take(9)
-            self.take(int.from_bytes(head[:3], "big"))
+            payload = self.take(int.from_bytes(head[:3], "big"))
             if head[3] == kind and int.from_bytes(head[5:], "big") == stream:
-                return
+                return payload
 
     def take(self, length):
         data = b""
@@ -443,19 +443,13 @@ class PassedOver2(Passed, Case):
         response = self.act("/app/known", "101")
         self.assertEqual((response.status, response.body, response.get("X-App")), (500, b"", []))
 
-    def leave(self, *targets, closes, fields=()):
-        client = Http2(self.server.port)
-        for i, target in enumerate(targets):
-            client.ask(2 * i + 1, target, fields)
-        return client
-
     def test_streams_that_are_reset(self):
         for target in ("/app/stream", "/app/stream-known"):
             with self.subTest(target):
                 before = self.settled()
                 client = Http2(self.server.port)
                 client.ask(1, target)
-                client.read_until(0, 1)
+                client.read_payload(0, 1)
                 client.send(3, 0, 1, struct.pack(">I", 8))
                 self.poll(lambda: self.counts()["client_gone"] > before["client_gone"], target)
                 client.socket.close()
@@ -468,7 +462,7 @@ class PassedOver2(Passed, Case):
                 client = Http2(self.server.port)
                 client.ask(1, "/app/known", fields)
                 client.ask(3, "/app/counts")
-                client.read_until(0, 3)
+                client.read_payload(0, 3)
                 client.socket.close()
                 self.poll(lambda: self.counts()["client_gone"] > before["client_gone"], "noticed")
                 self.release(0)
