@@ -12,7 +12,7 @@ packages=(gcc g++ libc6-dev cmake ninja-build pkg-config ccache
 case "${1:-all}" in
 build) ;;
 demo) packages+=(curl) ;;
-all) packages+=(clang-14 clang libclang-rt-14-dev llvm-14 clang-format-14 clang-tidy-14 valgrind
+all) packages+=(clang-14 clang libclang-rt-14-dev llvm-14 clang-format-14 clang-tidy-14 valgrind wrk
     binutils curl python3 nodejs git nghttp2-client nginx) ;;
 *)
     echo "usage: ${0##*/} [build|demo|all]" >&2

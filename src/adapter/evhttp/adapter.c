@@ -119,8 +119,7 @@ static void on_poll(evutil_socket_t fd, short what, void *self)
 
     on_deadline(fd, what, self);
     (void)cmw_engine_poll(adapter->engine);
-    if (cmw_worker_in_flight(adapter->worker) == 0)
-        cmw_worker_idle(adapter->worker);
+    cmw_worker_idle(adapter->worker);
 }
 
 static int open_events(cmw_evhttp *adapter, struct event_base *base)

@@ -76,8 +76,7 @@ static void end(struct request *req, cmw_end_reason reason)
     cmw_worker *worker = req->adapter->worker;
 
     cmw_ctx_end(req->ctx, reason);
-    if (cmw_worker_in_flight(worker) == 0)
-        cmw_worker_idle(worker);
+    cmw_worker_idle(worker); /* what is still in flight keeps its plan */
     close_request(req);
 }
 

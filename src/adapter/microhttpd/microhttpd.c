@@ -560,8 +560,7 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **r
     cmw_worker *const worker = req->seat->worker;
     if (req->ctx)
         cmw_ctx_end(req->ctx, end_reason(req, code));
-    if (cmw_worker_in_flight(worker) == 0)
-        cmw_worker_idle(worker);
+    cmw_worker_idle(worker); /* what is still in flight keeps its plan */
     cmw__seats_close_request(req);
 }
 
