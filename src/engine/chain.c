@@ -378,7 +378,7 @@ int cmw_chain_set_mode(cmw_chain *chain, const char *name, cmw_mode mode)
     struct cmw__instance *instance = cmw__chain_find(chain, name);
     if (!instance)
         return CMW_ERR_NOT_FOUND;
-    instance->mode = mode;
+    instance->mode = (int)mode;
     return 0;
 }
 
