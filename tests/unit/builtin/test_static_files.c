@@ -121,7 +121,7 @@ static cmw_test *open_files(const cmw_static_files_config *config, int by_steps)
     cmw_middleware_init(&mw);
     mw.name = "files";
     assert_int_equal(cmw_static_files_create(cmw_test_engine(test), &mw, config, NULL), 0);
-    ((struct cmw__static_files *)mw.self)->by_steps = by_steps;
+    ((struct cmw__static_files *)mw.self)->by_steps |= by_steps; /* set where openat2 is missing */
     assert_int_equal(cmw_chain_add(chain, &mw, NULL), 0);
     assert_int_equal(cmw_chain_install(chain, NULL), 0);
     cmw_chain_destroy(chain);
