@@ -15,6 +15,8 @@
 #include "run.h"
 
 enum { IDLE, PASS, LOOK };
+/* A declared length up to this is taken at its word: more must have come before it takes memory. */
+enum { TRUSTED_BYTES = 64 * 1024 };
 
 /* ---- Limits ----------------------------------------------------------------------------- */
 
@@ -68,14 +70,14 @@ static int reserve_body(cmw_ctx *ctx, size_t len)
     return 0;
 }
 
-/* A declared length is taken at its word at once; a body without one doubles. */
+/* A short declared length is taken at its word at once; any other body doubles. */
 static size_t wanted_body(const cmw_ctx *ctx, size_t len)
 {
     const uint64_t declared = ctx->request.view.content_length;
     const uint64_t limit = cmw_ctx_body_limit(ctx);
     size_t wanted = len;
 
-    if (declared != CMW_LENGTH_UNKNOWN && declared > wanted)
+    if (declared != CMW_LENGTH_UNKNOWN && declared > wanted && declared <= TRUSTED_BYTES)
         wanted = (size_t)declared;
     else if (ctx->body && wanted < 2 * cmw__block_room(ctx->body))
         wanted = 2 * cmw__block_room(ctx->body);
@@ -327,6 +329,8 @@ cmw_next cmw__body_in_resume(cmw_ctx *ctx, int value)
     if (value != CMW_CONTINUE)
         return leave(ctx, in, value);
     in->flow.at++;
+    if (in->flow.stage == PASS && in->flow.chunk.bytes.len == 0 && !in->flow.chunk.is_last)
+        in->flow.at = in->flow.count; /* it has kept all of the chunk: none is left to pass on */
     return advance(ctx, in);
 }
 

@@ -517,9 +517,18 @@ enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection
     }
     if (*upload_data_size == 0)
         return on_body_end(mhd, req);
-    const cmw_str part = cmw_str_make(upload_data, *upload_data_size);
+    const size_t len = *upload_data_size;
+    const cmw_str part = cmw_str_make(upload_data + req->shown_bytes, len - req->shown_bytes);
+    req->shown_bytes = 0;
     *upload_data_size = 0;
-    return on_body_part(mhd, req, part);
+    if (part.len == 0)
+        return MHD_YES;
+    const enum MHD_Result result = on_body_part(mhd, req, part);
+    /* A byte stays behind while it waits, or libmicrohttpd would not call again before the client
+     * sends more: nobody would run what the worker was woken for. */
+    if (result == MHD_YES && req->is_waiting && req->is_in_body)
+        *upload_data_size = req->shown_bytes = 1;
+    return result;
 }
 
 /* ---- The end ----------------------------------------------------------------------------------
