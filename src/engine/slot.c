@@ -163,7 +163,7 @@ static inline int is_simple(const struct cmw__slot_place *place)
 /* One of its pieces. */
 #define ZERO(n)                                                                                    \
     case (n):                                                                                      \
-        memset(value + 16 * ((n)-1), 0, 16);                                                       \
+        memset(value + (size_t)16 * ((n)-1), 0, 16);                                               \
         CMW__FALLTHROUGH;
 
 void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
@@ -210,7 +210,7 @@ static CMW__NOINLINE void *copy_in_shadow(cmw_ctx *ctx, cmw_slot slot, const voi
 /* One of the pieces before the last one. */
 #define PIECE(n)                                                                                   \
     case (n):                                                                                      \
-        memcpy(room + 16 * ((n)-1), from + 16 * ((n)-1), 16);                                      \
+        memcpy(room + (size_t)16 * ((n)-1), from + (size_t)16 * ((n)-1), 16);                      \
         CMW__FALLTHROUGH;
 
 void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)

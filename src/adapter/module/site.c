@@ -205,8 +205,8 @@ static struct home *find_home(const char *path, const cmw_engine_config *config)
 {
     for (struct home *at = homes; at; at = at->next)
         if (at->generation != generation && strcmp(at->path, path) == 0 &&
-            memcmp(&at->config, config, sizeof *config) ==
-                0) /* NOLINT: cleared before they were filled */
+            /* Both were cleared before they were filled. */
+            !memcmp(&at->config, config, sizeof *config)) /* NOLINT(bugprone-*) */
             return at;
     return NULL;
 }

@@ -177,25 +177,27 @@ static void set_common(cmw_middleware *middleware, const struct item *item)
 static int add(struct apply *apply, cmw_group *group, const struct step *at,
                cmw_middleware *middleware, const struct item *item)
 {
-    struct condition condition;
+    struct condition condition; /* copied when it is added */
+    const cmw_condition *const own = middleware->condition;
     cmw_diag diag = {.code = 0};
     int rc = 0;
 
-    if (item->when && middleware->condition) {
+    if (item->when && own) {
         group = add_group(apply, group, at, middleware->name, item, CMW_NONE);
         if (!group)
             return CMW_ERR_INVALID;
     } else if (item->when) {
         middleware->condition = read_condition(apply, at, item->when, &condition, &rc);
-        if (rc != 0)
-            return rc;
-        if (condition.slot != CMW_NONE) /* whoever is to decide must be in the chain */
+        if (rc == 0 && condition.slot != CMW_NONE) /* whoever is to decide must be in the chain */
             cmw_middleware_requires(middleware, condition.slot);
     }
-    rc = group ? cmw_group_add(group, middleware, &diag)
-               : cmw_chain_add(apply->chain, middleware, &diag);
-    if (rc != 0)
-        note_diag(apply->document, at, rc, &diag);
+    if (rc == 0) {
+        rc = group ? cmw_group_add(group, middleware, &diag)
+                   : cmw_chain_add(apply->chain, middleware, &diag);
+        if (rc != 0)
+            note_diag(apply->document, at, rc, &diag);
+    }
+    middleware->condition = own;
     return rc;
 }
 
