@@ -17,8 +17,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* ---- Log: complete ----------------------------------------------------------------------------
- */
+/* ---- Log: complete ----------------------------------------------------------------------- */
 
 static uint64_t now_ns(void)
 {
@@ -50,8 +49,7 @@ static void write_log_line(void *self, cmw_ctx *ctx, cmw_end_reason reason)
             (unsigned long)((now_ns() - cmw_ctx_begin_ns(ctx)) / 1000));
 }
 
-/* ---- CORS: pre_route and post_route -----------------------------------------------------------
- */
+/* ---- CORS: pre_route and post_route ------------------------------------------------------ */
 
 static const cmw_str allowed_origin = CMW_STR_INIT("https://app.example");
 
@@ -95,8 +93,7 @@ static int add_cors_fields(void *self, cmw_ctx *ctx)
                : CMW_ERROR;
 }
 
-/* ---- Authentication: pre_route ----------------------------------------------------------------
- */
+/* ---- Authentication: pre_route ----------------------------------------------------------- */
 
 static int require_key(void *self, cmw_ctx *ctx)
 {
@@ -108,8 +105,7 @@ static int require_key(void *self, cmw_ctx *ctx)
     return cmw_respond_problem(ctx, 401, "an X-API-Key is needed");
 }
 
-/* ---- The program ------------------------------------------------------------------------------
- */
+/* ---- The program ------------------------------------------------------------------------- */
 
 static int greet(void *self, cmw_ctx *ctx)
 {

@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- The objects ------------------------------------------------------------------------------
- */
+/* ---- The objects ------------------------------------------------------------------------- */
 
 struct store {
     int sessions;
@@ -117,8 +116,7 @@ static int define_services(cmw_engine *engine)
     return cmw_service_define(engine, "stopwatch", &stopwatch);
 }
 
-/* ---- The middleware that asks for them --------------------------------------------------------
- */
+/* ---- The middleware that asks for them --------------------------------------------------- */
 
 struct handles {
     cmw_service session, stopwatch, missing;
@@ -158,8 +156,7 @@ static int build(cmw_engine *engine, cmw_chain *chain, struct handles *handles, 
     return cmw_chain_needs_service(chain, "worker", handles->stopwatch);
 }
 
-/* ---- The program: two requests, without a server ----------------------------------------------
- */
+/* ---- The program: two requests, without a server ----------------------------------------- */
 
 static int send_request(cmw_worker *worker)
 {

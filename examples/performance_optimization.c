@@ -29,8 +29,7 @@ static const cmw_header fields[FIELD_COUNT] = {
     {CMW_STR_INIT("Strict-Transport-Security"), CMW_STR_INIT("max-age=31536000")},
 };
 
-/* ---- 1. Constant fields -----------------------------------------------------------------------
- */
+/* ---- 1. Constant fields ------------------------------------------------------------------ */
 
 static int set_each_field(void *self, cmw_ctx *ctx)
 {
@@ -62,8 +61,7 @@ static int add_fields_as_block(cmw_chain *chain, cmw_diag *diag)
     return cmw_chain_add(chain, &as_block, diag);
 }
 
-/* ---- 2. A value between two middleware --------------------------------------------------------
- */
+/* ---- 2. A value between two middleware --------------------------------------------------- */
 
 static cmw_slot number_slot;
 
@@ -128,8 +126,7 @@ static int add_slot(cmw_chain *chain, cmw_diag *diag)
     return add_pair(chain, put_in_slot, take_from_slot, diag);
 }
 
-/* ---- 3. prepare -------------------------------------------------------------------------------
- */
+/* ---- 3. prepare -------------------------------------------------------------------------- */
 
 /* One cache line a row, several MiB in all: like a table of clients. */
 struct row {
@@ -181,8 +178,7 @@ static int add_prepared(cmw_chain *chain, cmw_diag *diag)
     return add_table(chain, start_loading, diag);
 }
 
-/* ---- Measuring --------------------------------------------------------------------------------
- */
+/* ---- Measuring --------------------------------------------------------------------------- */
 
 typedef int add_fn(cmw_chain *chain, cmw_diag *diag);
 
@@ -260,8 +256,7 @@ static void measure(const char *what, add_fn *add)
     cmw_test_destroy(test);
 }
 
-/* ---- 4. Statistics ----------------------------------------------------------------------------
- */
+/* ---- 4. Statistics ----------------------------------------------------------------------- */
 
 /* As an adapter does it; the testing kit's clock would stand still. */
 static void send_by_hand(cmw_worker *worker, const cmw_request_view *view)

@@ -141,8 +141,7 @@ static int install_chain(struct app *app, cmw_diag *diag)
     return rc ? rc : cmw_engine_install(app->engine, app->plan, diag);
 }
 
-/* ---- What operators look at -------------------------------------------------------------------
- */
+/* ---- What operators look at -------------------------------------------------------------- */
 
 /* Text that grows in a request's arena. */
 struct page {

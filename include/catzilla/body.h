@@ -4,8 +4,7 @@
  * changes a response's body.
  *
  *     request:   host ── cmw_ctx_feed_body ──> request_body callbacks ──> one buffer ──> handler
- *     response:  handler's bytes or source ──> response_body callbacks ── cmw_ctx_read_body ──>
- * host
+ *     response:  bytes or source ──> response_body callbacks ── cmw_ctx_read_body ──> host
  *
  * Nothing flows by itself: the host hands in a piece when it has one, and reads one when the client
  * takes more. What lies between holds at most what each callback says it holds.
@@ -31,8 +30,9 @@ CMW_BEGIN_DECLS
  * @param chunk  bytes that are valid during the call; `has_more` is not looked at
  * @return       CMW_TO_HANDLER: give the next piece, or after the last one run the handler;
  *               CMW_TO_RESPOND: the request was answered (413, 503, or by a callback) and
- * post_route has run: what is left of the body is thrown away; CMW_TO_SUSPENDED: give nothing until
- * the host's `proceed`, which says how it goes on as this would Threads:      the worker's user
+ *               post_route has run: what is left of the body is thrown away; CMW_TO_SUSPENDED: give
+ *               nothing until the host's `proceed`, which says how it goes on as this would
+ * Threads:      the worker's user
  * Cost:         O(len) and that of the callbacks; no allocator call when warm
  * Since:        0.1
  */
@@ -55,8 +55,10 @@ CMW_API int cmw_ctx_streams_body(const cmw_ctx *ctx);
  * @return            0; CMW_ERR_AGAIN: nothing is there yet, `proceed` will be called with
  *                    CMW_TO_RESPOND; CMW_ERR_STATE before commit; another one: the body cannot be
  *                    finished (CMW_TO_ABORT): close the connection, so that the client does not
- * take it for whole Threads:           the worker's user Cost:              that of the source and
- * the callbacks; no allocator call when warm Since:             0.1
+ *                    take it for whole
+ * Threads:           the worker's user
+ * Cost:              that of the source and the callbacks; no allocator call when warm
+ * Since:             0.1
  */
 CMW_API CMW_NODISCARD int cmw_ctx_read_body(cmw_ctx *ctx, cmw_chunk *chunk);
 

@@ -118,8 +118,10 @@ CMW_API cmw_pool *cmw_engine_shared_pool(cmw_engine *engine);
  *
  * @param diag  why it was refused, or NULL
  * @return      0; CMW_ERR_UNSUPPORTED if the plan needs what an attached host lacks; CMW_ERR_ARG
- * for another engine's plan; CMW_ERR_NOMEM Threads:     any Cost:        allocates; requests take
- * no lock Since:       0.1
+ *              for another engine's plan; CMW_ERR_NOMEM
+ * Threads:     any
+ * Cost:        allocates; requests take no lock
+ * Since:       0.1
  */
 CMW_API CMW_NODISCARD int cmw_engine_install(cmw_engine *engine, cmw_plan *plan, cmw_diag *diag);
 
@@ -139,8 +141,10 @@ CMW_API CMW_NODISCARD int cmw_chain_install(cmw_chain *chain, cmw_diag *diag);
  *
  * @return  0; CMW_ERR_NOT_FOUND; CMW_ERR_ARG; or what cmw_chain_install returned, as where another
  *          middleware requires what this one provides: then nothing has changed, and `diag` says
- * why Threads: the chain's owner; workers go on meanwhile Cost:    that of compiling; requests take
- * no lock Since:   0.1
+ *          why
+ * Threads: the chain's owner; workers go on meanwhile
+ * Cost:    that of compiling; requests take no lock
+ * Since:   0.1
  */
 CMW_API CMW_NODISCARD int cmw_chain_switch_mode(cmw_chain *chain, const char *name, cmw_mode mode,
                                                 cmw_diag *diag);
@@ -221,9 +225,9 @@ CMW_API size_t cmw_engine_poll(cmw_engine *engine);
 /** What a server can do. An adapter declares what holds; installing checks what a plan needs. */
 enum cmw_capability {
     CMW_CAP_STREAM_REQUEST_BODY = 1 << 0,   /**< hands the body to cmw_ctx_feed_body: as it comes
-                                                if it has CMW_CAP_HEAD_FIRST, else when it is whole */
+                                                 if it has CMW_CAP_HEAD_FIRST, else when whole */
     CMW_CAP_STREAM_RESPONSE_BODY = 1 << 1,  /**< reads bodies with cmw_ctx_read_body; without it
-                                               commit  makes each body whole */
+                                                 commit makes each body whole */
     CMW_CAP_SUSPEND = 1 << 2,               /**< can park a request in pre_route */
     CMW_CAP_SUSPEND_POST_ROUTE = 1 << 3,    /**< can park it in post_route */
     CMW_CAP_RESUME_ACROSS_THREADS = 1 << 4, /**< can be woken from another thread */

@@ -234,7 +234,7 @@ enum cmw_middleware_flags {
                                    the clock is read before pre_route */
     CMW_TRANSFORMS_BODY = 16  /**< its response_body changes the body, of those responses for which
                                    its post_route called cmw_ctx_transform_body; it runs for no
-                                   other. Without this flag it runs for each body, only to read it */
+                                   other. Without this flag it runs for each body, to read it */
 };
 
 /**

@@ -206,7 +206,8 @@ CMW_API const cmw_address *cmw_request_client_address(const cmw_request *request
  *
  * @return  NULL if there is none; valid until the request's fields are rewritten
  * Cost:    about 15 instructions, in line, where the host gave ids; else about 40, plus some 70
- * once Since:   0.1
+ *          once
+ * Since:   0.1
  */
 CMW_API const cmw_header *cmw_request_header(cmw_request *request, cmw_header_id id);
 

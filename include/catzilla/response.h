@@ -118,8 +118,10 @@ typedef struct cmw_field_pattern cmw_field_pattern;
  * @param      texts  `number_count` + 1 of them: the first one of any length, the others at most
  *                    CMW_PATTERN_TEXT_MAX bytes
  * @return            0; CMW_ERR_ARG for another id, too many numbers or a long text;
- * CMW_ERR_INVALID for bytes that cannot stand in a value; CMW_ERR_NOMEM Threads:           the
- * arena's owner Cost:              O(len); arena memory Since:             0.1
+ *                    CMW_ERR_INVALID for bytes that cannot stand in a value; CMW_ERR_NOMEM
+ * Threads:           the arena's owner
+ * Cost:              O(len); arena memory
+ * Since:             0.1
  */
 CMW_API CMW_NODISCARD int cmw_field_pattern_create(cmw_field_pattern **out, cmw_arena *arena,
                                                    cmw_header_id id, const cmw_str *texts,

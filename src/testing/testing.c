@@ -39,8 +39,7 @@ static _Noreturn void give_up(const char *what, const char *which)
     abort();
 }
 
-/* ---- The bench --------------------------------------------------------------------------------
- */
+/* ---- The bench --------------------------------------------------------------------------- */
 
 static uint64_t read_clock(void *self)
 {
@@ -166,8 +165,7 @@ void cmw_test_route(cmw_test *test, uint32_t route_id)
     test->route_id = route_id;
 }
 
-/* ---- Requests ---------------------------------------------------------------------------------
- */
+/* ---- Requests ---------------------------------------------------------------------------- */
 
 void cmw_test_request(cmw_test *test, const char *method, const char *target)
 {
@@ -217,8 +215,7 @@ cmw_request_view *cmw_test_view(cmw_test *test)
     return &test->view;
 }
 
-/* ---- Sending: as an adapter does --------------------------------------------------------------
- */
+/* ---- Sending: as an adapter does --------------------------------------------------------- */
 
 /* The body in its pieces, of which an empty one has one. */
 static cmw_next feed(const cmw_test *test, cmw_ctx *ctx)
@@ -288,8 +285,7 @@ int cmw_test_send_quick(cmw_test *test)
     return test->answer.status;
 }
 
-/* ---- Answers ----------------------------------------------------------------------------------
- */
+/* ---- Answers ----------------------------------------------------------------------------- */
 
 int cmw_test_status(const cmw_test *test)
 {
@@ -326,8 +322,7 @@ cmw_str cmw_test_response_head(const cmw_test *test)
     return test->answer.head.data ? test->answer.head : CMW_STR("");
 }
 
-/* ---- Clock and memory -------------------------------------------------------------------------
- */
+/* ---- Clock and memory -------------------------------------------------------------------- */
 
 void cmw_test_advance_ns(cmw_test *test, uint64_t ns)
 {

@@ -94,7 +94,8 @@ CMW_API CMW_NODISCARD int cmw_evhttp_create(cmw_evhttp **out, cmw_engine *engine
  * @param config  NULL: the defaults
  * @return        0; CMW_ERR_ARG; CMW_ERR_VERSION; CMW_ERR_NOMEM
  * Cost:          allocates. A request calls no allocator of the engine's when warm; evhttp
- * allocates for each request and field Since:         0.1
+ *                allocates for each request and field
+ * Since:         0.1
  */
 CMW_API CMW_NODISCARD int cmw_evhttp_attach(cmw_evhttp *adapter, struct evhttp *http,
                                             const cmw_evhttp_config *config);

@@ -76,8 +76,9 @@ static inline void cmw_access_log_config_init(cmw_access_log_config *config)
  * Ownership:     the descriptor's `self` passes to the chain that takes it, or is the caller's to
  *                destroy. What is in the rings when the last such descriptor goes is written then
  * Cost:          allocates; a request costs one line (row access_log of scripts/run_bench.sh),
- * O(its texts), and no allocation but at a worker's first line Source:        Common Log Format
- * (NCSA), RFC 8259, RFC 3339 Since:         0.1
+ *                O(its texts), and no allocation but at a worker's first line
+ * Source:        Common Log Format (NCSA), RFC 8259, RFC 3339
+ * Since:         0.1
  */
 CMW_API CMW_NODISCARD int cmw_access_log_create(cmw_engine *engine, cmw_middleware *middleware,
                                                 const cmw_access_log_config *config,

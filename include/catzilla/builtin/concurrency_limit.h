@@ -73,8 +73,12 @@ typedef struct cmw_concurrency_limit_stats {
     uint64_t expired;     /**< that had waited in vain */
 } cmw_concurrency_limit_stats;
 
-/** Read them, of a middleware of cmw_concurrency_limit_create. @return 0, CMW_ERR_ARG,
- * CMW_ERR_VERSION. Threads: any. */
+/**
+ * Read them, of a middleware of cmw_concurrency_limit_create.
+ *
+ * @return  0, CMW_ERR_ARG, CMW_ERR_VERSION
+ * Threads: any
+ */
 CMW_API CMW_NODISCARD int cmw_concurrency_limit_get_stats(const cmw_middleware *middleware,
                                                           cmw_concurrency_limit_stats *stats);
 

@@ -63,8 +63,9 @@ static inline void cmw_csrf_config_init(cmw_csrf_config *config)
  * Ownership:     the descriptor's `self` passes to the chain that takes it, or is the caller's to
  *                destroy
  * Cost:          allocates; a request costs two look-ups (row csrf of scripts/run_bench.sh),
- * without Sec-Fetch-Site O(length of the origin); no allocation Source:        Fetch Metadata
- * Request Headers; RFC 6454; RFC 9110, 9.2.1 Since:         0.1
+ *                without Sec-Fetch-Site O(length of the origin); no allocation
+ * Source:        Fetch Metadata Request Headers; RFC 6454; RFC 9110, 9.2.1
+ * Since:         0.1
  */
 CMW_API CMW_NODISCARD int cmw_csrf_create(cmw_engine *engine, cmw_middleware *middleware,
                                           const cmw_csrf_config *config, cmw_diag *diag);

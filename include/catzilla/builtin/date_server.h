@@ -36,9 +36,10 @@ static inline void cmw_date_server_config_init(cmw_date_server_config *config)
  *
  * @param config  NULL: the defaults
  * @return        0, CMW_ERR_VERSION, CMW_ERR_ARG for a config that asks for nothing,
- * CMW_ERR_INVALID for a value that no field has, CMW_ERR_NOMEM Cost:          allocates, 64 bytes
- * for each worker that there may be; a response costs a field Source:        RFC 9110, 6.6.1
- * (Date), 10.2.4 (Server) Since:         0.1
+ *                CMW_ERR_INVALID for a value that no field has, CMW_ERR_NOMEM
+ * Cost:          allocates, 64 bytes for each worker that there may be; a response costs a field
+ * Source:        RFC 9110, 6.6.1 (Date), 10.2.4 (Server)
+ * Since:         0.1
  */
 CMW_API CMW_NODISCARD int cmw_date_server_create(cmw_engine *engine, cmw_middleware *middleware,
                                                  const cmw_date_server_config *config,

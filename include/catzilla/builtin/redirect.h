@@ -53,9 +53,10 @@ static inline void cmw_redirect_config_init(cmw_redirect_config *config)
  * control byte is refused here where the config says it, and answered 400 where a capture does.
  *
  * @return  0, CMW_ERR_VERSION, CMW_ERR_ARG or CMW_ERR_INVALID (`diag` names the rule),
- * CMW_ERR_NOMEM Cost:    allocates; a request costs O(path) for each rule that is asked, no
- * allocation Source:  RFC 9110, 15.4; RFC 3986, 4.2 (a reference that begins with "//" names a
- * host) Since:   0.1
+ *          CMW_ERR_NOMEM
+ * Cost:    allocates; a request costs O(path) for each rule that is asked, no allocation
+ * Source:  RFC 9110, 15.4; RFC 3986, 4.2 (a reference that begins with "//" names a host)
+ * Since:   0.1
  */
 CMW_API CMW_NODISCARD int cmw_redirect_create(cmw_engine *engine, cmw_middleware *middleware,
                                               const cmw_redirect_config *config, cmw_diag *diag);

@@ -51,8 +51,9 @@ static inline void cmw_rewrite_config_init(cmw_rewrite_config *config)
  * two slashes or a backslash, escaped or not, or has a control byte is answered 400.
  *
  * @return  0, CMW_ERR_VERSION, CMW_ERR_ARG or CMW_ERR_INVALID (`diag` names the rule),
- * CMW_ERR_NOMEM Cost:    allocates; a request costs O(path) for each rule that is asked, no
- * allocation Since:   0.1
+ *          CMW_ERR_NOMEM
+ * Cost:    allocates; a request costs O(path) for each rule that is asked, no allocation
+ * Since:   0.1
  */
 CMW_API CMW_NODISCARD int cmw_rewrite_create(cmw_engine *engine, cmw_middleware *middleware,
                                              const cmw_rewrite_config *config, cmw_diag *diag);

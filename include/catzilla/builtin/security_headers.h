@@ -82,7 +82,8 @@ typedef struct cmw_security_switches {
 typedef struct cmw_security_headers_config {
     size_t size;                                   /**< set by cmw_security_headers_config_init */
     const char *content_security_policy;           /**< default-src 'self';base-uri 'self';
-                                                        font-src 'self' https: data:;form-action 'self';
+                                                        font-src 'self' https: data:;
+                                                        form-action 'self';
                                                         frame-ancestors 'self';img-src 'self' data:;
                                                         object-src 'none';script-src 'self';
                                                         script-src-attr 'none';

@@ -101,7 +101,9 @@ static inline void cmw_decompression_config_init(cmw_decompression_config *confi
  * @param config  NULL: the defaults
  * @return        0, CMW_ERR_VERSION, CMW_ERR_ARG (`diag` names the option), CMW_ERR_NOMEM
  * Cost:          allocates. A request that is decoded takes a decoder of its worker's, which is
- * made once and used again Source:        RFC 9110, 8.4, 12.5.3 and 15.5.16 Since:         0.1
+ *                made once and used again
+ * Source:        RFC 9110, 8.4, 12.5.3 and 15.5.16
+ * Since:         0.1
  */
 CMW_API CMW_NODISCARD int cmw_decompression_create(cmw_engine *engine, cmw_middleware *middleware,
                                                    const cmw_decompression_config *config,

@@ -48,8 +48,7 @@ static const cmw_host host = {
     .proceed = cmw__wait_proceed,
 };
 
-/* ---- Responses --------------------------------------------------------------------------------
- */
+/* ---- Responses --------------------------------------------------------------------------- */
 
 /* libmicrohttpd takes C strings, and none that is empty: a blank is the empty value to a reader. */
 static int add_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
@@ -247,8 +246,7 @@ static enum MHD_Result answer(struct request *req, int must_block)
     return result;
 }
 
-/* ---- The request line -------------------------------------------------------------------------
- */
+/* ---- The request line -------------------------------------------------------------------- */
 
 static void *on_target(void *self, const char *target, struct MHD_Connection *connection)
 {
@@ -268,8 +266,7 @@ static void *on_target(void *self, const char *target, struct MHD_Connection *co
     return req;
 }
 
-/* ---- The head ---------------------------------------------------------------------------------
- */
+/* ---- The head ---------------------------------------------------------------------------- */
 
 struct header_list {
     cmw_header *headers;
@@ -435,8 +432,7 @@ static enum MHD_Result on_head(cmw_mhd *mhd, struct request *req, const char *me
     return leave_head(mhd, req, next);
 }
 
-/* ---- The body ---------------------------------------------------------------------------------
- */
+/* ---- The body ---------------------------------------------------------------------------- */
 
 /* What request_body came to. 1: go on with the call; 0: it waits; -1: it cannot be sent. */
 static int leave_body(struct request *req, int next)
@@ -531,8 +527,7 @@ enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection
     return result;
 }
 
-/* ---- The end ----------------------------------------------------------------------------------
- */
+/* ---- The end ----------------------------------------------------------------------------- */
 
 static cmw_end_reason end_reason(const struct request *req, enum MHD_RequestTerminationCode code)
 {
@@ -580,8 +575,7 @@ struct MHD_Connection *cmw_mhd_connection(cmw_ctx *ctx)
     return req ? req->connection : NULL;
 }
 
-/* ---- The adapter ------------------------------------------------------------------------------
- */
+/* ---- The adapter ------------------------------------------------------------------------- */
 
 static int read_config(cmw_mhd_config *out, const cmw_mhd_config *config)
 {

@@ -29,8 +29,7 @@ static void room_release(struct room *place, cmw_pool *pool)
     cmw_pool_free(pool, place->data, place->cap, 0);
 }
 
-/* ---- One seat: the caller holds the lock ------------------------------------------------------
- */
+/* ---- One seat: the caller holds the lock ------------------------------------------------- */
 
 static void push(struct seat **list, struct seat *one)
 {
@@ -77,8 +76,7 @@ static void rest_seat(struct seat *one)
     push(&one->owner->resting, one);
 }
 
-/* ---- Threads ----------------------------------------------------------------------------------
- */
+/* ---- Threads ----------------------------------------------------------------------------- */
 
 /* A worker whose contexts are in flight stays out: its next taker could run beside their end. */
 static void on_thread_end(void *value)
@@ -110,8 +108,7 @@ static struct seat *find_seat(struct seats *all)
     return one;
 }
 
-/* ---- Requests ---------------------------------------------------------------------------------
- */
+/* ---- Requests ---------------------------------------------------------------------------- */
 
 struct request *cmw__seats_open_request(struct seats *all)
 {
@@ -154,8 +151,7 @@ void cmw__seats_close_request(struct request *done)
     }
 }
 
-/* ---- All seats --------------------------------------------------------------------------------
- */
+/* ---- All seats --------------------------------------------------------------------------- */
 
 int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host)
 {

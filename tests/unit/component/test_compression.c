@@ -52,8 +52,7 @@ static int on_handler(void *self, cmw_ctx *ctx)
     return rc;
 }
 
-/* ---- Which, and by what ------------------------------------------------------------------------
- */
+/* ---- Which, and by what ------------------------------------------------------------------ */
 
 struct row {
     const char *name;
@@ -151,8 +150,7 @@ static void check_row(void **state)
     free(body.data);
 }
 
-/* ---- What comes out ----------------------------------------------------------------------------
- */
+/* ---- What comes out ---------------------------------------------------------------------- */
 
 static const char *const codings[] = {"br", "zstd", "gzip", "deflate"};
 
@@ -194,8 +192,7 @@ static void what_comes_out_decodes_to_what_went_in(void **state)
     }
 }
 
-/* ---- Fields ------------------------------------------------------------------------------------
- */
+/* ---- Fields ------------------------------------------------------------------------------ */
 
 static void send_with(cmw_test *test, struct answer *answer, const char *name, const char *value)
 {
@@ -238,8 +235,7 @@ static void fields_tell_of_the_bytes_that_are_sent(void **state)
     assert_int_equal(cmw_test_destroy(test), 0);
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------
- */
+/* ---- Memory ------------------------------------------------------------------------------ */
 
 static void a_warm_response_allocates_nothing(void **state)
 {
@@ -291,8 +287,7 @@ static void without_memory_the_body_comes_as_it_is(void **state)
     free(body.data);
 }
 
-/* ---- Configs -----------------------------------------------------------------------------------
- */
+/* ---- Configs ----------------------------------------------------------------------------- */
 
 static const char *const bad_names[] = {"gzip", "lzma"};
 static const char *const twice[] = {"gzip", "x-gzip"};

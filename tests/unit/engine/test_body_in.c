@@ -505,8 +505,7 @@ static void check_verdict(void **state)
     close_bench(&bench);
 }
 
-/* ---- Without a body, and without its end -------------------------------------------------------
- */
+/* ---- Without a body, and without its end ------------------------------------------------- */
 
 static void a_request_without_body_passes_those_who_guard_by_it(void **state)
 {
@@ -552,8 +551,7 @@ static void a_host_that_forgets_the_end_does_not_get_past_them(void **state)
     close_bench(&bench);
 }
 
-/* ---- Leaving while it waits --------------------------------------------------------------------
- */
+/* ---- Leaving while it waits -------------------------------------------------------------- */
 
 /* Feed until it waits. */
 static cmw_ctx *begin_waiting(struct bench *bench, cmw_worker *worker)
@@ -610,8 +608,7 @@ static void a_client_that_leaves_while_the_body_waits_is_told_once(void **state)
     close_bench(&bench);
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------
- */
+/* ---- Memory ------------------------------------------------------------------------------ */
 
 static void a_warm_body_allocates_nothing(void **state)
 {

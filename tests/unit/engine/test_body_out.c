@@ -312,8 +312,7 @@ static void expect_repeated(const struct answer *answer, size_t len, unsigned ti
             fail_msg("byte %zu of %zu differs", i, answer->len);
 }
 
-/* ---- Whole and in pieces -----------------------------------------------------------------------
- */
+/* ---- Whole and in pieces ----------------------------------------------------------------- */
 
 static void transforms_chain_whatever_the_pieces(void **state)
 {
@@ -435,8 +434,7 @@ static void the_source_is_asked_only_when_the_host_reads(void **state)
     close_bench(&bench);
 }
 
-/* ---- No body -----------------------------------------------------------------------------------
- */
+/* ---- No body ----------------------------------------------------------------------------- */
 
 static void head_asks_no_source_and_knows_no_changed_length(void **state)
 {
@@ -484,8 +482,7 @@ static void a_known_length_is_declared_and_kept(void **state)
     close_bench(&bench);
 }
 
-/* ---- Faults ------------------------------------------------------------------------------------
- */
+/* ---- Faults ------------------------------------------------------------------------------ */
 
 static void a_fault_before_commit_makes_another_response(void **state)
 {
@@ -576,8 +573,7 @@ static void who_did_not_say_so_changes_nothing(void **state)
     close_bench(&bench);
 }
 
-/* ---- Replaced, and without memory ---------------------------------------------------------------
- */
+/* ---- Replaced, and without memory -------------------------------------------------------- */
 
 static int on_other_body(void *self, cmw_ctx *ctx)
 {

@@ -121,8 +121,7 @@ static void assert_str(cmw_str found, const char *wanted)
     assert_string_equal(found.data, wanted);
 }
 
-/* ---- Answers ----------------------------------------------------------------------------------
- */
+/* ---- Answers ----------------------------------------------------------------------------- */
 
 static void short_circuit_is_kept_with_its_fields(void **state)
 {
@@ -293,8 +292,7 @@ static void peer_and_scheme_are_what_was_said(void **state)
     assert_int_equal(cmw_test_destroy(test), 0);
 }
 
-/* ---- Clock and memory -------------------------------------------------------------------------
- */
+/* ---- Clock and memory -------------------------------------------------------------------- */
 
 static void clock_begins_at_one_second_and_moves_when_told(void **state)
 {
