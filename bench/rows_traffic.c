@@ -9,6 +9,7 @@
 
 #include <catzilla/builtin/circuit_breaker.h>
 #include <catzilla/builtin/concurrency_limit.h>
+#include <catzilla/builtin/idempotency_key.h>
 #include <catzilla/builtin/load_shed.h>
 #include <catzilla/builtin/mirror.h>
 #include <catzilla/builtin/redirect.h>
@@ -160,6 +161,52 @@ static void run_hits(void *state, uint64_t iterations)
     LIFE_RUN(state, iterations, handle_kilobyte, read_head)
 }
 
+/* A POST with a key: always the same one, or each time another one. */
+static cmw_header keyed[BROWSER_HEADER_COUNT + 1];
+static char key_text[] = "key-0000000000000000";
+static uint64_t key_number;
+
+static void fill_keys(cmw_chain *chain)
+{
+    cmw_idempotency_key_config config;
+
+    cmw_idempotency_key_config_init(&config);
+    config.max_bytes = 1 << 20;
+    config.when_full = CMW_IDEMPOTENCY_FULL_EVICT;
+    use(chain, "idempotency_key", &config);
+}
+
+static void set_keyed(struct life *life)
+{
+    memcpy(keyed, browser_headers, sizeof browser_headers);
+    keyed[BROWSER_HEADER_COUNT] = (cmw_header){CMW_STR("Idempotency-Key"), cmw_str_cstr(key_text)};
+    life->ids[BROWSER_HEADER_COUNT] = CMW_HDR_IDEMPOTENCY_KEY;
+    life->view.method = CMW_STR("POST");
+    life->view.headers = keyed;
+    life->view.header_ids = life->ids;
+    life->view.header_count = LEN(keyed);
+}
+
+static void run_same_key(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, handle_kilobyte, read_head)
+}
+
+/* The digits of a number that never comes again. */
+static inline void next_key(struct life *life, cmw_ctx *ctx)
+{
+    uint64_t number = ++key_number;
+
+    for (size_t i = sizeof key_text - 1; i > 4; number >>= 4)
+        key_text[--i] = (char)('a' + number % 16);
+    read_head(life, ctx);
+}
+
+static void run_new_keys(void *state, uint64_t iterations)
+{
+    LIFE_RUN(state, iterations, handle_kilobyte, next_key)
+}
+
 static char folder[64];
 
 static void fill_files(cmw_chain *chain)
@@ -254,6 +301,25 @@ static void open_cache(struct sides *sides)
     empty.view.header_ids = empty.ids;
 }
 
+static void open_keys(struct sides *sides, bench_run_fn *run)
+{
+    open_with(sides, fill_keys);
+    set_keyed(&with_builtin);
+    set_keyed(&empty);
+    sides->at[SIDE_SUBJECT].run = run;
+    sides->at[SIDE_BASE].run = run;
+}
+
+static void open_same_key(struct sides *sides)
+{
+    open_keys(sides, run_same_key);
+}
+
+static void open_new_keys(struct sides *sides)
+{
+    open_keys(sides, run_new_keys);
+}
+
 static void open_files(struct sides *sides)
 {
     open_with(sides, fill_files);
@@ -291,6 +357,8 @@ const struct row bench_traffic_rows[] = {
      .targets = {{.of = TARGET_INSTRUCTIONS, .max = 1000}},
      .open = open_cache,
      .close = close_row},
+    {.name = "idempotency_first", .open = open_new_keys, .close = close_row},
+    {.name = "idempotency_replay", .open = open_same_key, .close = close_row},
     {.name = "static_files_1k", .open = open_files, .close = close_files},
     {.name = NULL},
 };

@@ -23,7 +23,7 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "rate_limit_hot", "rate_limit_zipf",
          "redirect_10", "rewrite_10", "skip", "server_timing", "mirror_1_percent",
          "concurrency_limit", "load_shed", "circuit_breaker", "date_server", "timeout",
-         "response_cache_hit", "static_files_1k",
+         "response_cache_hit", "idempotency_first", "idempotency_replay", "static_files_1k",
          "gzip_16k", "stack_3",
          "stack_7", "resume", "resume_wakes", "suspended_bytes", "threads_2",
          "allocs", "rss", "context_bytes"]

@@ -33,6 +33,7 @@
 #include <catzilla/secret.h>
 #include <catzilla/service.h>
 #include <catzilla/stats.h>
+#include <catzilla/store.h>
 #include <catzilla/structured_field.h>
 #include <catzilla/switch.h>
 

@@ -26,6 +26,7 @@
     X(health)                                                                                      \
     X(host_allow)                                                                                  \
     X(https_redirect)                                                                              \
+    X(idempotency_key)                                                                             \
     X(ip_filter)                                                                                   \
     X(load_shed)                                                                                   \
     X(maintenance)                                                                                 \

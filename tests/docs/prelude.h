@@ -23,6 +23,7 @@
 #include <catzilla/builtin/health.h>
 #include <catzilla/builtin/host_allow.h>
 #include <catzilla/builtin/https_redirect.h>
+#include <catzilla/builtin/idempotency_key.h>
 #include <catzilla/builtin/ip_filter.h>
 #include <catzilla/builtin/load_shed.h>
 #include <catzilla/builtin/maintenance.h>

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values by key in memory that is taken once.
+ *
+ *   part ──> buckets ──> first block of an entry ──> its other blocks
+ *                          │ head, key, value: one text, cut at blocks' ends
+ *                          └ newer, older: by when it was stored
+ *
+ * Blocks are named by index + 1; 0 is none. Those beyond `used` were never touched.
+ */
+#include <catzilla/store.h>
+
+#include <catzilla/arena.h>
+#include <catzilla/context.h>
+#include <catzilla/hash.h>
+
+#include "spin.h"
+
+enum { PARTS = 8, BLOCK_BYTES = 256, BUCKETS_LEAST = 16 };
+/* Of those stored longest ago, how many are looked at for what has expired. */
+enum { LOOKED_AT = 16 };
+
+struct block {
+    uint32_t next; /* of the entry, or of those that are free */
+    char bytes[BLOCK_BYTES - 4];
+};
+
+/* At the beginning of an entry's first block. */
+struct head {
+    uint64_t version;
+    uint64_t expires_ns;
+    uint32_t hash; /* as much of it as chooses a bucket */
+    uint32_t next; /* in its bucket */
+    uint32_t newer, older;
+    uint32_t key_len, value_len;
+    uint32_t blocks;
+    uint32_t reserved;
+};
+
+struct part {
+    _Alignas(64) struct cmw__spin lock;
+    uint32_t block_count, used, free, free_count;
+    uint32_t newest, oldest;
+    uint64_t entries, version, evicted, refused;
+    struct block *blocks;
+    uint32_t *buckets;
+};
+
+struct cmw_memory_store {
+    struct part parts[PARTS];
+    cmw_pool *pool;
+    cmw_hash_key hash_key;
+    uint32_t mask; /* buckets of a part - 1 */
+    int evicts;
+    size_t whole_bytes, table_bytes;
+};
+
+_Static_assert(sizeof(struct block) == BLOCK_BYTES, "a block is as long as it is said to be");
+_Static_assert(sizeof(struct head) == 48, "the public header says how much is the store's");
+
+/* ---- The store -------------------------------------------------------------------------- */
+
+/* How a number of bytes is divided. */
+struct layout {
+    uint32_t buckets, blocks; /* of a part */
+    size_t table_bytes;
+};
+
+/* Two blocks to a bucket. */
+static struct layout lay_out(size_t bytes)
+{
+    struct layout layout = {BUCKETS_LEAST, 0, 0};
+
+    while (layout.buckets < UINT32_C(1) << 30 &&
+           (size_t)layout.buckets * 2 * PARTS * (2 * BLOCK_BYTES + 4) <= bytes)
+        layout.buckets *= 2;
+    layout.table_bytes =
+        sizeof(struct cmw_memory_store) + PARTS * (size_t)layout.buckets * sizeof(uint32_t);
+    const size_t blocks = (bytes - layout.table_bytes) / PARTS / BLOCK_BYTES;
+    layout.blocks = blocks < UINT32_MAX - 1 ? (uint32_t)blocks : UINT32_MAX - 1;
+    return layout;
+}
+
+static void fill(cmw_memory_store *store, const struct layout *layout)
+{
+    uint32_t *buckets = (uint32_t *)(void *)(store + 1);
+    struct block *blocks = (struct block *)(void *)((char *)store + layout->table_bytes);
+
+    for (size_t i = 0; i < PARTS; i++) {
+        struct part *part = &store->parts[i];
+        part->buckets = buckets + i * layout->buckets;
+        part->blocks = blocks + i * layout->blocks;
+        part->block_count = layout->blocks;
+        part->version = 1;
+    }
+}
+
+int cmw_memory_store_create(cmw_memory_store **out, cmw_pool *pool,
+                            const cmw_memory_store_config *config)
+{
+    cmw_memory_store_config ours;
+
+    if (!out || !pool)
+        return CMW_ERR_ARG;
+    cmw_memory_store_config_init(&ours);
+    if (cmw_config_adopt(&ours, config) != 0)
+        return CMW_ERR_VERSION;
+    if (ours.max_bytes < CMW_MEMORY_STORE_BYTES_MIN || ours.max_bytes > CMW_MEMORY_STORE_BYTES_MAX)
+        return CMW_ERR_ARG;
+    const struct layout layout = lay_out((size_t)ours.max_bytes);
+    const size_t whole = layout.table_bytes + PARTS * (size_t)layout.blocks * BLOCK_BYTES;
+    cmw_memory_store *store = cmw_pool_alloc(pool, whole, 64);
+    if (!store)
+        return CMW_ERR_NOMEM;
+    memset(store, 0, layout.table_bytes);
+    store->pool = pool;
+    store->mask = layout.buckets - 1;
+    store->evicts = ours.evicts != 0;
+    store->whole_bytes = whole;
+    store->table_bytes = layout.table_bytes;
+    fill(store, &layout);
+    if (cmw_hash_key_init(&store->hash_key) != 0) {
+        cmw_memory_store_destroy(store);
+        return CMW_ERR_IO;
+    }
+    *out = store;
+    return 0;
+}
+
+void cmw_memory_store_destroy(cmw_memory_store *store)
+{
+    if (store)
+        cmw_pool_free(store->pool, store, store->whole_bytes, 64);
+}
+
+/* ---- Blocks ----------------------------------------------------------------------------- */
+
+static struct block *block_at(const struct part *part, uint32_t index)
+{
+    return &part->blocks[index - 1];
+}
+
+/* A head is read and written as a whole: the block's bytes are not aligned for it. */
+static struct head head_of(const struct part *part, uint32_t index)
+{
+    struct head head;
+
+    memcpy(&head, block_at(part, index)->bytes, sizeof head);
+    return head;
+}
+
+static void set_head(const struct part *part, uint32_t index, const struct head *head)
+{
+    memcpy(block_at(part, index)->bytes, head, sizeof *head);
+}
+
+static size_t blocks_for(size_t text_len)
+{
+    return (sizeof(struct head) + text_len + sizeof((struct block *)0)->bytes - 1) /
+           sizeof((struct block *)0)->bytes;
+}
+
+static uint32_t available(const struct part *part)
+{
+    return part->block_count - part->used + part->free_count;
+}
+
+/* There is one. */
+static uint32_t take_block(struct part *part)
+{
+    const uint32_t index = part->free;
+
+    if (index == 0)
+        return ++part->used;
+    part->free = block_at(part, index)->next;
+    part->free_count--;
+    return index;
+}
+
+/* A chain of `count` of them, which are there. */
+static uint32_t take_blocks(struct part *part, uint32_t count)
+{
+    uint32_t first = 0;
+
+    for (; count > 0; count--) {
+        const uint32_t index = take_block(part);
+        block_at(part, index)->next = first;
+        first = index;
+    }
+    return first;
+}
+
+static void put_blocks(struct part *part, uint32_t first)
+{
+    while (first != 0) {
+        struct block *block = block_at(part, first);
+        const uint32_t next = block->next;
+        block->next = part->free;
+        part->free = first;
+        part->free_count++;
+        first = next;
+    }
+}
+
+/* ---- Texts, cut at blocks' ends --------------------------------------------------------- */
+
+struct place {
+    const struct part *part;
+    uint32_t block;
+    size_t at;
+};
+
+static struct place text_of(const struct part *part, uint32_t entry)
+{
+    return (struct place){part, entry, sizeof(struct head)};
+}
+
+/* The next bytes of a text, at most `len`. */
+static char *next_run(struct place *place, size_t *len)
+{
+    const size_t cap = sizeof((struct block *)0)->bytes;
+
+    if (place->at == cap) {
+        place->block = block_at(place->part, place->block)->next;
+        place->at = 0;
+    }
+    char *const run = block_at(place->part, place->block)->bytes + place->at;
+    if (*len > cap - place->at)
+        *len = cap - place->at;
+    place->at += *len;
+    return run;
+}
+
+static void write_text(struct place *place, cmw_str text)
+{
+    for (size_t at = 0, len; at < text.len; at += len) {
+        len = text.len - at;
+        char *const run = next_run(place, &len);
+        memcpy(run, text.data + at, len);
+    }
+}
+
+static void read_text(struct place *place, char *to, size_t want)
+{
+    for (size_t at = 0, len; at < want; at += len) {
+        len = want - at;
+        const char *const run = next_run(place, &len);
+        memcpy(to + at, run, len);
+    }
+}
+
+static int is_text(struct place *place, cmw_str text)
+{
+    for (size_t at = 0, len; at < text.len; at += len) {
+        len = text.len - at;
+        const char *const run = next_run(place, &len);
+        if (memcmp(run, text.data + at, len) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+static void skip_text(struct place *place, size_t len)
+{
+    for (size_t at = 0, run; at < len; at += run) {
+        run = len - at;
+        (void)next_run(place, &run);
+    }
+}
+
+/* ---- Entries, under the lock ------------------------------------------------------------ */
+
+static uint32_t *bucket_of(const cmw_memory_store *store, struct part *part, uint32_t hash)
+{
+    return &part->buckets[hash & store->mask];
+}
+
+static void set_newer(struct part *part, uint32_t entry, uint32_t newer)
+{
+    if (entry == 0) {
+        part->oldest = newer;
+        return;
+    }
+    struct head head = head_of(part, entry);
+    head.newer = newer;
+    set_head(part, entry, &head);
+}
+
+static void set_older(struct part *part, uint32_t entry, uint32_t older)
+{
+    if (entry == 0) {
+        part->newest = older;
+        return;
+    }
+    struct head head = head_of(part, entry);
+    head.older = older;
+    set_head(part, entry, &head);
+}
+
+/* Take an entry out of its bucket and of the list. */
+static void unlink_entry(const cmw_memory_store *store, struct part *part, uint32_t entry)
+{
+    const struct head head = head_of(part, entry);
+    uint32_t *bucket = bucket_of(store, part, head.hash);
+
+    if (*bucket == entry) {
+        *bucket = head.next;
+    } else {
+        uint32_t at = *bucket;
+        struct head before = head_of(part, at);
+        while (before.next != entry) {
+            at = before.next;
+            before = head_of(part, at);
+        }
+        before.next = head.next;
+        set_head(part, at, &before);
+    }
+    set_newer(part, head.older, head.newer);
+    set_older(part, head.newer, head.older);
+    part->entries--;
+}
+
+static void drop(const cmw_memory_store *store, struct part *part, uint32_t entry)
+{
+    unlink_entry(store, part, entry);
+    put_blocks(part, entry);
+}
+
+/* The entry of a key that has not expired, or 0. */
+static uint32_t find(const cmw_memory_store *store, struct part *part, uint32_t hash, cmw_str key,
+                     uint64_t now_ns)
+{
+    uint32_t entry = *bucket_of(store, part, hash);
+
+    while (entry != 0) {
+        const struct head head = head_of(part, entry);
+        struct place place = text_of(part, entry);
+        if (head.hash == hash && head.key_len == key.len && is_text(&place, key)) {
+            if (head.expires_ns > now_ns)
+                return entry;
+            drop(store, part, entry);
+            return 0;
+        }
+        entry = head.next;
+    }
+    return 0;
+}
+
+/* Drop what has expired of those that were stored longest ago. */
+static void sweep(const cmw_memory_store *store, struct part *part, uint64_t now_ns)
+{
+    uint32_t entry = part->oldest;
+
+    for (unsigned i = 0; i < LOOKED_AT && entry != 0; i++) {
+        const struct head head = head_of(part, entry);
+        if (head.expires_ns <= now_ns)
+            drop(store, part, entry);
+        entry = head.newer;
+    }
+}
+
+/* Room for so many blocks: 0 or CMW_ERR_LIMIT. */
+static int make_room(const cmw_memory_store *store, struct part *part, size_t blocks,
+                     uint64_t now_ns)
+{
+    if (blocks > available(part))
+        sweep(store, part, now_ns);
+    if (blocks > part->block_count)
+        return CMW_ERR_LIMIT;
+    while (store->evicts && blocks > available(part) && part->oldest != 0) {
+        drop(store, part, part->oldest);
+        part->evicted++;
+    }
+    return blocks > available(part) ? CMW_ERR_LIMIT : 0;
+}
+
+static uint64_t expiry(const cmw_store_entry *entry)
+{
+    return entry->ttl_ns < UINT64_MAX - entry->now_ns ? entry->now_ns + entry->ttl_ns : UINT64_MAX;
+}
+
+/* Let an entry be found, as the newest one. */
+static void link_entry(const cmw_memory_store *store, struct part *part, uint32_t entry,
+                       struct head *head)
+{
+    uint32_t *bucket = bucket_of(store, part, head->hash);
+
+    head->next = *bucket;
+    head->newer = 0;
+    head->older = part->newest;
+    set_head(part, entry, head);
+    *bucket = entry;
+    set_newer(part, head->older, entry);
+    part->newest = entry;
+    part->entries++;
+}
+
+/* An entry that is not there, for which there is room: its version. */
+static uint64_t insert(const cmw_memory_store *store, struct part *part, uint32_t hash,
+                       const cmw_store_entry *wanted)
+{
+    const uint32_t count = (uint32_t)blocks_for(wanted->key.len + wanted->value.len);
+    const uint32_t entry = take_blocks(part, count);
+    struct head head = {.version = part->version++,
+                        .expires_ns = expiry(wanted),
+                        .hash = hash,
+                        .key_len = (uint32_t)wanted->key.len,
+                        .value_len = (uint32_t)wanted->value.len,
+                        .blocks = count};
+    struct place place = text_of(part, entry);
+
+    write_text(&place, wanted->key);
+    write_text(&place, wanted->value);
+    link_entry(store, part, entry, &head);
+    return head.version;
+}
+
+/* ---- The interface ---------------------------------------------------------------------- */
+
+static struct part *part_of(cmw_memory_store *store, cmw_str key, uint32_t *hash)
+{
+    const uint64_t whole = cmw_hash_keyed(&store->hash_key, key);
+
+    *hash = (uint32_t)whole;
+    return &store->parts[whole >> 61];
+}
+
+static int is_too_long(const cmw_store_entry *entry)
+{
+    return entry->key.len > UINT32_MAX / 2 || entry->value.len > UINT32_MAX / 2;
+}
+
+/* What became of looking at a key under the lock: ADDED, or FOUND and the item's version and length
+ * are filled, and its bytes too if there was room for exactly so many; or an error. */
+static int add_locked(const cmw_memory_store *store, struct part *part, uint32_t hash,
+                      const cmw_store_entry *wanted, cmw_store_item *item, char *to)
+{
+    const uint32_t entry = find(store, part, hash, wanted->key, wanted->now_ns);
+
+    if (entry != 0) {
+        const struct head head = head_of(part, entry);
+        struct place place = text_of(part, entry);
+        const int fits = to && head.value_len == item->value.len;
+        item->version = head.version;
+        item->value = cmw_str_make(fits ? to : NULL, head.value_len);
+        if (fits) {
+            skip_text(&place, head.key_len);
+            read_text(&place, to, head.value_len);
+        }
+        return CMW_STORE_FOUND;
+    }
+    if (make_room(store, part, blocks_for(wanted->key.len + wanted->value.len), wanted->now_ns) !=
+        0) {
+        part->refused++;
+        return CMW_ERR_LIMIT;
+    }
+    item->version = insert(store, part, hash, wanted);
+    return CMW_STORE_ADDED;
+}
+
+/* The bytes of a value are handed out in the request's arena, from which nobody takes under the
+ * lock: so its length is looked at first, and again if it has changed meanwhile. */
+static int add(void *self, cmw_ctx *ctx, const cmw_store_entry *wanted, cmw_store_item *item)
+{
+    cmw_memory_store *store = self;
+    char *to = NULL;
+    uint32_t hash;
+    struct part *part = part_of(store, wanted->key, &hash);
+
+    if (is_too_long(wanted))
+        return CMW_ERR_LIMIT;
+    memset(item, 0, sizeof *item);
+    for (;;) {
+        cmw__spin_lock(&part->lock);
+        const int answer = add_locked(store, part, hash, wanted, item, to);
+        cmw__spin_unlock(&part->lock);
+        item->answer = answer;
+        if (answer != CMW_STORE_FOUND || item->value.data)
+            return answer;
+        to = cmw_arena_alloc_text(cmw_ctx_arena(ctx), item->value.len + 1);
+        if (!to)
+            return CMW_ERR_NOMEM;
+    }
+}
+
+/* Under the lock. The entry is not in the list while room is made, so that it does not have to go
+ * for its own sake. */
+static int replace_locked(const cmw_memory_store *store, struct part *part, uint32_t hash,
+                          const cmw_store_entry *wanted, uint64_t version)
+{
+    const size_t count = blocks_for(wanted->key.len + wanted->value.len);
+    const uint32_t entry = find(store, part, hash, wanted->key, wanted->now_ns);
+
+    if (entry == 0 || head_of(part, entry).version != version)
+        return CMW_ERR_STALE;
+    struct head head = head_of(part, entry);
+    unlink_entry(store, part, entry);
+    if (count > head.blocks && make_room(store, part, count - head.blocks, wanted->now_ns) != 0) {
+        link_entry(store, part, entry, &head);
+        part->refused++;
+        return CMW_ERR_LIMIT;
+    }
+    put_blocks(part, entry);
+    (void)insert(store, part, hash, wanted);
+    return 0;
+}
+
+static int replace(void *self, const cmw_store_entry *wanted, uint64_t version)
+{
+    cmw_memory_store *store = self;
+    uint32_t hash;
+    struct part *part = part_of(store, wanted->key, &hash);
+
+    if (is_too_long(wanted))
+        return CMW_ERR_LIMIT;
+    cmw__spin_lock(&part->lock);
+    const int rc = replace_locked(store, part, hash, wanted, version);
+    cmw__spin_unlock(&part->lock);
+    return rc;
+}
+
+static int remove_key(void *self, cmw_str key, uint64_t version)
+{
+    cmw_memory_store *store = self;
+    uint32_t hash;
+    struct part *part = part_of(store, key, &hash);
+    int rc = CMW_ERR_STALE;
+
+    cmw__spin_lock(&part->lock);
+    const uint32_t entry = find(store, part, hash, key, 0);
+    if (entry != 0 && head_of(part, entry).version == version) {
+        drop(store, part, entry);
+        rc = 0;
+    }
+    cmw__spin_unlock(&part->lock);
+    return rc;
+}
+
+cmw_store cmw_memory_store_interface(cmw_memory_store *store)
+{
+    return (cmw_store){.size = sizeof(cmw_store),
+                       .self = store,
+                       .add = add,
+                       .replace = replace,
+                       .remove = remove_key};
+}
+
+int cmw_memory_store_get_stats(cmw_memory_store *store, cmw_memory_store_stats *stats)
+{
+    if (!store || !stats)
+        return CMW_ERR_ARG;
+    if (stats->size != sizeof *stats)
+        return CMW_ERR_VERSION;
+    *stats = (cmw_memory_store_stats){.size = sizeof *stats, .bytes = store->table_bytes};
+    for (size_t i = 0; i < PARTS; i++) {
+        struct part *part = &store->parts[i];
+        cmw__spin_lock(&part->lock);
+        stats->bytes += (uint64_t)(part->used - part->free_count) * BLOCK_BYTES;
+        stats->entries += part->entries;
+        stats->evicted += part->evicted;
+        stats->refused += part->refused;
+        cmw__spin_unlock(&part->lock);
+    }
+    return 0;
+}
