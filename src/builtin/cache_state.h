@@ -3,13 +3,15 @@
 #ifndef CMW_BUILTIN_CACHE_STATE_H
 #define CMW_BUILTIN_CACHE_STATE_H
 
+#include "cache_flights.h"
 #include "cache_rules.h"
 #include "cache_store.h"
 
 /* What plans share. */
 struct cmw__cache_shared {
     struct cmw__cache_store *store;
-    _Atomic uint64_t hits, stale, misses, stored;
+    _Atomic uint64_t hits, stale, misses, stored, collapsed;
+    struct cmw__cache_flights flights;
 };
 
 struct cmw__cache {
@@ -18,7 +20,8 @@ struct cmw__cache {
     struct cmw__cache_shared *shared;
     size_t max_entry_bytes;
     uint64_t default_ttl_s, stale_while_s, stale_if_error_s;
-    cmw_str name; /* empty: no Cache-Status */
+    uint64_t max_waiting; /* 0: nobody waits */
+    cmw_str name;         /* empty: no Cache-Status */
     cmw_slot slot, principal;
 };
 
@@ -27,6 +30,7 @@ enum cmw__cache_stage {
     CMW__CACHE_BYPASS, /* not looked for */
     CMW__CACHE_HIT,
     CMW__CACHE_MISS,
+    CMW__CACHE_WAITS, /* for what another request is answered */
     CMW__CACHE_UNSAFE /* its success drops what is stored */
 };
 
@@ -37,6 +41,10 @@ struct cmw__cache_visit {
     struct cmw__cache_entry *stale; /* for an error; released with the request */
     cmw_header *before;             /* fields that the response had before the handler */
     size_t before_count;
+    unsigned waits; /* how often it has waited */
+    struct cmw__cache_flight flight;
+    struct cmw__cache_waiter waiter;
+    const struct cmw__cache *cache;
 };
 
 /* Store a response, if it may be: 1 if it was. */

@@ -440,7 +440,7 @@ static cmw_str write_record(cmw_ctx *ctx, const struct visit *visit)
 static int put(const struct idempotency *self, cmw_ctx *ctx, const struct visit *visit,
                cmw_str value)
 {
-    const cmw_store_entry entry = {visit->key, value, self->ttl_ns, cmw_ctx_now_ns(ctx)};
+    const cmw_store_entry entry = {visit->key, value, self->ttl_ns, cmw_ctx_begin_ns(ctx)};
     return self->store.replace(self->store.self, &entry, visit->version);
 }
 

@@ -10,7 +10,18 @@
 /* For how long one who asks for a new response keeps others from asking, too. */
 #define ASKING_NS (UINT64_C(30) * 1000000000)
 
+/* For how long nobody waits for a key whose response was not stored. */
+#define PASSED_NS (UINT64_C(10) * 1000000000)
+
+/* How often a request waits: who led may have gone without an answer. */
+enum { WAITS_MOST = 2 };
+
+/* What became of a flight, as its address. */
+static char answered, died;
+
 static cmw_phase_fn on_pre_route, on_post_route, on_error;
+static cmw_resumed_fn on_resumed;
+static cmw_dropped_fn on_dropped;
 
 static void count(_Atomic uint64_t *counter)
 {
@@ -60,7 +71,7 @@ static uint64_t age_of(const struct cmw__cache_entry *entry, uint64_t now_ns)
 
 /* `; hit; ttl=-5`: what is left of its freshness. */
 static int set_age(const struct cmw__cache *cache, cmw_ctx *ctx,
-                   const struct cmw__cache_entry *entry, uint64_t age_s)
+                   const struct cmw__cache_entry *entry, uint64_t age_s, int has_waited)
 {
     const int is_stale = age_s >= entry->fresh_s;
     char text[64];
@@ -70,6 +81,8 @@ static int set_age(const struct cmw__cache *cache, cmw_ctx *ctx,
                                        cmw_str_make(text, (size_t)(end - text)));
     if (rc != 0)
         return rc;
+    if (has_waited)
+        return add_status(cache, ctx, CMW_STR("; fwd=uri-miss; collapsed"));
     end = put_number(put(text, is_stale ? CMW_STR("; hit; ttl=-") : CMW_STR("; hit; ttl=")),
                      is_stale ? age_s - entry->fresh_s : entry->fresh_s - age_s);
     return add_status(cache, ctx, cmw_str_make(text, (size_t)(end - text)));
@@ -81,18 +94,19 @@ static void release(void *entry)
 }
 
 /* Answer with an entry, which the request holds till its end: 0 or an error. */
-static int serve(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_entry *entry)
+static int serve(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_entry *entry,
+                 int has_waited)
 {
     cmw_response *response = cmw_ctx_response(ctx);
     const uint64_t age_s = age_of(entry, cmw_ctx_begin_ns(ctx));
     int rc = cmw_response_add_block(response, entry->block);
 
     if (rc == 0)
-        rc = set_age(cache, ctx, entry, age_s);
+        rc = set_age(cache, ctx, entry, age_s, has_waited);
     if (rc == 0)
         rc = entry->body.len > 0 ? cmw_response_bytes_ref(response, entry->status, entry->body)
                                  : cmw_response_empty(response, entry->status);
-    count(&cache->shared->hits);
+    count(has_waited ? &cache->shared->collapsed : &cache->shared->hits);
     if (age_s >= entry->fresh_s)
         count(&cache->shared->stale);
     return rc;
@@ -155,6 +169,8 @@ static int note_fields(cmw_ctx *ctx, struct cmw__cache_visit *visit)
     cmw_header field;
     size_t fields = 0;
 
+    if (visit->before)
+        return 0;
     while (cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0))
         fields++;
     visit->before = cmw_arena_alloc(cmw_ctx_arena(ctx), fields * sizeof *visit->before);
@@ -192,19 +208,73 @@ static int is_good(struct cmw__cache_entry *entry, cmw_ctx *ctx,
     return age_s - entry->fresh_s < entry->stale_while_s && !may_ask(entry, now_ns);
 }
 
-static int miss(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
-                const struct cmw__cache_control *control)
+/* ---- Together with others --------------------------------------------------------------- */
+
+/* At the request's end, whatever has happened. */
+static void leave(void *object)
 {
-    count(&cache->shared->misses);
-    if (control->flags & CMW__CACHE_ONLY_IF_CACHED)
-        return cmw_respond_problem(ctx, 504, "the response is not cached");
-    if (cmw_request_method_id(cmw_ctx_request(ctx)) != CMW_METHOD_GET)
-        return CMW_CONTINUE; /* HEAD: its answer is none to GET */
-    visit->stage = CMW__CACHE_MISS;
-    return note_fields(ctx, visit) == 0 ? CMW_CONTINUE : CMW_ERROR;
+    struct cmw__cache_visit *visit = object;
+    struct cmw__cache_flights *flights = &visit->cache->shared->flights;
+
+    cmw__flight_close(flights, visit->cache->engine, &visit->flight, &died);
+    cmw__flight_leave(flights, &visit->waiter, visit->hash);
 }
 
-static int look_up(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit)
+static int join(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
+                int may_wait)
+{
+    struct cmw__cache_flights *flights = &cache->shared->flights;
+
+    visit->flight.hash = visit->hash;
+    visit->flight.key = visit->key;
+    if (may_wait)
+        may_wait = visit->waits < WAITS_MOST &&
+                   cmw__flight_is_open(flights, visit->hash, visit->key) &&
+                   cmw_ctx_suspend(ctx, &visit->waiter.token) == 0;
+    return (int)cmw__flight_join(flights, &visit->flight, &visit->waiter, cmw_ctx_begin_ns(ctx),
+                                 cache->max_waiting, may_wait);
+}
+
+/* The handler is asked, unless somebody asks it already. */
+static int ask_or_wait(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
+                       int may_wait)
+{
+    if (!visit->cache) {
+        visit->cache = cache;
+        if (cmw_arena_defer(cmw_ctx_arena(ctx), leave, visit) != 0)
+            return CMW_ERROR;
+    }
+    if (join(cache, ctx, visit, may_wait) == CMW__FLIGHT_WAITS) {
+        visit->waits++;
+        visit->stage = CMW__CACHE_WAITS;
+        return CMW_SUSPEND;
+    }
+    count(&cache->shared->misses);
+    return CMW_CONTINUE;
+}
+
+static int miss(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
+                const struct cmw__cache_control *control, int may_wait)
+{
+    if (control->flags & CMW__CACHE_ONLY_IF_CACHED) {
+        count(&cache->shared->misses);
+        return cmw_respond_problem(ctx, 504, "the response is not cached");
+    }
+    if (cmw_request_method_id(cmw_ctx_request(ctx)) != CMW_METHOD_GET) {
+        count(&cache->shared->misses);
+        return CMW_CONTINUE; /* HEAD: its answer is none to GET */
+    }
+    visit->stage = CMW__CACHE_MISS;
+    if (note_fields(ctx, visit) != 0)
+        return CMW_ERROR;
+    if (cache->max_waiting > 0)
+        return ask_or_wait(cache, ctx, visit, may_wait && !(control->flags & CMW__CACHE_NO_CACHE));
+    count(&cache->shared->misses);
+    return CMW_CONTINUE;
+}
+
+static int look_up(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
+                   int may_wait)
 {
     struct cmw__cache_control control;
 
@@ -219,10 +289,28 @@ static int look_up(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cac
     }
     if (!entry || !is_good(entry, ctx, &control)) {
         visit->stale = entry;
-        return miss(cache, ctx, visit, &control);
+        return miss(cache, ctx, visit, &control, may_wait);
     }
     visit->stage = CMW__CACHE_HIT;
-    return serve(cache, ctx, entry) == 0 ? CMW_STOP : CMW_ERROR;
+    return serve(cache, ctx, entry, visit->waits > 0) == 0 ? CMW_STOP : CMW_ERROR;
+}
+
+/* Whoever led was answered: that is here now, or is for nobody else. Or it has gone. */
+static int on_resumed(void *self, cmw_ctx *ctx, int verdict, void *data)
+{
+    const struct cmw__cache *cache = self;
+    struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
+
+    (void)verdict;
+    if (!visit)
+        return CMW_ERROR;
+    return look_up(cache, ctx, visit, data == &died);
+}
+
+static void on_dropped(void *self, void *data)
+{
+    (void)self;
+    (void)data; /* an address that says something, and holds nothing */
 }
 
 static int on_pre_route(void *self, cmw_ctx *ctx)
@@ -237,7 +325,7 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
         return CMW_CONTINUE;
     visit->hash = cmw__cache_hash(cache->shared->store, visit->key);
     if (method == CMW_METHOD_GET || method == CMW_METHOD_HEAD)
-        return look_up(cache, ctx, visit);
+        return look_up(cache, ctx, visit, 1);
     visit->stage = CMW__CACHE_UNSAFE;
     return CMW_CONTINUE;
 }
@@ -253,13 +341,21 @@ static int saves(const struct cmw__cache_visit *visit, cmw_ctx *ctx)
     return age_s < visit->stale->fresh_s + visit->stale->stale_if_error_s;
 }
 
-static int store_it(const struct cmw__cache *cache, cmw_ctx *ctx,
-                    const struct cmw__cache_visit *visit)
+/* Those who wait for it look for themselves. */
+static void close_flight(const struct cmw__cache *cache, struct cmw__cache_visit *visit)
+{
+    cmw__flight_close(&cache->shared->flights, cache->engine, &visit->flight, &answered);
+}
+
+static int store_it(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit)
 {
     const int is_stored = cmw__cache_keep(cache, ctx, visit);
 
     if (is_stored)
         count(&cache->shared->stored);
+    else if (cache->max_waiting > 0 && cmw_response_status(cmw_ctx_response(ctx)) < 500)
+        cmw__flight_pass(&cache->shared->flights, visit->hash, cmw_ctx_begin_ns(ctx) + PASSED_NS);
+    close_flight(cache, visit);
     const cmw_str what = visit->stale ? CMW_STR("; fwd=stale") : CMW_STR("; fwd=uri-miss");
     char text[64];
     const char *end = put(put(text, what), is_stored ? CMW_STR("; stored") : CMW_STR(""));
@@ -273,8 +369,12 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
     const int status = cmw_response_status(cmw_ctx_response(ctx));
 
-    if (!visit || cmw_ctx_fault(ctx))
+    if (!visit)
         return CMW_CONTINUE;
+    if (cmw_ctx_fault(ctx)) {
+        close_flight(cache, visit);
+        return CMW_CONTINUE;
+    }
     if (visit->stage == CMW__CACHE_UNSAFE && status >= 200 && status < 400)
         (void)cmw__cache_purge_key(cache->shared->store, visit->hash, visit->key);
     if (visit->stage != CMW__CACHE_MISS)
@@ -282,7 +382,8 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     if (status < 500 || !saves(visit, ctx))
         return store_it(cache, ctx, visit);
     visit->stage = CMW__CACHE_HIT;
-    return serve(cache, ctx, visit->stale) == 0 ? CMW_CONTINUE : CMW_ERROR;
+    close_flight(cache, visit);
+    return serve(cache, ctx, visit->stale, 0) == 0 ? CMW_CONTINUE : CMW_ERROR;
 }
 
 static int on_error(void *self, cmw_ctx *ctx)
@@ -293,7 +394,8 @@ static int on_error(void *self, cmw_ctx *ctx)
     if (!visit || cmw_ctx_fault(ctx)->status < 500 || !saves(visit, ctx))
         return CMW_CONTINUE;
     visit->stage = CMW__CACHE_HIT;
-    return serve(cache, ctx, visit->stale) == 0 ? CMW_STOP : CMW_ERROR;
+    close_flight(cache, visit);
+    return serve(cache, ctx, visit->stale, 0) == 0 ? CMW_STOP : CMW_ERROR;
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */
@@ -324,6 +426,9 @@ static int check(const cmw_response_cache_config *config, cmw_diag *diag)
     if (rc == 0)
         rc = check_range("max_entry_bytes", config->max_entry_bytes, 1, config->max_bytes, diag);
     if (rc == 0)
+        rc = check_range("max_waiting", config->max_waiting, 0, CMW_RESPONSE_CACHE_WAITING_MAX,
+                         diag);
+    if (rc == 0)
         rc = check_range("default_ttl", config->default_ttl_s, 0, 31536000, diag);
     if (rc == 0)
         rc = check_range("stale_while_revalidate", config->stale_while_revalidate_s, 0, 31536000,
@@ -345,14 +450,14 @@ struct wanted {
 static int create_shared(void *self, void **object)
 {
     const struct wanted *wanted = self;
-    struct cmw__cache_shared *shared = cmw_pool_alloc(wanted->pool, sizeof *shared, 0);
+    struct cmw__cache_shared *shared = cmw_pool_alloc(wanted->pool, sizeof *shared, 64);
 
     if (!shared)
         return CMW_ERR_NOMEM;
     memset(shared, 0, sizeof *shared);
     shared->store = cmw__cache_store_create(wanted->pool, wanted->bytes);
     if (!shared->store) {
-        cmw_pool_free(wanted->pool, shared, sizeof *shared, 0);
+        cmw_pool_free(wanted->pool, shared, sizeof *shared, 64);
         return CMW_ERR_NOMEM;
     }
     *object = shared;
@@ -366,7 +471,7 @@ static void destroy_shared(void *self, void *object)
 
     (void)self;
     cmw__cache_store_destroy(shared->store);
-    cmw_pool_free(pool, shared, sizeof *shared, 0);
+    cmw_pool_free(pool, shared, sizeof *shared, 64);
 }
 
 static int share(struct cmw__cache *cache, const char *name,
@@ -396,6 +501,7 @@ static int fill(struct cmw__cache *cache, const char *name, const cmw_response_c
     char text[160];
 
     cache->max_entry_bytes = (size_t)config->max_entry_bytes;
+    cache->max_waiting = (uint64_t)config->max_waiting;
     cache->default_ttl_s = (uint64_t)config->default_ttl_s;
     cache->stale_while_s = (uint64_t)config->stale_while_revalidate_s;
     cache->stale_if_error_s = (uint64_t)config->stale_if_error_s;
@@ -446,6 +552,11 @@ int cmw_response_cache_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->pre_route = on_pre_route;
     middleware->post_route = on_post_route;
     middleware->error = on_error;
+    if (cache->max_waiting > 0) {
+        middleware->resumed = on_resumed;
+        middleware->dropped = on_dropped;
+        middleware->suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
+    }
     cmw_middleware_provides(middleware, cache->slot);
     cmw_middleware_uses(middleware, cache->principal);
     cmw_middleware_uses(middleware, CMW_FACT_HOST);
@@ -504,6 +615,8 @@ int cmw_response_cache_get_stats(const cmw_middleware *middleware, cmw_response_
     stats->stale = atomic_load_explicit(&shared->stale, memory_order_relaxed);
     stats->misses = atomic_load_explicit(&shared->misses, memory_order_relaxed);
     stats->stored = atomic_load_explicit(&shared->stored, memory_order_relaxed);
+    stats->collapsed = atomic_load_explicit(&shared->collapsed, memory_order_relaxed);
+    stats->waiting = atomic_load_explicit(&shared->flights.waiting, memory_order_relaxed);
     return 0;
 }
 
@@ -533,6 +646,12 @@ static const cmw_option options[] = {
      .min = 1,
      .max = CMW_RESPONSE_CACHE_BYTES_MAX,
      .help = "Bytes of one body; a longer one is not stored"},
+    {.name = "max_waiting",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(cmw_response_cache_config, max_waiting),
+     .min = 0,
+     .max = CMW_RESPONSE_CACHE_WAITING_MAX,
+     .help = "Requests that may wait for what another one with their key is answered; 0: none"},
     {.name = "default_ttl",
      .type = CMW_OPTION_INT,
      .offset = offsetof(cmw_response_cache_config, default_ttl_s),

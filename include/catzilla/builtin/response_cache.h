@@ -16,12 +16,17 @@ CMW_BEGIN_DECLS
 /** Bounds of `max_bytes`. */
 #define CMW_RESPONSE_CACHE_BYTES_MIN 65536
 #define CMW_RESPONSE_CACHE_BYTES_MAX (INT64_C(1) << 40)
+/** The largest `max_waiting`. */
+#define CMW_RESPONSE_CACHE_WAITING_MAX 1000000
 
 /** Options. Clear with cmw_response_cache_config_init. */
 typedef struct cmw_response_cache_config {
     size_t size;             /**< set by cmw_response_cache_config_init */
     int64_t max_bytes;       /**< of everything: responses and tables. Default 16 MiB */
     int64_t max_entry_bytes; /**< of one body; a longer one is not stored. Default 256 KiB */
+    int64_t max_waiting;     /**< requests that may wait for what another one with their key is
+                                  answered; 0: none, and the server need not be able to wait.
+                                  Default 1,000 */
     int64_t default_ttl_s;   /**< for a 200 that does not say how long it is fresh; 0: it is not
                                   stored. Default 0 */
     int64_t stale_while_revalidate_s; /**< where a response does not say. Default 0 */
@@ -37,6 +42,7 @@ static inline void cmw_response_cache_config_init(cmw_response_cache_config *con
     config->size = sizeof *config;
     config->max_bytes = 16777216;
     config->max_entry_bytes = 262144;
+    config->max_waiting = 1000;
     config->name = "catzilla";
 }
 
@@ -46,6 +52,10 @@ static inline void cmw_response_cache_config_init(cmw_response_cache_config *con
  * Never stored: what carries Set-Cookie, `no-store`, `no-cache`, `private` or `Vary: *`; what is
  * streamed; what answers a request with Authorization, a principal, a body or a range. A request
  * with an unsafe method that succeeds drops what is stored for its target.
+ *
+ * Of requests that miss with the same key at once, one asks the handler; the others wait, and are
+ * served what it is answered. Where that is not stored they all ask for themselves, and for ten
+ * seconds nobody waits for that key.
  *
  * The content is kept while a chain is built again with the same name and `max_bytes`.
  *
@@ -84,13 +94,15 @@ CMW_API CMW_NODISCARD int cmw_response_cache_purge(const cmw_middleware *middlew
 
 /** How it stands. */
 typedef struct cmw_response_cache_stats {
-    size_t size;      /**< sizeof this struct, set by the caller */
-    uint64_t bytes;   /**< taken now, tables included */
-    uint64_t entries; /**< stored now */
-    uint64_t hits;    /**< served, stale ones included */
-    uint64_t stale;   /**< of those, stale */
-    uint64_t misses;  /**< requests that could have been served, and were not */
-    uint64_t stored;  /**< responses stored */
+    size_t size;        /**< sizeof this struct, set by the caller */
+    uint64_t bytes;     /**< taken now, tables included */
+    uint64_t entries;   /**< stored now */
+    uint64_t hits;      /**< served, stale ones included */
+    uint64_t stale;     /**< of those, stale */
+    uint64_t misses;    /**< requests that could have been served, and were not */
+    uint64_t stored;    /**< responses stored */
+    uint64_t collapsed; /**< requests that waited, and were served what another one was answered */
+    uint64_t waiting;   /**< requests that wait now */
 } cmw_response_cache_stats;
 
 /** Read it. @return 0, CMW_ERR_ARG, CMW_ERR_VERSION. Threads: any. */
