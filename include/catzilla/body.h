@@ -39,6 +39,13 @@ CMW_BEGIN_DECLS
 CMW_API cmw_next cmw_ctx_feed_body(cmw_ctx *ctx, const cmw_chunk *chunk);
 
 /**
+ * 1 if middleware of the request's plan looks at bodies of requests: a host that would only hand
+ * one on, to an upstream or to another handler, has to call cmw_ctx_feed_body first, and hands on
+ * cmw_request_body. Cost: O(1).
+ */
+CMW_API int cmw_ctx_reads_body(const cmw_ctx *ctx);
+
+/**
  * 1 if the committed response's body is to be read by cmw_ctx_read_body: it is made while it is
  * sent, and its length may not be known (then cmw_response_content_length is UINT64_MAX, and no
  * head has a Content-Length). 0: it is all there, as cmw_response_body. Cost: O(1).

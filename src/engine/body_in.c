@@ -27,6 +27,11 @@ uint64_t cmw_ctx_body_limit(const cmw_ctx *ctx)
                                                : ctx->worker->engine->limits.body_bytes;
 }
 
+int cmw_ctx_reads_body(const cmw_ctx *ctx)
+{
+    return ctx->plan->body_phases >> CMW_PHASE_REQUEST_BODY & 1;
+}
+
 uint64_t cmw_ctx_body_received(const cmw_ctx *ctx)
 {
     return ctx->body_in ? ctx->body_in->flow.taken : ctx->request.body.len;

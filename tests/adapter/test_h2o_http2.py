@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "conformance"))
 from base import AdapterTest, BODY_LIMIT  # noqa: E402
 from cases_answers import VERDICTS  # noqa: E402
+from cases_bodies import alphabet  # noqa: E402
 from client import LONG_S  # noqa: E402
 from test_h2o_pass import Http2, ask_2  # noqa: E402
 
@@ -73,6 +74,28 @@ class OverHttp2(AdapterTest):
             self.assertTrue(echoed == body, f"{size} bytes differ")
         self.assertEqual(self.post("/echo", b"x" * (BODY_LIMIT + 1))[0], 413)
         self.assertEqual(self.post("/denied", b"x" * 100000), (403, b"denied\n"))
+
+    def test_streams(self):
+        for target, length in (("/stream", []), ("/stream-declared", ["70000"])):
+            for size in (0, 1, 70000, 1000000):
+                with self.subTest(target, size=size):
+                    response = self.ask_2("GET", f"{target}?{size}")
+                    self.assertEqual(response.status, 200)
+                    self.assertTrue(response.body == alphabet(size), f"{size} bytes differ")
+                    self.assert_decorated(response)
+            self.assertEqual(self.ask_2("GET", f"{target}?70000").get("Content-Length"), length)
+
+    def test_a_stream_that_waits(self):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            answer = pool.submit(self.ask_2, "GET", "/stream-waiting?100000")
+            self.poll(lambda: int(self.ask("GET", "/_release").body), "nobody waits")
+            self.assertTrue(answer.result().body == alphabet(100000))
+
+    def test_a_stream_that_fails_is_not_taken_for_whole(self):
+        done = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-o", "/dev/null",
+                               f"http://127.0.0.1:{self.server.port}/stream-failing?1000000"],
+                              capture_output=True, timeout=LONG_S)
+        self.assertNotEqual(done.returncode, 0)
 
     def test_many_fields(self):
         response = self.ask_2("GET", "/many-fields")

@@ -159,12 +159,16 @@ enum { ANSWERED = 0, NEXT_HANDLER = -1 };
 /* What follows pre_route beside cmw_next. */
 enum { TO_PASS = -1 };
 
-static int receive_body(const struct seat *seat)
+/* H2O has read it whole. What is next. */
+static cmw_next feed_body(struct seat *seat)
 {
     const h2o_iovec_t entity = seat->req->entity;
+    const cmw_chunk chunk = {cmw_str_make(entity.base, entity.len), 1, 0};
 
-    return entity.len > 0 ? cmw_ctx_receive_body(seat->ctx, cmw_str_make(entity.base, entity.len))
-                          : 0;
+    if (entity.len == 0 || seat->is_fed)
+        return CMW_TO_HANDLER;
+    seat->is_fed = 1;
+    return cmw_ctx_feed_body(seat->ctx, &chunk);
 }
 
 static int pass_on(struct seat *seat)
@@ -181,15 +185,17 @@ static int run_handler(struct seat *seat)
 {
     const cmw_h2o *adapter = seat->site->adapter;
 
-    if (!adapter->handler)
+    if (!adapter->handler && !cmw_ctx_reads_body(seat->ctx))
         return pass_on(seat);
-    if (receive_body(seat) == 0) {
-        const int rc = adapter->handler(adapter->handler_self, seat->ctx);
-        if (rc == CMW_H2O_PASS)
-            return pass_on(seat);
-        if (rc != 0)
-            cmw_ctx_fail(seat->ctx, 500);
-    }
+    const cmw_next next = feed_body(seat);
+    if (next != CMW_TO_HANDLER)
+        return (int)next;
+    const int rc =
+        adapter->handler ? adapter->handler(adapter->handler_self, seat->ctx) : CMW_H2O_PASS;
+    if (rc == CMW_H2O_PASS)
+        return pass_on(seat);
+    if (rc != 0)
+        cmw_ctx_fail(seat->ctx, 500);
     /* A deadline that passed in the handler is seen before the commit, which ends it. */
     if (seat->loop->deadline_ns != 0)
         cmw__h2o_run_worker(seat->loop);
@@ -215,7 +221,9 @@ void cmw__h2o_proceed(void *self, cmw_ctx *ctx, int next)
     struct seat *seat = cmw_ctx_host_data(ctx);
 
     (void)self;
-    if (seat->state == SEAT_FILTERED)
+    if (seat->is_streaming)
+        cmw__h2o_go_on_streaming(seat);
+    else if (seat->state == SEAT_FILTERED)
         cmw__h2o_open_gate(seat, next);
     else if (go_on(seat, next) == NEXT_HANDLER)
         cmw__h2o_pass(seat);

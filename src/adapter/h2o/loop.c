@@ -194,6 +194,7 @@ struct seat *cmw__h2o_take_seat(struct loop *loop, struct site *site, h2o_req_t 
     seat->adopted = 0;
     seat->state = SEAT_ASKED;
     seat->must_close = seat->is_sent = seat->is_cut = seat->is_refused = 0;
+    seat->is_fed = seat->is_streaming = seat->is_sending = seat->is_read = 0;
     link_seat(&loop->open, seat);
     loop->open_count++;
     cmw__h2o_mark(req, seat);

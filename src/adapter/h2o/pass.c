@@ -120,9 +120,20 @@ static void pass_host(h2o_req_t *req, cmw_request *request)
         req->authority = h2o_strdup(&req->pool, host.data, host.len);
 }
 
+/* What middleware has made of the body; it lives as long as the request. */
+static void pass_body(struct seat *seat, const cmw_request *request)
+{
+    const cmw_str body = cmw_request_body(request);
+
+    if (seat->is_fed && cmw_ctx_reads_body(seat->ctx))
+        seat->req->entity = h2o_iovec_init(body.data, body.len);
+}
+
 int cmw__h2o_prepare_pass(struct seat *seat)
 {
     cmw_request *request = cmw_ctx_request(seat->ctx);
+
+    pass_body(seat, request);
 
     pass_fields(seat, request);
     pass_host(seat->req, request);
@@ -216,18 +227,14 @@ static int adopt_field(struct seat *seat, cmw_response *response, const h2o_head
     return 0;
 }
 
-/* Stands for the handler's body, of which nothing is known here: whoever looks sees that there is
- * one, and another one in its place is seen, too. */
-static const char goes_by[1] = {0};
-
-/* A response of which no body is known, or one that goes by. */
+/* A response without a body, or with one that goes past the engine. */
 static int begin_response(cmw_response *response, const h2o_res_t *res)
 {
     if (!cmw__h2o_status_has_body(res->status) || res->content_length == 0)
         return cmw_response_empty(response, res->status);
-    const int rc =
-        cmw_response_bytes_ref(response, res->status, cmw_str_make(goes_by, sizeof goes_by));
-    return rc == 0 ? cmw_response_remove(response, CMW_HDR_CONTENT_TYPE) : rc;
+    return cmw_response_pass_body(response, res->status, CMW_STR(""),
+                                  res->content_length == SIZE_MAX ? UINT64_MAX
+                                                                  : res->content_length);
 }
 
 /* 0, or why the handler's response cannot be sent. */
@@ -308,16 +315,14 @@ static int is_replaced(const struct seat *seat)
 {
     const h2o_res_t *res = &seat->req->res;
     const cmw_response *response = cmw_ctx_response(seat->ctx);
-    const cmw_str body = cmw_response_body(response);
     const int had_body = cmw__h2o_status_has_body(res->status) && res->content_length != 0;
 
     if (cmw_ctx_fault(seat->ctx))
         return 1;
     if (!cmw__h2o_status_has_body(cmw_response_status(response)))
         return had_body;
-    if (h2o_memis(seat->req->input.method.base, seat->req->input.method.len, H2O_STRLIT("HEAD")))
-        return cmw_response_content_length(response) != (had_body ? sizeof goes_by : 0);
-    return body.data != goes_by && (body.len > 0 || had_body);
+    return had_body ? !cmw_response_passes_body(response)
+                    : cmw_response_content_length(response) != 0;
 }
 
 /* It cannot be sent: an empty 500, on an HTTP/1 connection that has ended. */

@@ -224,24 +224,118 @@ static void on_written(h2o_generator_t *generator, h2o_req_t *req)
     h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
 }
 
+/* ---- Bodies that are made while they are sent --------------------------------------------- */
+
+/* The client is not to take for whole what it has. */
+static void cut(struct seat *seat)
+{
+    h2o_req_t *req = seat->req;
+
+    seat->is_refused = 1;
+    seat->is_read = 1;
+    if (req->version < 0x200) {
+        req->http1_is_persistent = 0;
+        (void)shutdown(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SHUT_RDWR);
+    }
+    h2o_send(req, NULL, 0, req->version < 0x200 ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_ERROR);
+}
+
+/* The end; over HTTP/1 H2O goes on to the next request in here, and the seat is gone. */
+static void send_end(struct seat *seat, h2o_iovec_t *piece, size_t count)
+{
+    seat->is_sent = seat->req->version < 0x200;
+    h2o_send(seat->req, piece, count, H2O_SEND_STATE_FINAL);
+}
+
+/* One piece, the end, or nothing until the source goes on. */
+static void send_piece(struct seat *seat)
+{
+    cmw_chunk chunk;
+
+    if (seat->is_read) {
+        send_end(seat, NULL, 0);
+        return;
+    }
+    const int rc = cmw_ctx_read_body(seat->ctx, &chunk);
+    if (rc == CMW_ERR_AGAIN)
+        return;
+    if (rc != 0) {
+        cut(seat);
+        return;
+    }
+    h2o_iovec_t piece = borrow(chunk.bytes);
+    seat->is_read = chunk.is_last != 0;
+    seat->is_sending = 1;
+    if (chunk.is_last && (chunk.bytes.len == 0 || seat->req->version >= 0x200))
+        send_end(seat, &piece, chunk.bytes.len > 0);
+    else
+        h2o_send(seat->req, &piece, 1, H2O_SEND_STATE_IN_PROGRESS);
+}
+
+/* What was sent is with the system, or within the client's window. */
+static void on_piece_sent(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct seat *seat = H2O_STRUCT_FROM_MEMBER(struct seat, generator, generator);
+
+    (void)req;
+    seat->is_sending = 0;
+    send_piece(seat);
+}
+
+void cmw__h2o_go_on_streaming(struct seat *seat)
+{
+    if (!seat->is_sending)
+        send_piece(seat);
+}
+
+/* The head first, whenever the body comes. HTTP/1.0 knows no chunks: the end of the connection is
+ * that of the body. */
+static void begin_stream(struct seat *seat)
+{
+    h2o_req_t *req = seat->req;
+
+    if (req->version < 0x101 && req->res.content_length == SIZE_MAX)
+        req->http1_is_persistent = 0;
+    seat->is_streaming = 1;
+    seat->is_sending = 1;
+    seat->generator.proceed = on_piece_sent;
+    h2o_start_response(req, &seat->generator);
+    h2o_send(req, NULL, 0, H2O_SEND_STATE_IN_PROGRESS);
+}
+
+/* 0, or the response cannot be sent. */
+static int begin_answer(struct seat *seat, const cmw_response *response)
+{
+    h2o_req_t *req = seat->req;
+    const uint64_t length = cmw_response_content_length(response);
+
+    memset(&req->res.headers, 0, sizeof req->res.headers);
+    const int rc = write_answer(seat, response);
+    if (rc != 0)
+        return rc;
+    req->res.content_length = length == UINT64_MAX ? SIZE_MAX : (size_t)length;
+    seat->state = SEAT_ANSWERED;
+    seat->generator.stop = NULL;
+    return 0;
+}
+
 void cmw__h2o_respond(struct seat *seat)
 {
     h2o_req_t *req = seat->req;
     const cmw_response *response = cmw_ctx_response(seat->ctx);
     const cmw_str body = cmw_response_body(response);
-    const uint64_t length = cmw_response_content_length(response);
 
-    memset(&req->res.headers, 0, sizeof req->res.headers);
-    if (write_answer(seat, response) != 0) {
+    if (begin_answer(seat, response) != 0) {
         cmw__h2o_refuse(seat);
+        return;
+    }
+    if (cmw_ctx_streams_body(seat->ctx)) {
+        begin_stream(seat);
         return;
     }
     h2o_iovec_t piece = borrow(body);
     const size_t count = body.len > 0 && cmw__h2o_has_body(req, req->res.status);
-    req->res.content_length = length == UINT64_MAX ? SIZE_MAX : (size_t)length;
-    seat->state = SEAT_ANSWERED;
     seat->generator.proceed = on_written;
-    seat->generator.stop = NULL;
     h2o_start_response(req, &seat->generator);
     h2o_send(req, &piece, count,
              req->version < 0x200 ? H2O_SEND_STATE_IN_PROGRESS : H2O_SEND_STATE_FINAL);

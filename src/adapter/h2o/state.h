@@ -50,6 +50,10 @@ struct seat {
     uint8_t is_sent;           /* all of our answer is with the system */
     uint8_t is_cut;            /* the answer ended before its end */
     uint8_t is_refused;        /* the response could not be sent */
+    uint8_t is_fed;            /* the engine has the body */
+    uint8_t is_streaming;      /* it is read piece by piece */
+    uint8_t is_sending;        /* a piece is with H2O, which says when it takes another one */
+    uint8_t is_read;           /* the last piece is with H2O */
 };
 
 /* Our handler of one path. */
@@ -166,6 +170,8 @@ int cmw__h2o_has_body(const h2o_req_t *req, int status);
 
 /* Send the seat's response, which is final. */
 void cmw__h2o_respond(struct seat *seat);
+/* Its source has more, or has failed. */
+void cmw__h2o_go_on_streaming(struct seat *seat);
 
 /* The plan's ready-made 503, or a bare one, for a request that got no context. */
 void cmw__h2o_respond_overload(cmw_worker *worker, h2o_req_t *req);

@@ -37,6 +37,7 @@ struct bench {
     int next;
     uint32_t completes;
     cmw_end_reason reason;
+    int reads_body; /* as the handler was told */
 };
 
 static int note(struct seen *seen, cmw_ctx *ctx, const cmw_chunk *chunk)
@@ -109,6 +110,7 @@ static int on_handler(void *self, cmw_ctx *ctx)
     const cmw_chunk whole = {body.data ? body : CMW_STR(""), 1, 0};
 
     (void)note(&bench->handler, ctx, &whole);
+    bench->reads_body = cmw_ctx_reads_body(ctx);
     return cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok"));
 }
 
@@ -358,6 +360,7 @@ static void the_limit_counts_what_came(void **state)
                 assert_int_equal(bench.completes, 1);
                 assert_int_equal(bench.handler.calls, len <= LIMIT);
             }
+    assert_true(bench.reads_body);
     cmw_engine_put_worker(cmw_test_engine(bench.test), worker);
     close_bench(&bench);
 }
@@ -382,6 +385,7 @@ static void a_plan_without_callbacks_keeps_the_same_limit(void **state)
                 if (len <= LIMIT)
                     expect_seen(&bench.handler, alphabet, len, 1);
             }
+    assert_false(bench.reads_body);
     close_bench(&bench);
 }
 
