@@ -74,6 +74,19 @@ static int read_vary(struct keeping *keeping, cmw_request *request, cmw_str valu
     return 0;
 }
 
+/* What is for one client, or for one connection (RFC 9111, 3.1). */
+static int is_for_one(cmw_str name)
+{
+    static const cmw_str names[] = {CMW_STR_INIT("Set-Cookie"), CMW_STR_INIT("Proxy-Authenticate"),
+                                    CMW_STR_INIT("Proxy-Authentication-Info"),
+                                    CMW_STR_INIT("Authentication-Info")};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (cmw_str_equals_fold(name, names[i]))
+            return 1;
+    return 0;
+}
+
 /* All fields of the response: 0; -1: it is not stored. */
 static int read_fields(struct keeping *keeping, cmw_ctx *ctx, const struct cmw__cache_visit *visit)
 {
@@ -81,7 +94,7 @@ static int read_fields(struct keeping *keeping, cmw_ctx *ctx, const struct cmw__
     cmw_header field;
 
     while (cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0)) {
-        if (cmw_str_equals_fold(field.name, CMW_STR("Set-Cookie")))
+        if (is_for_one(field.name))
             return -1;
         if (cmw_str_equals_fold(field.name, CMW_STR("Vary")) &&
             read_vary(keeping, cmw_ctx_request(ctx), field.value) != 0)
@@ -130,6 +143,49 @@ static int64_t fresh_for(const struct cmw__cache *cache, cmw_ctx *ctx,
     return cmw_response_status(cmw_ctx_response(ctx)) == 200 ? (int64_t)cache->default_ttl_s : 0;
 }
 
+/* What its own Age says, or the time since its Date if that is more (RFC 9111, 4.2.3). */
+static int64_t age_for(cmw_ctx *ctx)
+{
+    const cmw_response *response = cmw_ctx_response(ctx);
+    const int64_t now_s = (int64_t)(cmw_ctx_wall_ns(ctx) / 1000000000);
+    int64_t age_s = 0, date;
+
+    if (cmw_response_has(response, CMW_HDR_AGE))
+        age_s = cmw__cache_seconds(cmw_response_get(response, CMW_HDR_AGE));
+    if (age_s < 0)
+        return INT64_C(2147483648);
+    if (cmw_response_has(response, CMW_HDR_DATE) &&
+        cmw_http_date_parse(&date, cmw_response_get(response, CMW_HDR_DATE), now_s) == 0 &&
+        now_s - date > age_s)
+        age_s = now_s - date;
+    return age_s;
+}
+
+/* A status that is the target's own. An error that a client brings about with a field which is not
+ * of the key (400, 412, 415, 429) would be everybody's. */
+static int is_of_target(int status)
+{
+    return (status >= 200 && status < 400 && status != 206 && status != 304) || status == 404 ||
+           status == 410 || status == 451;
+}
+
+/* Whether others would be answered so, too: it is nobody's own, who may have become known only
+ * after it was looked for, and no field says that another method is meant. */
+static int is_for_all(const struct cmw__cache *cache, cmw_ctx *ctx)
+{
+    static const cmw_str overrides[] = {CMW_STR_INIT("X-HTTP-Method-Override"),
+                                        CMW_STR_INIT("X-HTTP-Method"),
+                                        CMW_STR_INIT("X-Method-Override")};
+    size_t count;
+    const cmw_header *headers = cmw_request_headers(cmw_ctx_request(ctx), &count);
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < sizeof overrides / sizeof *overrides; k++)
+            if (cmw_str_equals_fold(headers[i].name, overrides[k]))
+                return 0;
+    return cmw_ctx_slot(ctx, cache->principal) == NULL;
+}
+
 static int may_keep(const struct cmw__cache *cache, cmw_ctx *ctx,
                     const struct cmw__cache_visit *visit, struct keeping *keeping)
 {
@@ -139,18 +195,14 @@ static int may_keep(const struct cmw__cache *cache, cmw_ctx *ctx,
 
     memset(keeping, 0, sizeof *keeping);
     cmw__cache_control_init(&keeping->control);
-    if (status < 200 || status == 206 || status == 304 || status >= 500 ||
-        len > cache->max_entry_bytes)
+    if (!is_of_target(status) || !is_for_all(cache, ctx) || len > cache->max_entry_bytes)
         return 0;
     if (status != 204 && cmw_response_content_length(response) != len) /* it is streamed */
         return 0;
     if (read_fields(keeping, ctx, visit) != 0 ||
         (keeping->control.flags & (CMW__CACHE_NO_STORE | CMW__CACHE_NO_CACHE | CMW__CACHE_PRIVATE)))
         return 0;
-    if (cmw_response_has(response, CMW_HDR_AGE))
-        keeping->age_s = cmw__cache_seconds(cmw_response_get(response, CMW_HDR_AGE));
-    if (keeping->age_s < 0)
-        keeping->age_s = INT64_C(2147483648);
+    keeping->age_s = age_for(ctx);
     keeping->fresh_s = fresh_for(cache, ctx, keeping);
     return keeping->fresh_s > keeping->age_s;
 }
@@ -189,7 +241,7 @@ static void fill(const struct cmw__cache *cache, cmw_ctx *ctx, const struct cmw_
     entry->body =
         put(&at, cmw_response_body(cmw_ctx_response(ctx))); /* the last: it ends the piece */
     entry->status = cmw_response_status(cmw_ctx_response(ctx));
-    entry->stored_ns = cmw_ctx_begin_ns(ctx);
+    entry->stored_ns = visit->now_ns;
     entry->age_s = (uint64_t)keeping->age_s;
     entry->fresh_s = (uint64_t)keeping->fresh_s;
     entry->stale_while_s =
@@ -198,25 +250,26 @@ static void fill(const struct cmw__cache *cache, cmw_ctx *ctx, const struct cmw_
         stale_for(keeping, keeping->control.stale_if_error, cache->stale_if_error_s);
 }
 
-int cmw__cache_keep(const struct cmw__cache *cache, cmw_ctx *ctx,
-                    const struct cmw__cache_visit *visit)
+enum cmw__cache_kept cmw__cache_keep(const struct cmw__cache *cache, cmw_ctx *ctx,
+                                     const struct cmw__cache_visit *visit)
 {
     struct cmw__cache_store *store = cache->shared->store;
     struct keeping keeping;
 
+    enum cmw__cache_kept kept = CMW__CACHE_NO_ROOM;
+
     if (!may_keep(cache, ctx, visit, &keeping))
-        return 0;
+        return CMW__CACHE_REFUSED;
     const size_t texts =
         visit->key.len + keeping.vary_bytes + cmw_response_body(cmw_ctx_response(ctx)).len;
     const size_t block = 2 * (keeping.field_bytes + 64 * keeping.field_count) + 256;
     struct cmw__cache_entry *entry = cmw__cache_make(store, visit->hash, texts, block);
     if (!entry)
-        return 0;
+        return kept;
     fill(cache, ctx, visit, &keeping, entry);
-    const int is_made = cmw_header_block_create(&entry->block, cmw__cache_pool(store),
-                                                keeping.fields, keeping.field_count, 0) == 0;
-    if (is_made)
-        cmw__cache_put(store, entry);
+    if (cmw_header_block_create(&entry->block, cmw__cache_pool(store), keeping.fields,
+                                keeping.field_count, 0) == 0)
+        kept = cmw__cache_put(store, entry, visit->purges) ? CMW__CACHE_KEPT : CMW__CACHE_OUTDATED;
     cmw__cache_release(entry);
-    return is_made;
+    return kept;
 }

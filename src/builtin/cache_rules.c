@@ -4,33 +4,27 @@
 
 #include <stddef.h>
 
-struct flag {
+/* A directive: the bits that it sets, and where its number goes. */
+struct directive {
     cmw_str name;
     unsigned bits;
+    size_t number; /* 0: it has none */
 };
 
-static const struct flag flags[] = {
-    {CMW_STR_INIT("no-store"), CMW__CACHE_NO_STORE},
-    {CMW_STR_INIT("no-cache"), CMW__CACHE_NO_CACHE},
-    {CMW_STR_INIT("private"), CMW__CACHE_PRIVATE},
-    {CMW_STR_INIT("public"), CMW__CACHE_PUBLIC},
-    {CMW_STR_INIT("must-revalidate"), CMW__CACHE_MUST_REVALIDATE},
-    {CMW_STR_INIT("proxy-revalidate"), CMW__CACHE_MUST_REVALIDATE},
-    {CMW_STR_INIT("s-maxage"), CMW__CACHE_MUST_REVALIDATE},
-    {CMW_STR_INIT("only-if-cached"), CMW__CACHE_ONLY_IF_CACHED},
-};
+#define NUMBER(member) offsetof(struct cmw__cache_control, member)
 
-struct number {
-    cmw_str name;
-    size_t offset;
-};
-
-static const struct number numbers[] = {
-    {CMW_STR_INIT("max-age"), offsetof(struct cmw__cache_control, max_age)},
-    {CMW_STR_INIT("s-maxage"), offsetof(struct cmw__cache_control, s_maxage)},
-    {CMW_STR_INIT("stale-while-revalidate"),
-     offsetof(struct cmw__cache_control, stale_while_revalidate)},
-    {CMW_STR_INIT("stale-if-error"), offsetof(struct cmw__cache_control, stale_if_error)},
+static const struct directive directives[] = {
+    {CMW_STR_INIT("max-age"), 0, NUMBER(max_age)},
+    {CMW_STR_INIT("no-cache"), CMW__CACHE_NO_CACHE, 0},
+    {CMW_STR_INIT("no-store"), CMW__CACHE_NO_STORE, 0},
+    {CMW_STR_INIT("private"), CMW__CACHE_PRIVATE, 0},
+    {CMW_STR_INIT("public"), CMW__CACHE_PUBLIC, 0},
+    {CMW_STR_INIT("s-maxage"), CMW__CACHE_MUST_REVALIDATE, NUMBER(s_maxage)},
+    {CMW_STR_INIT("must-revalidate"), CMW__CACHE_MUST_REVALIDATE, 0},
+    {CMW_STR_INIT("proxy-revalidate"), CMW__CACHE_MUST_REVALIDATE, 0},
+    {CMW_STR_INIT("only-if-cached"), CMW__CACHE_ONLY_IF_CACHED, 0},
+    {CMW_STR_INIT("stale-while-revalidate"), 0, NUMBER(stale_while_revalidate)},
+    {CMW_STR_INIT("stale-if-error"), 0, NUMBER(stale_if_error)},
 };
 
 void cmw__cache_control_init(struct cmw__cache_control *control)
@@ -65,8 +59,9 @@ int64_t cmw__cache_seconds(cmw_str text)
     return sum;
 }
 
-/* Take what stands before the next comma that is not between quotes. */
-static cmw_str take_member(cmw_str *rest)
+/* Take what stands before the next comma that is not between quotes. Quotes that do not end set
+ * `*is_broken`: what follows them cannot be told from text. */
+static cmw_str take_member(cmw_str *rest, int *is_broken)
 {
     size_t len = 0;
     int is_quoted = 0;
@@ -77,40 +72,46 @@ static cmw_str take_member(cmw_str *rest)
         else if (is_quoted && rest->data[len] == '\\' && len + 1 < rest->len)
             len++;
     }
+    *is_broken |= is_quoted;
     const cmw_str member = cmw_str_make(rest->data, len);
     const size_t gone = len < rest->len ? len + 1 : len;
     *rest = cmw_str_make(rest->data + gone, rest->len - gone);
     return trim(member);
 }
 
-static int is_named(cmw_str name, cmw_str known)
+static void note_number(int64_t *at, cmw_str value)
 {
-    return name.len == known.len && cmw_str_equals_fold(name, known);
+    const int64_t seconds = cmw__cache_seconds(value);
+    const int64_t said = seconds < 0 ? 0 : seconds;
+
+    *at = *at < 0 || said < *at ? said : *at;
 }
 
 static void note(struct cmw__cache_control *control, cmw_str name, cmw_str value)
 {
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (is_named(name, flags[i].name))
-            control->flags |= flags[i].bits;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (!is_named(name, numbers[i].name))
+    for (size_t i = 0; i < sizeof directives / sizeof *directives; i++) {
+        const struct directive *directive = &directives[i];
+        if (name.len != directive->name.len || !cmw_str_equals_fold(name, directive->name))
             continue;
-        int64_t *at = (int64_t *)(void *)((char *)control + numbers[i].offset);
-        const int64_t seconds = cmw__cache_seconds(value);
-        const int64_t said = seconds < 0 ? 0 : seconds;
-        *at = *at < 0 || said < *at ? said : *at;
+        control->flags |= directive->bits;
+        if (directive->number > 0)
+            note_number((int64_t *)(void *)((char *)control + directive->number), value);
+        return;
     }
 }
 
 void cmw__cache_control_read(struct cmw__cache_control *control, cmw_str field)
 {
+    int is_broken = 0;
+
     while (field.len > 0) {
-        const cmw_str member = take_member(&field);
+        const cmw_str member = take_member(&field, &is_broken);
         const char *equals = member.len > 0 ? memchr(member.data, '=', member.len) : NULL;
         const size_t len = equals ? (size_t)(equals - member.data) : member.len;
         const cmw_str value =
             equals ? cmw_str_make(equals + 1, member.len - len - 1) : cmw_str_make("", 0);
         note(control, trim(cmw_str_make(member.data, len)), trim(value));
     }
+    if (is_broken)
+        control->flags |= CMW__CACHE_NO_STORE;
 }

@@ -21,7 +21,8 @@ struct cmw__cache_control {
 };
 
 void cmw__cache_control_init(struct cmw__cache_control *control);
-/* Add what one field says. Of a number that comes twice the smaller one counts. */
+/* Add what one field says. Of a number that comes twice the smaller one counts; a
+ * field whose quotes do not end says no-store, too. */
 void cmw__cache_control_read(struct cmw__cache_control *control, cmw_str field);
 
 /* Digits; what is larger than 2^31 is 2^31. -1: no number. */

@@ -7,10 +7,12 @@
 #include "cache_rules.h"
 #include "cache_store.h"
 
+enum { CMW__CACHE_NAME_CAP = 64 };
+
 /* What plans share. */
 struct cmw__cache_shared {
     struct cmw__cache_store *store;
-    _Atomic uint64_t hits, stale, misses, stored, collapsed;
+    _Atomic uint64_t hits, stale, misses, stored, collapsed, expired;
     struct cmw__cache_flights flights;
 };
 
@@ -21,7 +23,8 @@ struct cmw__cache {
     size_t max_entry_bytes;
     uint64_t default_ttl_s, stale_while_s, stale_if_error_s;
     uint64_t max_waiting; /* 0: nobody waits */
-    cmw_str name;         /* empty: no Cache-Status */
+    uint64_t max_wait_ns;
+    cmw_str name; /* empty: no Cache-Status */
     cmw_slot slot, principal;
 };
 
@@ -38,17 +41,33 @@ struct cmw__cache_visit {
     enum cmw__cache_stage stage;
     uint64_t hash;
     cmw_str key;
+    uint64_t now_ns;                /* when it was looked for last */
+    uint32_t purges;                /* of its key, as they were then */
     struct cmw__cache_entry *stale; /* for an error; released with the request */
+    int renews;                     /* it keeps others from asking for a new `stale` */
     cmw_header *before;             /* fields that the response had before the handler */
     size_t before_count;
-    unsigned waits; /* how often it has waited */
+    unsigned waits;       /* how often it has waited */
+    uint64_t deadline_ns; /* that was in force when it began to wait; 0: none */
     struct cmw__cache_flight flight;
     struct cmw__cache_waiter waiter;
     const struct cmw__cache *cache;
 };
 
-/* Store a response, if it may be: 1 if it was. */
-int cmw__cache_keep(const struct cmw__cache *cache, cmw_ctx *ctx,
-                    const struct cmw__cache_visit *visit);
+cmw_phase_fn cmw__cache_on_pre_route, cmw__cache_on_post_route, cmw__cache_on_error;
+cmw_resumed_fn cmw__cache_on_resumed;
+cmw_dropped_fn cmw__cache_on_dropped;
+
+/* What became of a response. */
+enum cmw__cache_kept {
+    CMW__CACHE_REFUSED, /* it may not be stored */
+    CMW__CACHE_KEPT,
+    CMW__CACHE_OUTDATED, /* its key was purged while it was made */
+    CMW__CACHE_NO_ROOM
+};
+
+/* Store a response, if it may be. */
+enum cmw__cache_kept cmw__cache_keep(const struct cmw__cache *cache, cmw_ctx *ctx,
+                                     const struct cmw__cache_visit *visit);
 
 #endif /* CMW_BUILTIN_CACHE_STATE_H */

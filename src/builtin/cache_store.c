@@ -4,6 +4,7 @@
 
 #include "spin.h"
 
+enum { PURGES = 64 };
 enum { SHARDS = 8, BUCKETS_LEAST = 64, BYTES_A_BUCKET = 2048 };
 
 struct cmw__cache_shard {
@@ -13,7 +14,8 @@ struct cmw__cache_shard {
     struct cmw__cache_entry *newest, *oldest;
     size_t entries;
     size_t limit;
-    _Atomic size_t bytes; /* of entries, also of those that are only sent any more */
+    _Atomic uint32_t purges[PURGES]; /* by hash; written under the lock */
+    _Atomic size_t bytes;            /* of entries, also of those that are only sent any more */
 };
 
 struct cmw__cache_store {
@@ -140,6 +142,7 @@ static void take_out(struct cmw__cache_shard *shard, struct cmw__cache_entry *en
         at = &(*at)->next;
     *at = entry->next;
     unlink_use(shard, entry);
+    entry->is_in = 0;
     shard->entries--;
     entry->next = *gone;
     *gone = entry;
@@ -207,6 +210,17 @@ struct cmw__cache_entry *cmw__cache_find(struct cmw__cache_store *store, uint64_
 
 /* ---- Putting in ------------------------------------------------------------------------- */
 
+/* What an allocator takes for so many: classes of a quarter of the power of two below, and a word
+ * or two beside them. */
+static size_t taken_for(size_t bytes)
+{
+    size_t step = 16;
+
+    while (step * 8 <= bytes)
+        step *= 2;
+    return (bytes / step + 1) * step + 16;
+}
+
 /* Count the bytes, and drive out what was used longest ago until they fit: 1, or 0. */
 static int make_room(struct cmw__cache_shard *shard, size_t bytes)
 {
@@ -237,7 +251,7 @@ struct cmw__cache_entry *cmw__cache_make(struct cmw__cache_store *store, uint64_
     struct cmw__cache_shard *shard = shard_of(store, hash);
     struct cmw__cache_entry *entry = NULL;
     const size_t own = sizeof *entry + text_bytes;
-    const size_t bytes = own + block_bytes + 64; /* what an allocator adds to two pieces */
+    const size_t bytes = taken_for(own) + taken_for(block_bytes);
 
     if (!make_room(shard, bytes))
         return NULL;
@@ -267,14 +281,28 @@ static int same_variant(const struct cmw__cache_entry *a, const struct cmw__cach
     return 1;
 }
 
-void cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entry)
+static _Atomic uint32_t *purges_of(struct cmw__cache_shard *shard, uint64_t hash)
+{
+    return &shard->purges[hash / 64 % PURGES];
+}
+
+uint32_t cmw__cache_purges(struct cmw__cache_store *store, uint64_t hash)
+{
+    return atomic_load_explicit(purges_of(shard_of(store, hash), hash), memory_order_acquire);
+}
+
+int cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entry, uint32_t purges)
 {
     struct cmw__cache_shard *shard = shard_of(store, entry->hash);
     struct cmw__cache_entry *gone = NULL, *last = NULL, *next;
     size_t variants = 0;
 
-    atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);
     cmw__spin_lock(&shard->lock);
+    if (*purges_of(shard, entry->hash) != purges) {
+        cmw__spin_unlock(&shard->lock);
+        return 0;
+    }
+    atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);
     for (struct cmw__cache_entry *at = *bucket_of(shard, entry->hash); at; at = next) {
         next = at->next;
         if (!has_key(at, entry->hash, entry->key))
@@ -291,7 +319,21 @@ void cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *ent
     entry->next = *bucket_of(shard, entry->hash);
     *bucket_of(shard, entry->hash) = entry;
     link_newest(shard, entry);
+    entry->is_in = 1;
     shard->entries++;
+    cmw__spin_unlock(&shard->lock);
+    release_all(gone);
+    return 1;
+}
+
+void cmw__cache_drop(struct cmw__cache_store *store, struct cmw__cache_entry *entry)
+{
+    struct cmw__cache_shard *shard = shard_of(store, entry->hash);
+    struct cmw__cache_entry *gone = NULL;
+
+    cmw__spin_lock(&shard->lock);
+    if (entry->is_in)
+        take_out(shard, entry, &gone);
     cmw__spin_unlock(&shard->lock);
     release_all(gone);
 }
@@ -307,6 +349,8 @@ size_t cmw__cache_purge(struct cmw__cache_store *store, cmw__cache_match_fn *mat
         struct cmw__cache_shard *shard = &store->shards[i];
         struct cmw__cache_entry *gone = NULL, *older;
         cmw__spin_lock(&shard->lock);
+        for (size_t k = 0; k < PURGES; k++)
+            shard->purges[k]++;
         for (struct cmw__cache_entry *at = shard->newest; at; at = older) {
             older = at->older;
             if (matches && !matches(self, at))
@@ -327,6 +371,7 @@ size_t cmw__cache_purge_key(struct cmw__cache_store *store, uint64_t hash, cmw_s
     size_t count = 0;
 
     cmw__spin_lock(&shard->lock);
+    (*purges_of(shard, hash))++;
     for (struct cmw__cache_entry *at = *bucket_of(shard, hash); at; at = next) {
         next = at->next;
         if (!has_key(at, hash, key))

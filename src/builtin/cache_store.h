@@ -28,6 +28,7 @@ struct cmw__cache_entry {
     struct cmw__cache_entry *newer, *older; /* by last use */
     struct cmw__cache_shard *shard;
     size_t bytes;
+    int is_in; /* it can be found */
     /* Written before it is put in, then immutable. */
     uint64_t hash;
     cmw_str key;
@@ -62,8 +63,13 @@ void cmw__cache_release(struct cmw__cache_entry *entry);
 struct cmw__cache_entry *cmw__cache_make(struct cmw__cache_store *store, uint64_t hash,
                                          size_t text_bytes, size_t block_bytes);
 cmw_pool *cmw__cache_pool(const struct cmw__cache_store *store);
-/* Let it be found, in place of the one that answers the same requests. Takes no count. */
-void cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entry);
+/* How often keys with this hash were purged, to be asked before the response is made. */
+uint32_t cmw__cache_purges(struct cmw__cache_store *store, uint64_t hash);
+/* Let it be found, in place of the one that answers the same requests. Takes no count. 0: something
+ * was purged since `purges` was asked, and this may be what was meant. */
+int cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entry, uint32_t purges);
+/* Let it be found no more. */
+void cmw__cache_drop(struct cmw__cache_store *store, struct cmw__cache_entry *entry);
 
 /* Drop those of which `matches` says so; how many. */
 typedef int cmw__cache_match_fn(const void *self, const struct cmw__cache_entry *entry);

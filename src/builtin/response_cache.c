@@ -1,402 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A request's way through the cache: looked for, served, stored, dropped. */
+/* The kind: its options, what plans share, and what is asked from outside. */
 #include <catzilla/builtin/response_cache.h>
 
 #include <stdio.h>
 
 #include "builtins.h"
 #include "cache_state.h"
-
-/* For how long one who asks for a new response keeps others from asking, too. */
-#define ASKING_NS (UINT64_C(30) * 1000000000)
-
-/* For how long nobody waits for a key whose response was not stored. */
-#define PASSED_NS (UINT64_C(10) * 1000000000)
-
-/* How often a request waits: who led may have gone without an answer. */
-enum { WAITS_MOST = 2 };
-
-/* What became of a flight, as its address. */
-static char answered, died;
-
-static cmw_phase_fn on_pre_route, on_post_route, on_error;
-static cmw_resumed_fn on_resumed;
-static cmw_dropped_fn on_dropped;
-
-static void count(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-/* ---- Serving ---------------------------------------------------------------------------- */
-
-static char *put(char *to, cmw_str text)
-{
-    if (text.len > 0)
-        memcpy(to, text.data, text.len);
-    return to + text.len;
-}
-
-static char *put_number(char *to, uint64_t number)
-{
-    char digits[20];
-    size_t len = 0;
-
-    do
-        digits[len++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (len > 0)
-        *to++ = digits[--len];
-    return to;
-}
-
-enum { NAME_CAP = 64 };
-
-static int add_status(const struct cmw__cache *cache, cmw_ctx *ctx, cmw_str what)
-{
-    char text[NAME_CAP + 96];
-
-    if (cache->name.len == 0)
-        return 0;
-    const char *end = put(put(text, cache->name), what);
-    return cmw_response_append(cmw_ctx_response(ctx), CMW_HDR_CACHE_STATUS,
-                               cmw_str_make(text, (size_t)(end - text)));
-}
-
-static uint64_t age_of(const struct cmw__cache_entry *entry, uint64_t now_ns)
-{
-    const uint64_t since = now_ns > entry->stored_ns ? now_ns - entry->stored_ns : 0;
-    return entry->age_s + since / 1000000000;
-}
-
-/* `; hit; ttl=-5`: what is left of its freshness. */
-static int set_age(const struct cmw__cache *cache, cmw_ctx *ctx,
-                   const struct cmw__cache_entry *entry, uint64_t age_s, int has_waited)
-{
-    const int is_stale = age_s >= entry->fresh_s;
-    char text[64];
-    const char *end = put_number(text, age_s);
-
-    const int rc = cmw_response_append(cmw_ctx_response(ctx), CMW_HDR_AGE,
-                                       cmw_str_make(text, (size_t)(end - text)));
-    if (rc != 0)
-        return rc;
-    if (has_waited)
-        return add_status(cache, ctx, CMW_STR("; fwd=uri-miss; collapsed"));
-    end = put_number(put(text, is_stale ? CMW_STR("; hit; ttl=-") : CMW_STR("; hit; ttl=")),
-                     is_stale ? age_s - entry->fresh_s : entry->fresh_s - age_s);
-    return add_status(cache, ctx, cmw_str_make(text, (size_t)(end - text)));
-}
-
-static void release(void *entry)
-{
-    cmw__cache_release(entry);
-}
-
-/* Answer with an entry, which the request holds till its end: 0 or an error. */
-static int serve(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_entry *entry,
-                 int has_waited)
-{
-    cmw_response *response = cmw_ctx_response(ctx);
-    const uint64_t age_s = age_of(entry, cmw_ctx_begin_ns(ctx));
-    int rc = cmw_response_add_block(response, entry->block);
-
-    if (rc == 0)
-        rc = set_age(cache, ctx, entry, age_s, has_waited);
-    if (rc == 0)
-        rc = entry->body.len > 0 ? cmw_response_bytes_ref(response, entry->status, entry->body)
-                                 : cmw_response_empty(response, entry->status);
-    count(has_waited ? &cache->shared->collapsed : &cache->shared->hits);
-    if (age_s >= entry->fresh_s)
-        count(&cache->shared->stale);
-    return rc;
-}
-
-/* ---- Looking for it --------------------------------------------------------------------- */
-
-/* `https host /path?query`. 0, or -1: it has no key. */
-static int make_key(cmw_ctx *ctx, struct cmw__cache_visit *visit)
-{
-    cmw_request *request = cmw_ctx_request(ctx);
-    const cmw_str host = cmw_request_host(request), path = cmw_request_path(request);
-    const cmw_str query = cmw_request_query(request);
-
-    if (path.len == 0 || path.data[0] != '/' || !cmw_request_host_is_valid(request))
-        return -1;
-    char *key = cmw_arena_alloc_text(cmw_ctx_arena(ctx), 32 + host.len + path.len + query.len);
-    if (!key)
-        return -1;
-    char *at = put(key, cmw_request_scheme(request) == CMW_SCHEME_HTTPS ? CMW_STR("https ")
-                                                                        : CMW_STR("http "));
-    at = put(at, host);
-    *at++ = ':';
-    at = put_number(at, cmw_request_port(request));
-    *at++ = ' ';
-    at = put(at, path);
-    if (query.len > 0)
-        *at++ = '?';
-    at = put(at, query);
-    visit->key = cmw_str_make(key, (size_t)(at - key));
-    return 0;
-}
-
-/* Requests that no shared answer is for. */
-static int is_private(const struct cmw__cache *cache, cmw_ctx *ctx)
-{
-    cmw_request *request = cmw_ctx_request(ctx);
-
-    return cmw_request_header(request, CMW_HDR_AUTHORIZATION) != NULL ||
-           cmw_request_header(request, CMW_HDR_RANGE) != NULL ||
-           cmw_request_content_length(request) != 0 || cmw_ctx_slot(ctx, cache->principal) != NULL;
-}
-
-static void read_request(cmw_request *request, struct cmw__cache_control *control)
-{
-    const cmw_header *at = cmw_request_header(request, CMW_HDR_CACHE_CONTROL);
-    const cmw_header *pragma = cmw_request_header(request, CMW_HDR_PRAGMA);
-
-    cmw__cache_control_init(control);
-    if (!at && pragma && cmw_str_equals_fold(pragma->value, CMW_STR("no-cache")))
-        control->flags |= CMW__CACHE_NO_CACHE;
-    for (; at; at = cmw_request_next_header(request, CMW_HDR_CACHE_CONTROL, at))
-        cmw__cache_control_read(control, at->value);
-}
-
-/* The fields of other middleware, which are not the response's. */
-static int note_fields(cmw_ctx *ctx, struct cmw__cache_visit *visit)
-{
-    cmw_header_cursor cursor = {0, 0};
-    cmw_header field;
-    size_t fields = 0;
-
-    if (visit->before)
-        return 0;
-    while (cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0))
-        fields++;
-    visit->before = cmw_arena_alloc(cmw_ctx_arena(ctx), fields * sizeof *visit->before);
-    if (!visit->before)
-        return CMW_ERR_NOMEM;
-    cursor = (cmw_header_cursor){0, 0};
-    while (visit->before_count < fields &&
-           cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0))
-        visit->before[visit->before_count++] = field;
-    return 0;
-}
-
-/* 1 if nobody else asks for a new response already. */
-static int may_ask(struct cmw__cache_entry *entry, uint64_t now_ns)
-{
-    uint64_t until = atomic_load_explicit(&entry->asked_until_ns, memory_order_relaxed);
-
-    return until <= now_ns && atomic_compare_exchange_strong_explicit(
-                                  &entry->asked_until_ns, &until, now_ns + ASKING_NS,
-                                  memory_order_relaxed, memory_order_relaxed);
-}
-
-/* 1 if an entry answers this request as it is. */
-static int is_good(struct cmw__cache_entry *entry, cmw_ctx *ctx,
-                   const struct cmw__cache_control *control)
-{
-    const uint64_t now_ns = cmw_ctx_begin_ns(ctx);
-    const uint64_t age_s = age_of(entry, now_ns);
-
-    if ((control->flags & CMW__CACHE_NO_CACHE) ||
-        (control->max_age >= 0 && age_s > (uint64_t)control->max_age))
-        return 0;
-    if (age_s < entry->fresh_s)
-        return 1;
-    return age_s - entry->fresh_s < entry->stale_while_s && !may_ask(entry, now_ns);
-}
-
-/* ---- Together with others --------------------------------------------------------------- */
-
-/* At the request's end, whatever has happened. */
-static void leave(void *object)
-{
-    struct cmw__cache_visit *visit = object;
-    struct cmw__cache_flights *flights = &visit->cache->shared->flights;
-
-    cmw__flight_close(flights, visit->cache->engine, &visit->flight, &died);
-    cmw__flight_leave(flights, &visit->waiter, visit->hash);
-}
-
-static int join(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
-                int may_wait)
-{
-    struct cmw__cache_flights *flights = &cache->shared->flights;
-
-    visit->flight.hash = visit->hash;
-    visit->flight.key = visit->key;
-    if (may_wait)
-        may_wait = visit->waits < WAITS_MOST &&
-                   cmw__flight_is_open(flights, visit->hash, visit->key) &&
-                   cmw_ctx_suspend(ctx, &visit->waiter.token) == 0;
-    return (int)cmw__flight_join(flights, &visit->flight, &visit->waiter, cmw_ctx_begin_ns(ctx),
-                                 cache->max_waiting, may_wait);
-}
-
-/* The handler is asked, unless somebody asks it already. */
-static int ask_or_wait(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
-                       int may_wait)
-{
-    if (!visit->cache) {
-        visit->cache = cache;
-        if (cmw_arena_defer(cmw_ctx_arena(ctx), leave, visit) != 0)
-            return CMW_ERROR;
-    }
-    if (join(cache, ctx, visit, may_wait) == CMW__FLIGHT_WAITS) {
-        visit->waits++;
-        visit->stage = CMW__CACHE_WAITS;
-        return CMW_SUSPEND;
-    }
-    count(&cache->shared->misses);
-    return CMW_CONTINUE;
-}
-
-static int miss(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
-                const struct cmw__cache_control *control, int may_wait)
-{
-    if (control->flags & CMW__CACHE_ONLY_IF_CACHED) {
-        count(&cache->shared->misses);
-        return cmw_respond_problem(ctx, 504, "the response is not cached");
-    }
-    if (cmw_request_method_id(cmw_ctx_request(ctx)) != CMW_METHOD_GET) {
-        count(&cache->shared->misses);
-        return CMW_CONTINUE; /* HEAD: its answer is none to GET */
-    }
-    visit->stage = CMW__CACHE_MISS;
-    if (note_fields(ctx, visit) != 0)
-        return CMW_ERROR;
-    if (cache->max_waiting > 0)
-        return ask_or_wait(cache, ctx, visit, may_wait && !(control->flags & CMW__CACHE_NO_CACHE));
-    count(&cache->shared->misses);
-    return CMW_CONTINUE;
-}
-
-static int look_up(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
-                   int may_wait)
-{
-    struct cmw__cache_control control;
-
-    read_request(cmw_ctx_request(ctx), &control);
-    if (is_private(cache, ctx) || (control.flags & CMW__CACHE_NO_STORE))
-        return CMW_CONTINUE;
-    struct cmw__cache_entry *entry =
-        cmw__cache_find(cache->shared->store, visit->hash, visit->key, cmw_ctx_request(ctx));
-    if (entry && cmw_arena_defer(cmw_ctx_arena(ctx), release, entry) != 0) {
-        cmw__cache_release(entry);
-        return CMW_ERROR;
-    }
-    if (!entry || !is_good(entry, ctx, &control)) {
-        visit->stale = entry;
-        return miss(cache, ctx, visit, &control, may_wait);
-    }
-    visit->stage = CMW__CACHE_HIT;
-    return serve(cache, ctx, entry, visit->waits > 0) == 0 ? CMW_STOP : CMW_ERROR;
-}
-
-/* Whoever led was answered: that is here now, or is for nobody else. Or it has gone. */
-static int on_resumed(void *self, cmw_ctx *ctx, int verdict, void *data)
-{
-    const struct cmw__cache *cache = self;
-    struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
-
-    (void)verdict;
-    if (!visit)
-        return CMW_ERROR;
-    return look_up(cache, ctx, visit, data == &died);
-}
-
-static void on_dropped(void *self, void *data)
-{
-    (void)self;
-    (void)data; /* an address that says something, and holds nothing */
-}
-
-static int on_pre_route(void *self, cmw_ctx *ctx)
-{
-    const struct cmw__cache *cache = self;
-    const cmw_method method = cmw_request_method_id(cmw_ctx_request(ctx));
-    struct cmw__cache_visit *visit = cmw_ctx_set_slot(ctx, cache->slot);
-
-    if (!visit)
-        return CMW_ERROR;
-    if (method == CMW_METHOD_OPTIONS || method == CMW_METHOD_TRACE || make_key(ctx, visit) != 0)
-        return CMW_CONTINUE;
-    visit->hash = cmw__cache_hash(cache->shared->store, visit->key);
-    if (method == CMW_METHOD_GET || method == CMW_METHOD_HEAD)
-        return look_up(cache, ctx, visit, 1);
-    visit->stage = CMW__CACHE_UNSAFE;
-    return CMW_CONTINUE;
-}
-
-/* ---- What the handler made -------------------------------------------------------------- */
-
-/* The stale response in place of an error, while it may be: 1 if so. */
-static int saves(const struct cmw__cache_visit *visit, cmw_ctx *ctx)
-{
-    if (visit->stage != CMW__CACHE_MISS || !visit->stale)
-        return 0;
-    const uint64_t age_s = age_of(visit->stale, cmw_ctx_begin_ns(ctx));
-    return age_s < visit->stale->fresh_s + visit->stale->stale_if_error_s;
-}
-
-/* Those who wait for it look for themselves. */
-static void close_flight(const struct cmw__cache *cache, struct cmw__cache_visit *visit)
-{
-    cmw__flight_close(&cache->shared->flights, cache->engine, &visit->flight, &answered);
-}
-
-static int store_it(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit)
-{
-    const int is_stored = cmw__cache_keep(cache, ctx, visit);
-
-    if (is_stored)
-        count(&cache->shared->stored);
-    else if (cache->max_waiting > 0 && cmw_response_status(cmw_ctx_response(ctx)) < 500)
-        cmw__flight_pass(&cache->shared->flights, visit->hash, cmw_ctx_begin_ns(ctx) + PASSED_NS);
-    close_flight(cache, visit);
-    const cmw_str what = visit->stale ? CMW_STR("; fwd=stale") : CMW_STR("; fwd=uri-miss");
-    char text[64];
-    const char *end = put(put(text, what), is_stored ? CMW_STR("; stored") : CMW_STR(""));
-    return add_status(cache, ctx, cmw_str_make(text, (size_t)(end - text))) == 0 ? CMW_CONTINUE
-                                                                                 : CMW_ERROR;
-}
-
-static int on_post_route(void *self, cmw_ctx *ctx)
-{
-    const struct cmw__cache *cache = self;
-    struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
-    const int status = cmw_response_status(cmw_ctx_response(ctx));
-
-    if (!visit)
-        return CMW_CONTINUE;
-    if (cmw_ctx_fault(ctx)) {
-        close_flight(cache, visit);
-        return CMW_CONTINUE;
-    }
-    if (visit->stage == CMW__CACHE_UNSAFE && status >= 200 && status < 400)
-        (void)cmw__cache_purge_key(cache->shared->store, visit->hash, visit->key);
-    if (visit->stage != CMW__CACHE_MISS)
-        return CMW_CONTINUE;
-    if (status < 500 || !saves(visit, ctx))
-        return store_it(cache, ctx, visit);
-    visit->stage = CMW__CACHE_HIT;
-    close_flight(cache, visit);
-    return serve(cache, ctx, visit->stale, 0) == 0 ? CMW_CONTINUE : CMW_ERROR;
-}
-
-static int on_error(void *self, cmw_ctx *ctx)
-{
-    const struct cmw__cache *cache = self;
-    struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
-
-    if (!visit || cmw_ctx_fault(ctx)->status < 500 || !saves(visit, ctx))
-        return CMW_CONTINUE;
-    visit->stage = CMW__CACHE_HIT;
-    close_flight(cache, visit);
-    return serve(cache, ctx, visit->stale, 0) == 0 ? CMW_STOP : CMW_ERROR;
-}
 
 /* ---- Configuration ---------------------------------------------------------------------- */
 
@@ -429,16 +38,19 @@ static int check(const cmw_response_cache_config *config, cmw_diag *diag)
         rc = check_range("max_waiting", config->max_waiting, 0, CMW_RESPONSE_CACHE_WAITING_MAX,
                          diag);
     if (rc == 0)
+        rc = check_range("max_wait_ms", config->max_wait_ms, 1, 600000, diag);
+    if (rc == 0)
         rc = check_range("default_ttl", config->default_ttl_s, 0, 31536000, diag);
     if (rc == 0)
         rc = check_range("stale_while_revalidate", config->stale_while_revalidate_s, 0, 31536000,
                          diag);
     if (rc == 0)
         rc = check_range("stale_if_error", config->stale_if_error_s, 0, 31536000, diag);
-    if (rc == 0 && name.len > 0 && (name.len > NAME_CAP || !cmw_header_name_is_valid(name)))
+    if (rc == 0 && name.len > 0 &&
+        (name.len > CMW__CACHE_NAME_CAP || !cmw_header_name_is_valid(name)))
         rc = cmw_diag_set(diag, CMW_ERR_INVALID,
                           "response_cache: name: '%s' is not a token of at most %d characters",
-                          config->name, NAME_CAP);
+                          config->name, CMW__CACHE_NAME_CAP);
     return rc;
 }
 
@@ -455,7 +67,7 @@ static int create_shared(void *self, void **object)
     if (!shared)
         return CMW_ERR_NOMEM;
     memset(shared, 0, sizeof *shared);
-    shared->store = cmw__cache_store_create(wanted->pool, wanted->bytes);
+    shared->store = cmw__cache_store_create(wanted->pool, wanted->bytes - sizeof *shared);
     if (!shared->store) {
         cmw_pool_free(wanted->pool, shared, sizeof *shared, 64);
         return CMW_ERR_NOMEM;
@@ -502,6 +114,7 @@ static int fill(struct cmw__cache *cache, const char *name, const cmw_response_c
 
     cache->max_entry_bytes = (size_t)config->max_entry_bytes;
     cache->max_waiting = (uint64_t)config->max_waiting;
+    cache->max_wait_ns = (uint64_t)config->max_wait_ms * 1000000;
     cache->default_ttl_s = (uint64_t)config->default_ttl_s;
     cache->stale_while_s = (uint64_t)config->stale_while_revalidate_s;
     cache->stale_if_error_s = (uint64_t)config->stale_if_error_s;
@@ -549,12 +162,12 @@ int cmw_response_cache_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->post_priority = 1; /* before others add fields to what is stored */
     middleware->self = cache;
     middleware->destroy = destroy;
-    middleware->pre_route = on_pre_route;
-    middleware->post_route = on_post_route;
-    middleware->error = on_error;
+    middleware->pre_route = cmw__cache_on_pre_route;
+    middleware->post_route = cmw__cache_on_post_route;
+    middleware->error = cmw__cache_on_error;
     if (cache->max_waiting > 0) {
-        middleware->resumed = on_resumed;
-        middleware->dropped = on_dropped;
+        middleware->resumed = cmw__cache_on_resumed;
+        middleware->dropped = cmw__cache_on_dropped;
         middleware->suspend_phases = 1u << CMW_PHASE_PRE_ROUTE;
     }
     cmw_middleware_provides(middleware, cache->slot);
@@ -609,13 +222,14 @@ int cmw_response_cache_get_stats(const cmw_middleware *middleware, cmw_response_
     if (stats->size != sizeof *stats)
         return CMW_ERR_VERSION;
     struct cmw__cache_shared *shared = ((const struct cmw__cache *)middleware->self)->shared;
-    stats->bytes = cmw__cache_bytes(shared->store, &entries);
+    stats->bytes = sizeof *shared + cmw__cache_bytes(shared->store, &entries);
     stats->entries = entries;
     stats->hits = atomic_load_explicit(&shared->hits, memory_order_relaxed);
     stats->stale = atomic_load_explicit(&shared->stale, memory_order_relaxed);
     stats->misses = atomic_load_explicit(&shared->misses, memory_order_relaxed);
     stats->stored = atomic_load_explicit(&shared->stored, memory_order_relaxed);
     stats->collapsed = atomic_load_explicit(&shared->collapsed, memory_order_relaxed);
+    stats->expired = atomic_load_explicit(&shared->expired, memory_order_relaxed);
     stats->waiting = atomic_load_explicit(&shared->flights.waiting, memory_order_relaxed);
     return 0;
 }
@@ -652,6 +266,12 @@ static const cmw_option options[] = {
      .min = 0,
      .max = CMW_RESPONSE_CACHE_WAITING_MAX,
      .help = "Requests that may wait for what another one with their key is answered; 0: none"},
+    {.name = "max_wait_ms",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(cmw_response_cache_config, max_wait_ms),
+     .min = 1,
+     .max = 600000,
+     .help = "For how long at most; then 503"},
     {.name = "default_ttl",
      .type = CMW_OPTION_INT,
      .offset = offsetof(cmw_response_cache_config, default_ttl_s),

@@ -27,6 +27,7 @@ typedef struct cmw_response_cache_config {
     int64_t max_waiting;     /**< requests that may wait for what another one with their key is
                                   answered; 0: none, and the server need not be able to wait.
                                   Default 1,000 */
+    int64_t max_wait_ms;     /**< for how long at most; then 503. Default 10,000 */
     int64_t default_ttl_s;   /**< for a 200 that does not say how long it is fresh; 0: it is not
                                   stored. Default 0 */
     int64_t stale_while_revalidate_s; /**< where a response does not say. Default 0 */
@@ -43,6 +44,7 @@ static inline void cmw_response_cache_config_init(cmw_response_cache_config *con
     config->max_bytes = 16777216;
     config->max_entry_bytes = 262144;
     config->max_waiting = 1000;
+    config->max_wait_ms = 10000;
     config->name = "catzilla";
 }
 
@@ -102,6 +104,7 @@ typedef struct cmw_response_cache_stats {
     uint64_t misses;    /**< requests that could have been served, and were not */
     uint64_t stored;    /**< responses stored */
     uint64_t collapsed; /**< requests that waited, and were served what another one was answered */
+    uint64_t expired;   /**< requests that waited for too long, and were answered 503 */
     uint64_t waiting;   /**< requests that wait now */
 } cmw_response_cache_stats;
 

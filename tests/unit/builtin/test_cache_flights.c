@@ -109,9 +109,10 @@ static void close_crowd(struct crowd *crowd)
     close_bench(crowd->test);
 }
 
-static int start(struct crowd *crowd, size_t i, const char *name, const char *value)
+static int start_with(struct crowd *crowd, size_t i, const char *method, const char *name,
+                      const char *value)
 {
-    cmw_test_request(crowd->test, "GET", "/a");
+    cmw_test_request(crowd->test, method, "/a");
     cmw_request_view *view = cmw_test_view(crowd->test);
     crowd->headers[i][0] = (cmw_header){CMW_STR("Host"), CMW_STR("a.example")};
     crowd->headers[i][1] = (cmw_header){cmw_str_cstr(name), cmw_str_cstr(value)};
@@ -120,6 +121,11 @@ static int start(struct crowd *crowd, size_t i, const char *name, const char *va
     assert_int_equal(cmw_ctx_begin(crowd->worker, &crowd->ctx[i], view), 0);
     crowd->next[i] = (int)cmw_ctx_run(crowd->ctx[i]);
     return crowd->next[i];
+}
+
+static int start(struct crowd *crowd, size_t i, const char *name, const char *value)
+{
+    return start_with(crowd, i, "GET", name, value);
 }
 
 /* All of them: one leads, the others wait. */
@@ -290,6 +296,169 @@ static void who_waits_may_leave(void **state)
     close_crowd(&crowd);
 }
 
+static void who_waits_too_long_is_answered(void **state)
+{
+    struct origin origin = {.status = 200, .fields = {FRESH}};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    start_all(&crowd);
+    cmw_test_advance_ns(crowd.test, 9 * S);
+    (void)cmw_worker_run(crowd.worker, 0);
+    assert_int_equal(waiting(&crowd), CROWD - 1);
+    cmw_test_advance_ns(crowd.test, 2 * S);
+    (void)cmw_worker_run(crowd.worker, 0);
+    assert_int_equal(waiting(&crowd), 0);
+    for (size_t i = 1; i < CROWD; i++) {
+        const cmw_response *response = cmw_ctx_response(crowd.ctx[i]);
+        assert_int_equal(crowd.next[i], CMW_TO_RESPOND);
+        assert_int_equal(cmw_response_status(response), 503);
+        assert_true(cmw_str_equals(cmw_response_get(response, CMW_HDR_RETRY_AFTER), CMW_STR("1")));
+        leave(&crowd, i);
+    }
+    assert_int_equal(stats_of(&crowd).expired, CROWD - 1);
+    finish(&crowd, 0, &origin);
+    close_crowd(&crowd);
+}
+
+/* The deadline while it waits is not the one of what follows. */
+static void who_was_resumed_is_patient_again(void **state)
+{
+    struct origin origin = {.status = 200, .fields = {"Cache-Control", "no-store"}};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    start_all(&crowd);
+    assert_int_not_equal(cmw_ctx_deadline(crowd.ctx[1]), 0);
+    finish(&crowd, 0, &origin);
+    (void)cmw_worker_run(crowd.worker, 0);
+    assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
+    assert_int_equal(cmw_ctx_deadline(crowd.ctx[1]), 0);
+    (void)cmw_ctx_commit(crowd.ctx[1]);
+    leave_all(&crowd);
+    close_crowd(&crowd);
+}
+
+/* ---- What a stranger might do to the others --------------------------------------------- */
+
+static void an_answer_to_a_condition_is_nobody_elses(void **state)
+{
+    struct origin origin = {.status = 304};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    assert_int_equal(start(&crowd, 0, "If-None-Match", "\"1\""), CMW_TO_HANDLER);
+    assert_int_equal(start(&crowd, 1, NULL, NULL), CMW_TO_HANDLER); /* it leads */
+    assert_int_equal(start(&crowd, 2, "If-None-Match", "\"1\""), CMW_TO_SUSPENDED);
+    finish(&crowd, 0, &origin);
+    assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_SUSPENDED);
+    origin = (struct origin){.status = 200, .fields = {FRESH}};
+    finish(&crowd, 1, &origin);
+    (void)cmw_worker_run(crowd.worker, 0);
+    assert_int_equal(crowd.next[0], CMW_TO_RESPOND);
+    assert_int_equal(crowd.next[2], CMW_TO_RESPOND);
+    leave_all(&crowd);
+    close_crowd(&crowd);
+}
+
+/* An error is the client's own: the next ones wait for each other as before. */
+static void an_error_does_not_end_waiting(void **state)
+{
+    struct origin origin = {.status = 400};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
+    finish(&crowd, 0, &origin);
+    start_all(&crowd);
+    leave_all(&crowd);
+    close_crowd(&crowd);
+}
+
+static void a_reload_does_not_wait_in_vain(void **state)
+{
+    struct origin origin = {.status = 200, .fields = {FRESH}};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
+    assert_int_equal(start(&crowd, 1, "Cache-Control", "max-age=0"), CMW_TO_SUSPENDED);
+    cmw_test_advance_ns(crowd.test, 5 * S);
+    finish(&crowd, 0, &origin);
+    (void)cmw_worker_run(crowd.worker, 0);
+    assert_int_equal(crowd.next[1], CMW_TO_RESPOND);
+    leave_all(&crowd);
+    close_crowd(&crowd);
+}
+
+/* What was asked before the change is not stored after it, and those who waited ask anew. */
+static void what_is_purged_while_it_is_made_is_not_stored(void **state)
+{
+    struct origin origin = {.status = 200, .fields = {FRESH}};
+    struct crowd crowd;
+    size_t purged;
+
+    (void)state;
+    for (int what = CMW_CACHE_PURGE_ALL; what <= CMW_CACHE_PURGE_PREFIX; what++) {
+        open_crowd(&crowd, 1000);
+        start_all(&crowd);
+        assert_int_equal(
+            cmw_response_cache_purge(&crowd.mw, &purged, (cmw_cache_purge)what, CMW_STR("/a")), 0);
+        finish(&crowd, 0, &origin);
+        assert_int_equal(stats_of(&crowd).entries, 0);
+        (void)cmw_worker_run(crowd.worker, 0);
+        assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
+        assert_int_equal(waiting(&crowd), CROWD - 2);
+        finish(&crowd, 1, &origin);
+        (void)cmw_worker_run(crowd.worker, 0);
+        assert_int_equal(stats_of(&crowd).entries, 1);
+        assert_int_equal(stats_of(&crowd).collapsed, CROWD - 2);
+        leave_all(&crowd);
+        close_crowd(&crowd);
+    }
+}
+
+static void an_unsafe_method_outdates_what_is_being_made(void **state)
+{
+    struct origin origin = {.status = 200, .fields = {FRESH}};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
+    assert_int_equal(start_with(&crowd, 1, "POST", NULL, NULL), CMW_TO_HANDLER);
+    finish(&crowd, 1, &origin);
+    finish(&crowd, 0, &origin);
+    assert_int_equal(stats_of(&crowd).entries, 0);
+    close_crowd(&crowd);
+}
+
+/* Who renews a stale response for all and leaves: the next one does it. */
+static void who_renews_and_leaves_is_followed(void **state)
+{
+    struct origin origin = {.status = 200,
+                            .fields = {"Cache-Control", "max-age=10, stale-while-revalidate=90"}};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
+    finish(&crowd, 0, &origin);
+    cmw_test_advance_ns(crowd.test, 20 * S);
+    assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
+    assert_int_equal(start(&crowd, 1, NULL, NULL), CMW_TO_RESPOND); /* one at a time */
+    leave(&crowd, 0);
+    assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
+    assert_int_equal(start(&crowd, 2, NULL, NULL), CMW_TO_RESPOND);
+    leave_all(&crowd);
+    close_crowd(&crowd);
+}
+
 /* ---- Who does not wait ------------------------------------------------------------------ */
 
 static void some_ask_for_themselves(void **state)
@@ -330,6 +499,14 @@ int main(void)
         cmocka_unit_test(another_variant_is_asked_for),
         cmocka_unit_test(another_one_leads_where_one_has_gone_and_nobody_waits_for_ever),
         cmocka_unit_test(who_waits_may_leave),
+        cmocka_unit_test(who_waits_too_long_is_answered),
+        cmocka_unit_test(who_was_resumed_is_patient_again),
+        cmocka_unit_test(an_answer_to_a_condition_is_nobody_elses),
+        cmocka_unit_test(an_error_does_not_end_waiting),
+        cmocka_unit_test(a_reload_does_not_wait_in_vain),
+        cmocka_unit_test(what_is_purged_while_it_is_made_is_not_stored),
+        cmocka_unit_test(an_unsafe_method_outdates_what_is_being_made),
+        cmocka_unit_test(who_renews_and_leaves_is_followed),
         cmocka_unit_test(some_ask_for_themselves),
         cmocka_unit_test(only_so_many_wait),
     };

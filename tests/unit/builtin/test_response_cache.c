@@ -153,6 +153,56 @@ static const struct row rows[] = {
     {"a redirect", 301, {FRESH}, {0}, 0, 1},
     {"a 206", 206, {FRESH}, {0}, 0, 0},
     {"a 500", 500, {FRESH}, {0}, 0, 0},
+    {"a 410", 410, {FRESH}, {0}, 0, 1},
+    /* What a client brings about with a field that is not of the key is not everybody's. */
+    {"a 400", 400, {FRESH}, {0}, 0, 0},
+    {"a 405", 405, {FRESH}, {0}, 0, 0},
+    {"a 412", 412, {FRESH}, {"If-Match", "\"x\""}, 0, 0},
+    {"a 415", 415, {FRESH}, {0}, 0, 0},
+    {"a 429", 429, {FRESH}, {0}, 0, 0},
+    {"a 431", 431, {FRESH}, {0}, 0, 0},
+    {"another method is meant", 200, {FRESH}, {"X-HTTP-Method-Override", "DELETE"}, 0, 0},
+    {"another method, by another name", 200, {FRESH}, {"x-http-method", "PUT"}, 0, 0},
+    {"made long ago, by its Date",
+     200,
+     {FRESH, "Date", "Wed, 31 Dec 2025 23:59:00 GMT"},
+     {0},
+     0,
+     0},
+    {"made half a minute ago", 200, {FRESH, "Date", "Wed, 31 Dec 2025 23:59:30 GMT"}, {0}, 29, 1},
+    {"made half a minute ago, and now too old",
+     200,
+     {FRESH, "Date", "Wed, 31 Dec 2025 23:59:30 GMT"},
+     {0},
+     30,
+     0},
+    {"a Date in the future", 200, {FRESH, "Date", "Thu, 01 Jan 2026 09:00:00 GMT"}, {0}, 59, 1},
+    {"a Date that is none", 200, {FRESH, "Date", "yesterday"}, {0}, 59, 1},
+    {"Age says less than Date",
+     200,
+     {FRESH, "Age", "1", "Date", "Wed, 31 Dec 2025 23:59:30 GMT"},
+     {0},
+     30,
+     0},
+    {"for one connection", 200, {FRESH, "Proxy-Authenticate", "Basic"}, {0}, 0, 0},
+    {"for one login", 200, {FRESH, "Authentication-Info", "x=\"1\""}, {0}, 0, 0},
+    {"an open quote swallows the rest", 200, {"Cache-Control", "x=\"1, max-age=60"}, {0}, 0, 0},
+    {"an open quote swallows no-store",
+     200,
+     {"Cache-Control", "max-age=60, x=\"1, no-store"},
+     {0},
+     0,
+     0},
+    {"a quoted quote", 200, {"Cache-Control", "x=\"\\\"\", no-store, max-age=60"}, {0}, 0, 0},
+    {"a name between quotes", 200, {"Cache-Control", "\"no-store\", max-age=60"}, {0}, 0, 1},
+    {"no-store with a value", 200, {"Cache-Control", "no-store=0, max-age=60"}, {0}, 0, 0},
+    {"two numbers in one field, and one is none",
+     200,
+     {"Cache-Control", "max-age=60, max-age=x"},
+     {0},
+     0,
+     0},
+    {"an age that is too large to add", 200, {FRESH, "Age", "18446744073709551615"}, {0}, 0, 0},
     {"Authorization", 200, {FRESH}, {"Authorization", "Bearer x"}, 0, 0},
     {"Authorization, said to be public",
      200,
@@ -516,6 +566,92 @@ static void a_flood_of_keys_stays_within_the_bound(void **state)
     close_bench(test);
 }
 
+/* ---- As a stranger would have it -------------------------------------------------------- */
+
+/* Who may not renew a stale response for others does not keep others from it. */
+static void nobody_keeps_the_others_from_a_new_one(void **state)
+{
+    struct origin origin = {.status = 200,
+                            .fields = {"Cache-Control", "max-age=10, stale-while-revalidate=20"}};
+    cmw_middleware mw;
+    cmw_test *test = open_cache(NULL, &origin, &mw);
+
+    (void)state;
+    ask(test, "GET", "/", NULL, NULL);
+    cmw_test_advance_ns(test, 15 * S);
+    ask(test, "HEAD", "/", NULL, NULL);
+    ask(test, "GET", "/", "Cache-Control", "only-if-cached");
+    assert_int_equal(cmw_test_status(test), 200);
+    assert_int_equal(origin.calls, 1);
+    ask(test, "GET", "/", NULL, NULL);
+    assert_int_equal(origin.calls, 2);
+    assert_string_equal(cmw_test_response_field(test, "Cache-Status"),
+                        "catzilla; fwd=stale; stored");
+    close_bench(test);
+}
+
+static void what_became_private_is_stale_for_nobody_any_more(void **state)
+{
+    struct origin origin = {.status = 200,
+                            .fields = {"Cache-Control", "max-age=10, stale-while-revalidate=20"}};
+    cmw_response_cache_stats stats = {.size = sizeof stats};
+    cmw_middleware mw;
+    cmw_test *test = open_cache(NULL, &origin, &mw);
+
+    (void)state;
+    ask(test, "GET", "/", NULL, NULL);
+    origin.fields[1] = "private";
+    ask(test, "GET", "/", "Cache-Control", "no-cache"); /* what is fresh stays: a client said so */
+    assert_string_equal(cmw_test_response_field(test, "Cache-Status"), "catzilla; fwd=request");
+    ask(test, "GET", "/", NULL, NULL);
+    assert_string_equal(cmw_test_response_body(test).data, "1");
+    cmw_test_advance_ns(test, 15 * S);
+    ask(test, "GET", "/", NULL, NULL);
+    ask(test, "GET", "/", NULL, NULL);
+    assert_string_equal(cmw_test_response_body(test).data, "4");
+    assert_int_equal(cmw_response_cache_get_stats(&mw, &stats), 0);
+    assert_int_equal(stats.entries, 0);
+    close_bench(test);
+}
+
+/* Somebody who becomes known only behind the cache: his answer is his own. */
+static int recognise(void *self, cmw_ctx *ctx)
+{
+    cmw_slot slot;
+
+    if (cmw_principal_slot(self, &slot) != 0)
+        return CMW_ERROR;
+    return cmw_ctx_set_slot(ctx, slot) ? CMW_CONTINUE : CMW_ERROR;
+}
+
+static void a_principal_behind_the_cache_is_not_stored_for_all(void **state)
+{
+    struct origin origin = {.status = 200, .fields = {FRESH}};
+    cmw_middleware mw;
+    cmw_slot slot;
+    cmw_test *test = NULL;
+    cmw_chain *chain = NULL;
+
+    (void)state;
+    assert_int_equal(cmw_test_create(&test, NULL), 0);
+    assert_int_equal(cmw_chain_create(cmw_test_engine(test), &chain, 0), 0);
+    assert_int_equal(cmw_chain_use(chain, "response_cache", NULL, NULL), 0);
+    assert_int_equal(cmw_principal_slot(cmw_test_engine(test), &slot), 0);
+    cmw_middleware_init(&mw);
+    mw.name = "late";
+    mw.priority = 900;
+    mw.self = cmw_test_engine(test);
+    mw.pre_route = recognise;
+    assert_int_equal(cmw_chain_add(chain, &mw, NULL), 0);
+    assert_int_equal(cmw_chain_install(chain, NULL), 0);
+    cmw_chain_destroy(chain);
+    cmw_test_set_handler(test, answer, &origin);
+    ask(test, "GET", "/", NULL, NULL);
+    ask(test, "GET", "/", NULL, NULL);
+    assert_int_equal(origin.calls, 2);
+    close_bench(test);
+}
+
 static void configs_that_mean_nothing_are_refused(void **state)
 {
     cmw_response_cache_config config;
@@ -561,6 +697,9 @@ int main(void)
         cmocka_unit_test(purging_takes_what_it_names),
         cmocka_unit_test(only_if_cached_asks_nobody),
         cmocka_unit_test(a_flood_of_keys_stays_within_the_bound),
+        cmocka_unit_test(nobody_keeps_the_others_from_a_new_one),
+        cmocka_unit_test(what_became_private_is_stale_for_nobody_any_more),
+        cmocka_unit_test(a_principal_behind_the_cache_is_not_stored_for_all),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
         cmocka_unit_test(failing_memory_is_survived),
     };
