@@ -35,6 +35,8 @@ typedef struct cmw_store_entry {
     cmw_str value;   /**< any bytes */
     uint64_t ttl_ns; /**< from `now_ns` on; then it is as if it had never been stored */
     uint64_t now_ns; /**< monotonic, as cmw_ctx_begin_ns; stores elsewhere have their own clocks */
+    cmw_str owner;   /**< on whose behalf, for a store that lets nobody take more than a share;
+                          empty: nobody's, and unbounded */
 } cmw_store_entry;
 
 /** What is stored. */
@@ -85,7 +87,12 @@ typedef struct cmw_store {
     /** Remove a value, if it has the version still. @return as of `replace`. */
     int (*remove)(void *self, cmw_str key, uint64_t version);
 
-    /** Done with an item that `add` filled, or that cmw_resume delivered; or NULL. Any thread. */
+    /**
+     * Done with an item that `add` filled, or that cmw_resume delivered; or NULL. Any thread.
+     *
+     * An item that was delivered as CMW_STORE_ADDED and comes back with CMW_ERR_CANCELLED in
+     * `answer` had nobody who took it: its request had ended. The store removes the value again.
+     */
     void (*release)(void *self, cmw_store_item *item);
 } cmw_store;
 
@@ -103,6 +110,8 @@ typedef struct cmw_memory_store_config {
     int64_t max_bytes; /**< of everything, tables included. Default 16 MiB */
     int evicts;        /**< 1: where there is no room, what was stored longest ago goes. 0, the
                             default: what has not expired stays, and `add` says CMW_ERR_LIMIT */
+    int64_t max_share; /**< percent of the room that the values of one owner may take, 1..100;
+                            where the store evicts it is not looked at. Default 100 */
 } cmw_memory_store_config;
 
 /** Fill the defaults. Cost: O(1). */
@@ -111,6 +120,7 @@ static inline void cmw_memory_store_config_init(cmw_memory_store_config *config)
     memset(config, 0, sizeof *config);
     config->size = sizeof *config;
     config->max_bytes = 16777216;
+    config->max_share = 100;
 }
 
 /**
@@ -118,7 +128,8 @@ static inline void cmw_memory_store_config_init(cmw_memory_store_config *config)
  *
  * Keys are found by a keyed hash: who chooses keys cannot make them slow. Values go into blocks of
  * 256 bytes, the first of which holds 48 of the store's; eight parts by hash have a lock and an
- * eighth of the bytes each.
+ * eighth of the bytes each. Owners share 255 counts by a keyed hash: who fills one of them is in
+ * the way of one in 255 others.
  *
  * @param[out] out     unchanged on failure
  * @param      pool    must outlive the store

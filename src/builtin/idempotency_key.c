@@ -42,6 +42,7 @@ struct visit {
     enum stage stage;
     cmw_str client_key; /* what the client sent */
     cmw_str key;        /* with all that it holds for */
+    cmw_str owner;
     uint64_t fingerprint[2];
     uint64_t version;   /* of what this request has put there */
     cmw_header *before; /* fields that the response had before the handler */
@@ -140,7 +141,20 @@ static char *put_part(char *to, cmw_str part)
     return to + part.len;
 }
 
-/* Who asks, what for, and the client's key: 0 or CMW_ERR_NOMEM. */
+/* One household's or one server's addresses, who has no name. */
+static cmw_str network_of(const cmw_address *client)
+{
+    switch (client->family) {
+    case CMW_ADDRESS_V4:
+        return cmw_str_make((const char *)client->bytes, 4);
+    case CMW_ADDRESS_V6:
+        return cmw_str_make((const char *)client->bytes, 8);
+    default:
+        return CMW_STR("local");
+    }
+}
+
+/* Who asks, what for, and the client's key; and who has the room: 0 or CMW_ERR_NOMEM. */
 static int make_key(const struct idempotency *self, cmw_ctx *ctx, struct visit *visit)
 {
     cmw_request *request = cmw_ctx_request(ctx);
@@ -163,6 +177,8 @@ static int make_key(const struct idempotency *self, cmw_ctx *ctx, struct visit *
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         at = put_part(at, parts[i]);
     visit->key = cmw_str_make(key, len);
+    visit->owner = principal ? cmw_str_make(key, 9 + parts[0].len + parts[1].len)
+                             : network_of(cmw_request_client_address(request));
     return 0;
 }
 
@@ -200,6 +216,14 @@ static int fail(const struct idempotency *self, cmw_ctx *ctx, struct visit *visi
     return refuse(ctx, 503, "the Idempotency-Key cannot be kept now");
 }
 
+/* There is something, and what it is cannot be told: to let the request pass might do it twice. */
+static int refuse_unknown(const struct idempotency *self, cmw_ctx *ctx, struct visit *visit)
+{
+    visit->stage = SETTLED;
+    count(&self->shared->failed);
+    return refuse(ctx, 503, "what the Idempotency-Key stands for cannot be read now");
+}
+
 /* The first response again. */
 static int replay(const struct idempotency *self, cmw_ctx *ctx, struct visit *visit,
                   const struct cmw__idempotency_record *record)
@@ -207,12 +231,13 @@ static int replay(const struct idempotency *self, cmw_ctx *ctx, struct visit *vi
     cmw_response *response = cmw_ctx_response(ctx);
     cmw_str rest = record->fields;
     cmw_header field;
-    int rc = 0;
+    int replaces, rc = 0;
 
-    while (rc == 0 && cmw__idempotency_next_field(&rest, &field))
-        rc = cmw_response_append_named(response, field.name, field.value);
-    if (rc == CMW_ERR_INVALID)
-        return fail(self, ctx, visit);
+    while (rc == 0 && cmw__idempotency_next_field(&rest, &field, &replaces))
+        rc = replaces ? cmw_response_set_named(response, field.name, field.value)
+                      : cmw_response_append_named(response, field.name, field.value);
+    if (rc == CMW_ERR_INVALID || rc == CMW_ERR_ARG)
+        return refuse_unknown(self, ctx, visit);
     if (rc == 0)
         rc = cmw_response_set_named(response, CMW_STR("Idempotency-Replayed"), CMW_STR("true"));
     if (rc == 0)
@@ -229,7 +254,7 @@ static int answer_found(const struct idempotency *self, cmw_ctx *ctx, struct vis
     struct cmw__idempotency_record record;
 
     if (cmw__idempotency_read(&record, value) != 0)
-        return fail(self, ctx, visit);
+        return refuse_unknown(self, ctx, visit);
     visit->stage = SETTLED;
     if (record.fingerprint[0] != visit->fingerprint[0] ||
         record.fingerprint[1] != visit->fingerprint[1]) {
@@ -299,6 +324,8 @@ static int hold(const struct idempotency *self, cmw_ctx *ctx, cmw_store_item *it
 static int act_on(const struct idempotency *self, cmw_ctx *ctx, struct visit *visit, int answer,
                   cmw_store_item *item)
 {
+    if (answer == CMW_ERR_NOMEM) /* of this request: the key may well be there */
+        return refuse_unknown(self, ctx, visit);
     if (answer != CMW_STORE_ADDED && answer != CMW_STORE_FOUND)
         return fail(self, ctx, visit);
     if (answer == CMW_STORE_ADDED) {
@@ -326,7 +353,7 @@ static int claim(const struct idempotency *self, cmw_ctx *ctx, struct visit *vis
         .fingerprint = {visit->fingerprint[0], visit->fingerprint[1]}};
     (void)cmw__idempotency_write_head(head, &record);
     const cmw_store_entry entry = {visit->key, cmw_str_make(head, sizeof head), self->lock_ns,
-                                   cmw_ctx_begin_ns(ctx)};
+                                   cmw_ctx_begin_ns(ctx), visit->owner};
     const int answer = self->store.add(self->store.self, ctx, &entry, item);
     if (answer == CMW_STORE_PENDING && (self->store.flags & CMW_STORE_ASYNC))
         return CMW_SUSPEND;
@@ -402,7 +429,41 @@ static int may_keep(const struct idempotency *self, const cmw_response *response
 
     if (len > self->max_response_bytes || cmw_response_passes_body(response))
         return 0;
+    if (status < 200) /* the real answer is yet to come, past the engine */
+        return 0;
     return status == 204 || status == 304 || cmw_response_content_length(response) == len;
+}
+
+static int has_field(const cmw_response *response, const cmw_header *wanted)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    while (cmw_response_next_header(response, &cursor, &field, 0))
+        if (cmw_str_equals_fold(field.name, wanted->name) &&
+            cmw_str_equals(field.value, wanted->value))
+            return 1;
+    return 0;
+}
+
+/* 1 for the first one of its name, where the handler has put it in the place of other middleware's:
+ * a repeat has those again. */
+static int replaces(const cmw_response *response, const struct visit *visit,
+                    const cmw_header *field)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header first;
+
+    while (cmw_response_next_header(response, &cursor, &first, 0))
+        if (cmw_str_equals_fold(first.name, field->name) && is_kept(visit, &first))
+            break;
+    if (first.value.data != field->value.data)
+        return 0;
+    for (size_t i = 0; i < visit->before_count; i++)
+        if (cmw_str_equals_fold(visit->before[i].name, field->name) &&
+            !has_field(response, &visit->before[i]))
+            return 1;
+    return 0;
 }
 
 /* The response as a record in the request's arena; its length, or 0 without memory. */
@@ -431,7 +492,7 @@ static cmw_str write_record(cmw_ctx *ctx, const struct visit *visit)
     cursor = (cmw_header_cursor){0, 0};
     while (cmw_response_next_header(response, &cursor, &field, 0))
         if (is_kept(visit, &field))
-            at = cmw__idempotency_write_field(at, &field);
+            at = cmw__idempotency_write_field(at, &field, replaces(response, visit, &field));
     if (record.body.len > 0)
         memcpy(at, record.body.data, record.body.len);
     return cmw_str_make(text, len);
@@ -440,7 +501,8 @@ static cmw_str write_record(cmw_ctx *ctx, const struct visit *visit)
 static int put(const struct idempotency *self, cmw_ctx *ctx, const struct visit *visit,
                cmw_str value)
 {
-    const cmw_store_entry entry = {visit->key, value, self->ttl_ns, cmw_ctx_begin_ns(ctx)};
+    const cmw_store_entry entry = {visit->key, value, self->ttl_ns, cmw_ctx_begin_ns(ctx),
+                                   visit->owner};
     return self->store.replace(self->store.self, &entry, visit->version);
 }
 
@@ -550,6 +612,20 @@ static int check_store(const cmw_idempotency_key_config *config, cmw_diag *diag)
     return 0;
 }
 
+/* What could never be kept, though it is not too long, would be a surprise. */
+static int check_room(const cmw_idempotency_key_config *config, cmw_diag *diag)
+{
+    const int64_t share = config->when_full == CMW_IDEMPOTENCY_FULL_EVICT ? 100 : config->max_share;
+    const int64_t most = config->max_bytes / 16 * share / 100;
+
+    if (config->store || config->max_response_bytes <= most)
+        return 0;
+    return cmw_diag_set(diag, CMW_ERR_ARG,
+                        "idempotency_key: max_response_bytes: %lld has no room; max_bytes and "
+                        "max_share leave room for %lld",
+                        (long long)config->max_response_bytes, (long long)most);
+}
+
 static int check(const cmw_idempotency_key_config *config, cmw_diag *diag)
 {
     int rc = check_methods(config, diag);
@@ -566,6 +642,10 @@ static int check(const cmw_idempotency_key_config *config, cmw_diag *diag)
         rc = check_range("max_bytes", config->max_bytes, CMW_MEMORY_STORE_BYTES_MIN,
                          CMW_MEMORY_STORE_BYTES_MAX, diag);
     if (rc == 0)
+        rc = check_range("max_share", config->max_share, 1, 100, diag);
+    if (rc == 0)
+        rc = check_room(config, diag);
+    if (rc == 0)
         rc = check_range("when_full", config->when_full, 0, CMW_IDEMPOTENCY_FULL_EVICT, diag);
     if (rc == 0)
         rc = check_range("on_store_failure", config->on_store_failure, 0, CMW_IDEMPOTENCY_PASS,
@@ -578,7 +658,7 @@ static int check(const cmw_idempotency_key_config *config, cmw_diag *diag)
 struct wanted {
     cmw_pool *pool;
     struct {
-        int64_t max_bytes, evicts, has_store;
+        int64_t max_bytes, max_share, evicts, has_store;
     } shape;
 };
 
@@ -604,6 +684,7 @@ static int create_shared(void *self, void **object)
     shared->pool = wanted->pool;
     cmw_memory_store_config_init(&config);
     config.max_bytes = wanted->shape.max_bytes;
+    config.max_share = wanted->shape.max_share;
     config.evicts = (int)wanted->shape.evicts;
     if (cmw_hash_key_init(&shared->keys[0]) != 0 || cmw_hash_key_init(&shared->keys[1]) != 0)
         rc = CMW_ERR_IO;
@@ -619,8 +700,9 @@ static int create_shared(void *self, void **object)
 static int share(struct idempotency *self, const char *name,
                  const cmw_idempotency_key_config *config)
 {
-    struct wanted wanted = {cmw_engine_pool(self->engine, CMW_POOL_PLAN),
-                            {config->max_bytes, config->when_full, config->store != NULL}};
+    struct wanted wanted = {
+        cmw_engine_pool(self->engine, CMW_POOL_PLAN),
+        {config->max_bytes, config->max_share, config->when_full, config->store != NULL}};
     cmw_state_config state;
     void *object = NULL;
 
@@ -666,8 +748,11 @@ static int copy_methods(struct idempotency *self, const cmw_idempotency_key_conf
 static int fill(struct idempotency *self, const char *name,
                 const cmw_idempotency_key_config *config, cmw_diag *diag)
 {
-    char text[160];
+    const size_t cap = sizeof "idempotency_key." + (name ? strlen(name) : 0);
+    char *const text = cmw_arena_alloc_text(self->arena, cap);
 
+    if (!text)
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "idempotency_key: no memory");
     self->max_key_length = (size_t)config->max_key_length;
     self->max_response_bytes = (size_t)config->max_response_bytes;
     self->ttl_ns = (uint64_t)config->ttl_s * SECOND_NS;
@@ -675,7 +760,7 @@ static int fill(struct idempotency *self, const char *name,
     self->required = config->required != 0;
     self->strict = config->strict != 0;
     self->passes = config->on_store_failure == CMW_IDEMPOTENCY_PASS;
-    (void)snprintf(text, sizeof text, "idempotency_key.%s", name ? name : "");
+    (void)snprintf(text, cap, "idempotency_key.%s", name ? name : "");
     int rc = copy_methods(self, config);
     if (rc == 0)
         rc = share(self, name, config);
@@ -731,6 +816,7 @@ int cmw_idempotency_key_create(cmw_engine *engine, cmw_middleware *middleware,
     }
     cmw_middleware_provides(middleware, self->slot);
     cmw_middleware_uses(middleware, self->principal);
+    cmw_middleware_uses(middleware, CMW_FACT_CLIENT_ADDRESS);
     cmw_middleware_uses(middleware, CMW_FACT_HOST);
     cmw_middleware_uses(middleware, CMW_FACT_CANONICAL_PATH);
     return 0;
@@ -794,6 +880,9 @@ static const cmw_option options[] = {
      .min = 0, .max = INT32_MAX},
     {OPTION("max_bytes", CMW_OPTION_INT, max_bytes, "Bytes of the store"),
      .min = CMW_MEMORY_STORE_BYTES_MIN, .max = CMW_MEMORY_STORE_BYTES_MAX},
+    {OPTION("max_share", CMW_OPTION_INT, max_share,
+            "Percent of the store that one principal, or one address, may take"),
+     .min = 1, .max = 100},
     {OPTION("when_full", CMW_OPTION_CHOICE, when_full,
             "Where the store is full: on_store_failure, or what was stored longest ago goes"),
      .choices = "refuse|evict"},

@@ -4,6 +4,8 @@
 
 enum { VERSION = 1 };
 
+#define REPLACES (UINT64_C(1) << 31)
+
 /* ---- Numbers ---------------------------------------------------------------------------- */
 
 static char *put_number(char *to, uint64_t number, size_t bytes)
@@ -42,22 +44,24 @@ char *cmw__idempotency_write_head(char *to, const struct cmw__idempotency_record
     return put_number(to, record->body.len, 8);
 }
 
-char *cmw__idempotency_write_field(char *to, const cmw_header *field)
+char *cmw__idempotency_write_field(char *to, const cmw_header *field, int replaces)
 {
-    to = put_number(to, field->name.len, 4);
+    to = put_number(to, field->name.len | (replaces ? REPLACES : 0), 4);
     to = put_number(to, field->value.len, 4);
     return put_text(put_text(to, field->name), field->value);
 }
 
 /* ---- Reading ---------------------------------------------------------------------------- */
 
-int cmw__idempotency_next_field(cmw_str *fields, cmw_header *field)
+int cmw__idempotency_next_field(cmw_str *fields, cmw_header *field, int *replaces)
 {
     if (fields->len < 8)
         return 0;
-    const uint64_t name = number_at(fields->data, 4), value = number_at(fields->data + 4, 4);
+    const uint64_t first = number_at(fields->data, 4), value = number_at(fields->data + 4, 4);
+    const uint64_t name = first & (REPLACES - 1);
     if (name + value > fields->len - 8)
         return 0;
+    *replaces = (first & REPLACES) != 0;
     field->name = cmw_str_make(fields->data + 8, (size_t)name);
     field->value = cmw_str_make(fields->data + 8 + name, (size_t)value);
     *fields = cmw_str_make(field->value.data + value, fields->len - 8 - (size_t)(name + value));
@@ -69,9 +73,10 @@ static int read_fields(struct cmw__idempotency_record *record, cmw_str bytes)
 {
     cmw_str rest = bytes;
     cmw_header field;
+    int replaces;
 
     for (size_t i = 0; i < record->field_count; i++)
-        if (!cmw__idempotency_next_field(&rest, &field))
+        if (!cmw__idempotency_next_field(&rest, &field, &replaces))
             return CMW_ERR_INVALID;
     record->fields = cmw_str_make(bytes.data, bytes.len - rest.len);
     record->body = rest;

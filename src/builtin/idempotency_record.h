@@ -6,7 +6,8 @@
  * trusts nothing in it.
  *
  *   version 1 | state 1 | status 2 | fields 4 | fingerprint 16 | body's length 8
- *   of each field: length of the name 4, of the value 4, name, value
+ *   of each field: length of the name and 1 << 31 if it replaces others 4, of the value 4, name,
+ *                  value
  *   body
  *
  * Numbers have their lowest byte first.
@@ -41,12 +42,13 @@ static inline size_t cmw__idempotency_size(size_t field_count, size_t field_byte
 
 /* Write the head of a record; returns the place of its first field. */
 char *cmw__idempotency_write_head(char *to, const struct cmw__idempotency_record *record);
-/* Write a field; the body comes behind the last one. Returns the end. */
-char *cmw__idempotency_write_field(char *to, const cmw_header *field);
+/* Write a field, which `replaces` those that the response has before, or goes beside them. The body
+ * comes behind the last one. Returns the end. */
+char *cmw__idempotency_write_field(char *to, const cmw_header *field, int replaces);
 
 /* Read a record, which borrows from its bytes: 0, or CMW_ERR_INVALID. */
 int cmw__idempotency_read(struct cmw__idempotency_record *record, cmw_str bytes);
 /* Take the first field off `fields`, of a record that was read: 1, or 0: none is left. */
-int cmw__idempotency_next_field(cmw_str *fields, cmw_header *field);
+int cmw__idempotency_next_field(cmw_str *fields, cmw_header *field, int *replaces);
 
 #endif /* CMW_BUILTIN_IDEMPOTENCY_RECORD_H */

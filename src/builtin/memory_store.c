@@ -17,8 +17,11 @@
 #include "spin.h"
 
 enum { PARTS = 8, BLOCK_BYTES = 256, BUCKETS_LEAST = 16 };
-/* Of those stored longest ago, how many are looked at for what has expired. */
+/* How many entries are looked at for what has expired: of those stored longest ago, and from a hand
+ * on that goes round, as those may be the ones that last longest. */
 enum { LOOKED_AT = 16 };
+/* Owners are told apart by so many counts; 0 is nobody's. */
+enum { OWNERS = 256 };
 
 struct block {
     uint32_t next; /* of the entry, or of those that are free */
@@ -34,16 +37,18 @@ struct head {
     uint32_t newer, older;
     uint32_t key_len, value_len;
     uint32_t blocks;
-    uint32_t reserved;
+    uint32_t owner;
 };
 
 struct part {
     _Alignas(64) struct cmw__spin lock;
     uint32_t block_count, used, free, free_count;
     uint32_t newest, oldest;
+    uint32_t hand; /* where sweeping goes on; 0: at the oldest */
     uint64_t entries, version, evicted, refused;
     struct block *blocks;
     uint32_t *buckets;
+    uint32_t owned[OWNERS]; /* blocks by owner */
 };
 
 struct cmw_memory_store {
@@ -52,6 +57,7 @@ struct cmw_memory_store {
     cmw_hash_key hash_key;
     uint32_t mask; /* buckets of a part - 1 */
     int evicts;
+    uint32_t share; /* blocks of a part that an owner may have */
     size_t whole_bytes, table_bytes;
 };
 
@@ -107,6 +113,8 @@ int cmw_memory_store_create(cmw_memory_store **out, cmw_pool *pool,
         return CMW_ERR_VERSION;
     if (ours.max_bytes < CMW_MEMORY_STORE_BYTES_MIN || ours.max_bytes > CMW_MEMORY_STORE_BYTES_MAX)
         return CMW_ERR_ARG;
+    if (ours.max_share < 1 || ours.max_share > 100)
+        return CMW_ERR_ARG;
     const struct layout layout = lay_out((size_t)ours.max_bytes);
     const size_t whole = layout.table_bytes + PARTS * (size_t)layout.blocks * BLOCK_BYTES;
     cmw_memory_store *store = cmw_pool_alloc(pool, whole, 64);
@@ -116,6 +124,7 @@ int cmw_memory_store_create(cmw_memory_store **out, cmw_pool *pool,
     store->pool = pool;
     store->mask = layout.buckets - 1;
     store->evicts = ours.evicts != 0;
+    store->share = (uint32_t)((uint64_t)layout.blocks * (uint64_t)ours.max_share / 100);
     store->whole_bytes = whole;
     store->table_bytes = layout.table_bytes;
     fill(store, &layout);
@@ -317,6 +326,9 @@ static void unlink_entry(const cmw_memory_store *store, struct part *part, uint3
     }
     set_newer(part, head.older, head.newer);
     set_older(part, head.newer, head.older);
+    if (part->hand == entry)
+        part->hand = head.newer;
+    part->owned[head.owner] -= head.blocks;
     part->entries--;
 }
 
@@ -346,26 +358,39 @@ static uint32_t find(const cmw_memory_store *store, struct part *part, uint32_t 
     return 0;
 }
 
-/* Drop what has expired of those that were stored longest ago. */
-static void sweep(const cmw_memory_store *store, struct part *part, uint64_t now_ns)
+/* Drop what has expired of some, from an entry on; the one behind them. */
+static uint32_t sweep_from(const cmw_memory_store *store, struct part *part, uint32_t entry,
+                           uint64_t now_ns)
 {
-    uint32_t entry = part->oldest;
-
     for (unsigned i = 0; i < LOOKED_AT && entry != 0; i++) {
         const struct head head = head_of(part, entry);
         if (head.expires_ns <= now_ns)
             drop(store, part, entry);
         entry = head.newer;
     }
+    return entry;
 }
 
-/* Room for so many blocks: 0 or CMW_ERR_LIMIT. */
-static int make_room(const cmw_memory_store *store, struct part *part, size_t blocks,
-                     uint64_t now_ns)
+static void sweep(const cmw_memory_store *store, struct part *part, uint64_t now_ns)
 {
-    if (blocks > available(part))
+    (void)sweep_from(store, part, part->oldest, now_ns);
+    part->hand = sweep_from(store, part, part->hand ? part->hand : part->oldest, now_ns);
+}
+
+/* 1 if an owner would have more than its share. Who evicts refuses nobody. */
+static int is_over_share(const cmw_memory_store *store, const struct part *part, uint32_t owner,
+                         size_t blocks)
+{
+    return owner != 0 && !store->evicts && blocks + part->owned[owner] > store->share;
+}
+
+/* Room for so many blocks of an owner: 0 or CMW_ERR_LIMIT. */
+static int make_room(const cmw_memory_store *store, struct part *part, uint32_t owner,
+                     size_t blocks, uint64_t now_ns)
+{
+    if (blocks > available(part) || is_over_share(store, part, owner, blocks))
         sweep(store, part, now_ns);
-    if (blocks > part->block_count)
+    if (blocks > part->block_count || is_over_share(store, part, owner, blocks))
         return CMW_ERR_LIMIT;
     while (store->evicts && blocks > available(part) && part->oldest != 0) {
         drop(store, part, part->oldest);
@@ -392,12 +417,21 @@ static void link_entry(const cmw_memory_store *store, struct part *part, uint32_
     *bucket = entry;
     set_newer(part, head->older, entry);
     part->newest = entry;
+    part->owned[head->owner] += head->blocks;
     part->entries++;
+}
+
+/* The count of an owner. */
+static uint32_t owner_of(const cmw_memory_store *store, const cmw_store_entry *entry)
+{
+    if (entry->owner.len == 0)
+        return 0;
+    return 1 + (uint32_t)(cmw_hash_keyed(&store->hash_key, entry->owner) % (OWNERS - 1));
 }
 
 /* An entry that is not there, for which there is room: its version. */
 static uint64_t insert(const cmw_memory_store *store, struct part *part, uint32_t hash,
-                       const cmw_store_entry *wanted)
+                       const cmw_store_entry *wanted, uint32_t owner)
 {
     const uint32_t count = (uint32_t)blocks_for(wanted->key.len + wanted->value.len);
     const uint32_t entry = take_blocks(part, count);
@@ -406,7 +440,8 @@ static uint64_t insert(const cmw_memory_store *store, struct part *part, uint32_
                         .hash = hash,
                         .key_len = (uint32_t)wanted->key.len,
                         .value_len = (uint32_t)wanted->value.len,
-                        .blocks = count};
+                        .blocks = count,
+                        .owner = owner};
     struct place place = text_of(part, entry);
 
     write_text(&place, wanted->key);
@@ -449,12 +484,13 @@ static int add_locked(const cmw_memory_store *store, struct part *part, uint32_t
         }
         return CMW_STORE_FOUND;
     }
-    if (make_room(store, part, blocks_for(wanted->key.len + wanted->value.len), wanted->now_ns) !=
-        0) {
+    const uint32_t owner = owner_of(store, wanted);
+    if (make_room(store, part, owner, blocks_for(wanted->key.len + wanted->value.len),
+                  wanted->now_ns) != 0) {
         part->refused++;
         return CMW_ERR_LIMIT;
     }
-    item->version = insert(store, part, hash, wanted);
+    item->version = insert(store, part, hash, wanted, owner);
     return CMW_STORE_ADDED;
 }
 
@@ -494,14 +530,20 @@ static int replace_locked(const cmw_memory_store *store, struct part *part, uint
     if (entry == 0 || head_of(part, entry).version != version)
         return CMW_ERR_STALE;
     struct head head = head_of(part, entry);
+    if (count > part->block_count) { /* nobody else goes for what cannot be */
+        part->refused++;
+        return CMW_ERR_LIMIT;
+    }
     unlink_entry(store, part, entry);
-    if (count > head.blocks && make_room(store, part, count - head.blocks, wanted->now_ns) != 0) {
+    if (count > head.blocks &&
+        (is_over_share(store, part, head.owner, count) ||
+         make_room(store, part, 0, count - head.blocks, wanted->now_ns) != 0)) {
         link_entry(store, part, entry, &head);
         part->refused++;
         return CMW_ERR_LIMIT;
     }
     put_blocks(part, entry);
-    (void)insert(store, part, hash, wanted);
+    (void)insert(store, part, hash, wanted, head.owner);
     return 0;
 }
 

@@ -4,6 +4,7 @@
  * another request says so, when their deadline passes, and when the server stops.
  *
  *     /wait, /wait-post   suspend in pre_route, in post_route
+ *     /wait-body          suspends when the body is there, behind idempotency_key
  *     /release            resumes all that wait; says how many
  */
 #include <catzilla/adapter/microhttpd.h>
@@ -30,6 +31,7 @@ struct server {
     unsigned token_count;
     atomic_uint begun;
     atomic_uint handled;
+    int has_keys;
 };
 
 /* ---- Middleware and handler -------------------------------------------------------------- */
@@ -56,6 +58,12 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
 
     atomic_fetch_add(&server->begun, 1);
     return wait_if(server, ctx, "/wait");
+}
+
+static int on_request_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    (void)chunk;
+    return wait_if(self, ctx, "/wait-body");
 }
 
 static int on_post_route(void *self, cmw_ctx *ctx)
@@ -129,17 +137,27 @@ static void open_chain(struct server *server)
     mw.post_route = on_post_route;
     mw.resumed = on_resumed;
     mw.suspend_phases = 1u << CMW_PHASE_PRE_ROUTE | 1u << CMW_PHASE_POST_ROUTE;
+    if (server->has_keys) {
+        mw.priority = 800; /* so that the key is claimed by then */
+        mw.request_body = on_request_body;
+        mw.body_demand = CMW_BODY_FULL;
+        mw.suspend_phases |= 1u << CMW_PHASE_REQUEST_BODY;
+        assert_int_equal(cmw_chain_use(chain, "idempotency_key", NULL, &diag), 0);
+    }
     assert_int_equal(cmw_chain_add(chain, &mw, &diag), 0);
-    assert_int_equal(cmw_chain_install(chain, &diag), 0);
+    if (cmw_chain_install(chain, &diag) != 0)
+        fail_msg("%s", diag.message);
     cmw_chain_destroy(chain);
 }
 
-static void open_server(struct server *server, const struct mode *mode, uint64_t request_ms)
+static void open_server_with(struct server *server, const struct mode *mode, uint64_t request_ms,
+                             int has_keys)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     cmw_engine_config config;
 
     memset(server, 0, sizeof *server);
+    server->has_keys = has_keys;
     assert_int_equal(pthread_mutex_init(&server->lock, NULL), 0);
     cmw_engine_config_init(&config);
     config.limits.request_ms = request_ms;
@@ -151,6 +169,11 @@ static void open_server(struct server *server, const struct mode *mode, uint64_t
                          MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_THREAD_POOL_SIZE, mode->pool,
                          MHD_OPTION_ARRAY, cmw_mhd_options(server->mhd), MHD_OPTION_END);
     assert_non_null(server->daemon);
+}
+
+static void open_server(struct server *server, const struct mode *mode, uint64_t request_ms)
+{
+    open_server_with(server, mode, request_ms, 0);
 }
 
 static void close_server(struct server *server)
@@ -395,6 +418,102 @@ static void check_reset(void **state)
     close_server(&server);
 }
 
+static void pay(int client, const char *path, unsigned key, const char *body)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text,
+                   "POST %s HTTP/1.1\r\nHost: x\r\nIdempotency-Key: \"%u\"\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   path, key, strlen(body), body);
+    say(client, text);
+}
+
+/* While a request with a key is being handled its repeats are told so; then they get its answer. */
+static void check_repeats(void **state)
+{
+    enum { CLIENTS = 8 };
+    const struct mode *mode = *state;
+    struct server server;
+    int clients[CLIENTS];
+    char body[512];
+
+    open_server_with(&server, mode, 0, 1);
+    const int first = connect_to(&server);
+    const int other = connect_to(&server);
+    pay(first, "/wait-body", 1, "12345");
+    await_waiting(&server, other, 1);
+    const unsigned handled = atomic_load(&server.handled);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(&server);
+        pay(clients[i], "/wait-body", 1, "12345");
+        assert_int_equal(answer(clients[i], body, sizeof body), 409);
+    }
+    pay(other, "/wait-body", 1, "another");
+    assert_int_equal(answer(other, body, sizeof body), 422);
+    assert_int_equal(atomic_load(&server.handled), handled);
+    release_by_request(&server, other, 1);
+    assert_int_equal(answer(first, body, sizeof body), 200);
+    assert_string_equal(body, "5");
+    const unsigned after = atomic_load(&server.handled);
+    for (int i = 0; i < CLIENTS; i++) {
+        pay(clients[i], "/wait-body", 1, "12345");
+        assert_int_equal(answer(clients[i], body, sizeof body), 200);
+        assert_string_equal(body, "5");
+        close(clients[i]);
+    }
+    assert_int_equal(atomic_load(&server.handled), after);
+    close(first);
+    close(other);
+    close_server(&server);
+}
+
+/* Of many that come at once, whatever the server does with them, one is handled. */
+static void check_repeats_at_once(void **state)
+{
+    enum { CLIENTS = 8, ROUNDS = 50 };
+    const struct mode *mode = *state;
+    struct server server;
+    int clients[CLIENTS];
+    char body[512];
+
+    open_server_with(&server, mode, 0, 1);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = connect_to(&server);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned answered = 0;
+        for (int i = 0; i < CLIENTS; i++)
+            pay(clients[i], "/", round, "123");
+        for (int i = 0; i < CLIENTS; i++) {
+            const int status = answer(clients[i], body, sizeof body);
+            assert_true(status == 200 || status == 409);
+            answered += status == 200;
+        }
+        assert_true(answered > 0);
+        assert_int_equal(atomic_load(&server.handled), round + 1);
+    }
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    close_server(&server);
+}
+
+/* Whose request is given up frees its key: the next one is handled. */
+static void check_given_up(void **state)
+{
+    const struct mode *mode = *state;
+    struct server server;
+    char body[512];
+
+    open_server_with(&server, mode, 30, 1);
+    const int client = connect_to(&server);
+    pay(client, "/wait-body", 1, "12345");
+    assert_int_equal(answer(client, body, sizeof body), 503);
+    pay(client, "/wait-body", 1, "12345");
+    assert_int_equal(answer(client, body, sizeof body), 503); /* not 409 */
+    close(client);
+    close_server(&server);
+}
+
 struct releaser {
     struct server *server;
     atomic_int is_ending;
@@ -451,6 +570,9 @@ int main(void)
                   {"when the server stops", check_stop},
                   {"left by its client", check_gone},
                   {"beside one that breaks", check_reset},
+                  {"beside repeats with its key", check_repeats},
+                  {"repeats at once", check_repeats_at_once},
+                  {"given up with its key", check_given_up},
                   {"resumed by a thread without rest", check_churn}};
     struct CMUnitTest tests[LEN(modes) * LEN(checks)];
     static char names[LEN(modes) * LEN(checks)][80];

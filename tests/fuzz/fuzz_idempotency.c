@@ -16,10 +16,11 @@ static void write_again(const struct cmw__idempotency_record *record, char *to)
 {
     cmw_str rest = record->fields;
     cmw_header field;
+    int replaces;
 
     to = cmw__idempotency_write_head(to, record);
-    while (cmw__idempotency_next_field(&rest, &field))
-        to = cmw__idempotency_write_field(to, &field);
+    while (cmw__idempotency_next_field(&rest, &field, &replaces))
+        to = cmw__idempotency_write_field(to, &field, replaces);
     if (record->body.len > 0)
         memcpy(to, record->body.data, record->body.len);
 }

@@ -135,9 +135,18 @@ def partner_api(server):
     server.ask(401)
     headers, text = server.ask(200, X_API_Key="s0uth-key")
     expect("version", headers["X-Api-Version"], "3")
-    expect("body", text, '{"stock": 7}')
+    expect("body", text, '{"stock":7}')
     server.ask(403, "POST", body="x", X_API_Key="s0uth-key")
-    server.ask(200, "POST", body="x", X_API_Key="n0rth-key")
+    server.ask(400, "POST", body="x", X_API_Key="n0rth-key")
+    order = {"body": "x", "X_API_Key": "n0rth-key", "Idempotency_Key": '"order-1"'}
+    headers, text = server.ask(201, "POST", **order)
+    expect("an order", (headers["Idempotency-Replayed"], text), (None, '{"stock":6}'))
+    headers, text = server.ask(201, "POST", **order)
+    expect("its repeat", (headers["Idempotency-Replayed"], text), ("true", '{"stock":6}'))
+    expect("fields of its own", headers["X-Api-Version"], "3")
+    server.ask(422, "POST", **{**order, "body": "y"})
+    _, text = server.ask(200, X_API_Key="n0rth-key")
+    expect("ordered once", text, '{"stock":6}')
 
 
 def busy_backend(server):

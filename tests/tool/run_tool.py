@@ -4,6 +4,7 @@
 
 Nothing here waits for time to pass: each step waits for a line, an answer or an end.
 """
+import concurrent.futures
 import http.client
 import json
 import pathlib
@@ -261,6 +262,42 @@ def check_serve():
             status, headers, text = server.ask("GET", "/", X_Echo_Status="404",
                                                X_Echo_Body_Size="3")
             expect("as asked", (status, text), (404, "xxx"))
+
+
+def check_idempotency():
+    """A request that is sent again is done once, and through a reload, too; so are those of many
+    connections at once."""
+    keys = {"use": "idempotency_key", "options": {"required": True, "max_key_length": 40}}
+    with Folder() as folder:
+        folder.write(FIELDS, keys, {"use": "request_id"})
+        with Server(folder.file, "--threads", "4") as server:
+            def pay(key, body="100", **fields):
+                return server.ask("POST", "/pay", body, Idempotency_Key=key, **fields)
+
+            expect("without a key", server.ask("POST", "/pay", "100")[0], 400)
+            expect("a key too long", pay("x" * 41)[0], 400)
+            status, headers, text = pay('"a"', X_Echo_Status="201", X_Echo_Header="Location: /1")
+            expect("the first", (status, headers["Idempotency-Replayed"]), (201, None))
+            folder.write(OTHER_FIELDS, keys, {"use": "request_id"})
+            server.send(signal.SIGHUP)
+            server.lines_until("chain.json: read again")
+            status, again, body = pay('"a"')
+            expect("a repeat", (status, again["Location"], again["Idempotency-Replayed"], body),
+                   (201, "/1", "true", text))
+            expect("fields of its own", (again["X-Chain"], again["X-Request-ID"] ==
+                                         headers["X-Request-ID"]), ("second", False))
+            status, headers, body = pay('"a"', "101")
+            expect("another body", (status, headers["Content-Type"]),
+                   (422, "application/problem+json"))
+            expect("another status", [pay('"e"', X_Echo_Status="503")[1]["Idempotency-Replayed"]
+                                      for _ in range(2)], [None, None])
+            for count in range(20):
+                with concurrent.futures.ThreadPoolExecutor(8) as threads:
+                    answers = list(threads.map(lambda _, key=f'"k{count}"': pay(key), range(8)))
+                first = [headers for status, headers, _ in answers
+                         if status == 200 and headers["Idempotency-Replayed"] is None]
+                expect("of eight at once", len(first), 1)
+                expect("the others", {status for status, _, _ in answers} <= {200, 409}, True)
 
 
 # ---- Exit codes -----------------------------------------------------------------------------

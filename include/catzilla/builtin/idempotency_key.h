@@ -54,9 +54,12 @@ typedef struct cmw_idempotency_key_config {
 
     const cmw_store *store; /**< in place of the one in this process; or NULL */
     const cmw_hash_key
-        *fingerprint_keys; /**< two of them; all who share a store have the same. NULL:
-                                               random ones, which are only good for the store in
-                                               this process */
+        *fingerprint_keys; /**< two of them; all who share a store have the same. Machines that do
+                                so fill `words` with a secret of their own and leave `algorithm` 0.
+                                NULL: random ones, for the store in this process */
+    int64_t max_share; /**< percent of the store in this process that one principal may take, or one
+                            address (of IPv6, 64 bits) without a principal, so that nobody fills it
+                            alone; not looked at where it evicts. Default 25 */
 } cmw_idempotency_key_config;
 
 /** Fill the defaults. Cost: O(1). */
@@ -69,6 +72,7 @@ static inline void cmw_idempotency_key_config_init(cmw_idempotency_key_config *c
     config->lock_s = 3600;
     config->max_response_bytes = 65536;
     config->max_bytes = 16777216;
+    config->max_share = 25;
 }
 
 /**
@@ -87,7 +91,8 @@ static inline void cmw_idempotency_key_config_init(cmw_idempotency_key_config *c
  * and after a client that left before it was answered, the key is free again. Never kept:
  * Set-Cookie, Date, and the fields of a connection. Fields of other middleware are made anew.
  *
- * The content is kept while a chain is built again with the same name, `max_bytes` and `when_full`.
+ * The content is kept while a chain is built again with the same name, `max_bytes`, `max_share` and
+ * `when_full`.
  *
  * @param config  NULL: the defaults
  * @return        0; CMW_ERR_VERSION; CMW_ERR_ARG or CMW_ERR_INVALID (`diag` names the option);

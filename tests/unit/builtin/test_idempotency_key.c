@@ -363,6 +363,80 @@ static void what_is_a_sessions_or_a_connections_is_not_answered_again(void **sta
     close_bench(test);
 }
 
+static int set_before(void *self, cmw_ctx *ctx)
+{
+    cmw_response *response = cmw_ctx_response(ctx);
+
+    (void)self;
+    return cmw_response_append_named(response, CMW_STR("X-Set"), CMW_STR("before")) == 0 &&
+                   cmw_response_append_named(response, CMW_STR("X-Added"), CMW_STR("before")) == 0
+               ? CMW_CONTINUE
+               : CMW_ERROR;
+}
+
+static int replace_fields(void *self, cmw_ctx *ctx)
+{
+    cmw_response *response = cmw_ctx_response(ctx);
+
+    (void)self;
+    if (cmw_response_set_named(response, CMW_STR("X-Set"), CMW_STR("one")) != 0 ||
+        cmw_response_append_named(response, CMW_STR("X-Set"), CMW_STR("two")) != 0 ||
+        cmw_response_append_named(response, CMW_STR("X-Added"), CMW_STR("handler")) != 0)
+        return -1;
+    return cmw_response_text(response, 201, CMW_STR("made"));
+}
+
+/* What the handler has set in the place of other middleware's fields is there once in a repeat, and
+ * what it has added goes beside them. */
+static void a_repeat_has_each_field_as_often_as_the_first_answer(void **state)
+{
+    cmw_test *test = NULL;
+    cmw_chain *chain = NULL;
+    cmw_middleware mw;
+
+    (void)state;
+    assert_int_equal(cmw_test_create(&test, NULL), 0);
+    assert_int_equal(cmw_chain_create(cmw_test_engine(test), &chain, 0), 0);
+    cmw_middleware_init(&mw);
+    mw.name = "before";
+    mw.priority = 10;
+    mw.pre_route = set_before;
+    assert_int_equal(cmw_chain_add(chain, &mw, NULL), 0);
+    assert_int_equal(cmw_chain_use(chain, "idempotency_key", NULL, NULL), 0);
+    assert_int_equal(cmw_chain_install(chain, NULL), 0);
+    cmw_chain_destroy(chain);
+    cmw_test_set_handler(test, replace_fields, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(send(test, "POST", "/", "k", "x"), 201);
+        assert_int_equal(is_replayed(test), i);
+        assert_int_equal(cmw_test_response_count(test, "X-Set"), 2);
+        assert_string_equal(cmw_test_response_field(test, "X-Set"), "one");
+        assert_int_equal(cmw_test_response_count(test, "X-Added"), 2);
+        assert_string_equal(cmw_test_response_field(test, "X-Added"), "before");
+        assert_int_equal(cmw_test_response_count(test, "Content-Type"), 1);
+    }
+    close_bench(test);
+}
+
+/* A key that was claimed and not settled would be in the way of those who really mean it. */
+static void it_cannot_be_shadowed(void **state)
+{
+    cmw_test *test = NULL;
+    cmw_chain *chain = NULL;
+    cmw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(cmw_test_create(&test, NULL), 0);
+    assert_int_equal(cmw_chain_create(cmw_test_engine(test), &chain, 0), 0);
+    assert_int_equal(cmw_chain_use(chain, "idempotency_key", NULL, NULL), 0);
+    assert_int_equal(cmw_chain_shadow(chain, "idempotency_key"), 0);
+    assert_int_not_equal(cmw_chain_install(chain, &diag), 0);
+    assert_string_equal(diag.message, "'idempotency_key' cannot be shadowed: it has a part in the "
+                                      "body, which cannot be undone");
+    cmw_chain_destroy(chain);
+    close_bench(test);
+}
+
 /* What repeats are answered: the same, nothing kept (409), or the handler is asked again. */
 static void by_what_was_answered(void **state)
 {
@@ -521,6 +595,8 @@ static void a_full_store_refuses_passes_or_forgets(void **state)
         cmw_middleware mw;
         cmw_idempotency_key_config_init(&config);
         config.max_bytes = 65536;
+        config.max_share = 100;
+        config.max_response_bytes = 1024;
         config.on_store_failure = mode == 1 ? CMW_IDEMPOTENCY_PASS : CMW_IDEMPOTENCY_REFUSE;
         config.when_full = mode == 2 ? CMW_IDEMPOTENCY_FULL_EVICT : CMW_IDEMPOTENCY_FULL_REFUSE;
         cmw_test *test = open_keys(&config, &origin, &mw);
@@ -533,6 +609,31 @@ static void a_full_store_refuses_passes_or_forgets(void **state)
         assert_int_equal(is_replayed(test), mode != 2);
         close_bench(test);
     }
+}
+
+static void who_floods_the_store_does_not_close_it_to_others(void **state)
+{
+    struct origin origin = {.status = 201};
+    cmw_idempotency_key_config config;
+    cmw_middleware mw;
+    unsigned served = 0;
+
+    (void)state;
+    cmw_idempotency_key_config_init(&config);
+    config.max_bytes = 262144;
+    config.max_response_bytes = 1024;
+    cmw_test *test = open_keys(&config, &origin, &mw);
+    flood(test, 0, 2000);
+    assert_int_equal(send(test, "POST", "/", "another", "x"), 503);
+    assert_in_range(stats_of(&mw).bytes, 1, 262144 * 35 / 100);
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const others[] = {"192.0.2.2", "2001:db8::1", "198.51.100.1"};
+        make(test, "POST", "/", "another", "x");
+        cmw_test_peer(test, others[i]);
+        served += cmw_test_send(test) == 201 && (i == 0 || origin.calls > 0);
+    }
+    assert_in_range(served, 2, 3); /* one of them may share the count */
+    close_bench(test);
 }
 
 static void a_warm_request_calls_no_allocator(void **state)
@@ -704,6 +805,36 @@ static void what_a_store_says_is_not_trusted(void **state)
     close_bench(test);
 }
 
+/* Something is there: to let the request pass might do it twice. */
+static void what_cannot_be_read_does_not_pass(void **state)
+{
+    static cmw_hash_key keys[2];
+    struct origin origin = {.status = 201};
+    struct elsewhere there = {.answer = CMW_STORE_FOUND, .len = 5};
+    cmw_idempotency_key_config config;
+    cmw_middleware mw;
+    const cmw_store store = {.size = sizeof store,
+                             .self = &there,
+                             .add = add_there,
+                             .replace = replace_there,
+                             .remove = remove_there};
+
+    (void)state;
+    cmw_idempotency_key_config_init(&config);
+    config.store = &store;
+    config.fingerprint_keys = keys;
+    config.on_store_failure = CMW_IDEMPOTENCY_PASS;
+    cmw_test *test = open_keys(&config, &origin, &mw);
+    assert_int_equal(send(test, "POST", "/", "k", "x"), 503);
+    there.answer = CMW_ERR_NOMEM;
+    assert_int_equal(send(test, "POST", "/", "k", "x"), 503);
+    assert_int_equal(origin.calls, 0);
+    there.answer = CMW_ERR_IO;
+    assert_int_equal(send(test, "POST", "/", "k", "x"), 201);
+    assert_int_equal(origin.calls, 1);
+    close_bench(test);
+}
+
 static void a_store_that_fails_refuses(void **state)
 {
     static const int answers[] = {CMW_ERR_IO, CMW_ERR_LIMIT, CMW_STORE_PENDING, 77};
@@ -833,6 +964,9 @@ static void what_is_refused(void **state)
     REFUSED(lock_s, -1, CMW_ERR_ARG, "lock: -1 is not 1 to 31536000");
     REFUSED(max_response_bytes, -1, CMW_ERR_ARG, "max_response_bytes: -1 is not 0 to 2147483647");
     REFUSED(max_bytes, 1, CMW_ERR_ARG, "max_bytes: 1 is not 65536 to 1099511627776");
+    REFUSED(max_share, 0, CMW_ERR_ARG, "max_share: 0 is not 1 to 100");
+    REFUSED(max_bytes, 65536, CMW_ERR_ARG,
+            "max_response_bytes: 65536 has no room; max_bytes and max_share leave room for 1024");
     REFUSED(when_full, 2, CMW_ERR_ARG, "when_full: 2 is not 0 to 1");
     REFUSED(on_store_failure, 2, CMW_ERR_ARG, "on_store_failure: 2 is not 0 to 1");
     REFUSED(methods, bad_method, CMW_ERR_ARG, "methods: there are none");
@@ -863,16 +997,20 @@ int main(void)
         cmocka_unit_test(a_key_is_its_principals_alone),
         cmocka_unit_test(a_repeat_gets_the_same_answer),
         cmocka_unit_test(what_is_a_sessions_or_a_connections_is_not_answered_again),
+        cmocka_unit_test(a_repeat_has_each_field_as_often_as_the_first_answer),
+        cmocka_unit_test(it_cannot_be_shadowed),
         cmocka_unit_test(by_what_was_answered),
         cmocka_unit_test(a_repeat_of_what_is_being_handled_conflicts),
         cmocka_unit_test(who_leaves_before_the_answer_frees_the_key),
         cmocka_unit_test(who_leaves_behind_the_answer_finds_it_again),
         cmocka_unit_test(what_never_ends_is_given_up_in_time),
         cmocka_unit_test(a_full_store_refuses_passes_or_forgets),
+        cmocka_unit_test(who_floods_the_store_does_not_close_it_to_others),
         cmocka_unit_test(a_warm_request_calls_no_allocator),
         cmocka_unit_test(what_is_kept_outlives_a_plan),
         cmocka_unit_test(a_store_of_ones_own_is_asked),
         cmocka_unit_test(what_a_store_says_is_not_trusted),
+        cmocka_unit_test(what_cannot_be_read_does_not_pass),
         cmocka_unit_test(a_store_that_fails_refuses),
         cmocka_unit_test(a_store_may_answer_later),
         cmocka_unit_test(what_is_refused),

@@ -16,13 +16,15 @@ struct bench {
     cmw_ctx *ctx;
     cmw_memory_store *memory;
     cmw_store store;
+    cmw_str owner; /* of what is asked next */
 };
 
-static void open_store(struct bench *bench, int64_t max_bytes, int evicts)
+static void open_shared(struct bench *bench, int64_t max_bytes, int evicts, int64_t max_share)
 {
     cmw_memory_store_config config;
     cmw_chain *chain = NULL;
 
+    bench->owner = CMW_STR("");
     assert_int_equal(cmw_test_create(&bench->test, NULL), 0);
     cmw_engine *engine = cmw_test_engine(bench->test);
     assert_int_equal(cmw_chain_create(engine, &chain, 0), 0);
@@ -34,10 +36,16 @@ static void open_store(struct bench *bench, int64_t max_bytes, int evicts)
     cmw_memory_store_config_init(&config);
     config.max_bytes = max_bytes;
     config.evicts = evicts;
+    config.max_share = max_share;
     assert_int_equal(
         cmw_memory_store_create(&bench->memory, cmw_engine_pool(engine, CMW_POOL_PLAN), &config),
         0);
     bench->store = cmw_memory_store_interface(bench->memory);
+}
+
+static void open_store(struct bench *bench, int64_t max_bytes, int evicts)
+{
+    open_shared(bench, max_bytes, evicts, 100);
 }
 
 static void close_store(struct bench *bench)
@@ -50,14 +58,14 @@ static void close_store(struct bench *bench)
 static int add(struct bench *bench, cmw_str key, cmw_str value, uint64_t ttl_ns, uint64_t now_ns,
                cmw_store_item *item)
 {
-    const cmw_store_entry entry = {key, value, ttl_ns, now_ns};
+    const cmw_store_entry entry = {key, value, ttl_ns, now_ns, bench->owner};
     return bench->store.add(bench->store.self, bench->ctx, &entry, item);
 }
 
 static int replace(struct bench *bench, cmw_str key, cmw_str value, uint64_t now_ns,
                    uint64_t version)
 {
-    const cmw_store_entry entry = {key, value, 100 * S, now_ns};
+    const cmw_store_entry entry = {key, value, 100 * S, now_ns, bench->owner};
     return bench->store.replace(bench->store.self, &entry, version);
 }
 
@@ -221,6 +229,84 @@ static void who_evicts_refuses_nobody(void **state)
     assert_in_range(stats.bytes, 65536 * 9 / 10, 65536);
     assert_int_equal(add(&bench, CMW_STR("99999@0"), CMW_STR("x"), S, 0, &item), CMW_STORE_FOUND);
     assert_int_equal(add(&bench, CMW_STR("0@0"), CMW_STR("x"), S, 0, &item), CMW_STORE_ADDED);
+    close_store(&bench);
+}
+
+/* A value of what no part holds drives nobody out, also in the place of a short one. */
+static void what_cannot_be_replaced_drives_nobody_out(void **state)
+{
+    static char value[65536];
+    struct bench bench;
+    cmw_store_item item;
+
+    (void)state;
+    open_store(&bench, 65536, 1);
+    (void)flood(&bench, CMW_STR("v"), 0);
+    const cmw_memory_store_stats before = stats_of(&bench);
+    for (size_t len = sizeof value; len > 4096; len -= 128) { /* while the part is full */
+        assert_int_equal(add(&bench, CMW_STR("k"), CMW_STR("x"), S, 0, &item), CMW_STORE_ADDED);
+        const uint64_t evicted = stats_of(&bench).evicted;
+        const int rc = replace(&bench, CMW_STR("k"), cmw_str_make(value, len), 0, item.version);
+        if (rc != 0) {
+            assert_int_equal(rc, CMW_ERR_LIMIT);
+            assert_int_equal(stats_of(&bench).evicted, evicted);
+        }
+        assert_int_equal(add(&bench, CMW_STR("k"), CMW_STR("x"), S, 0, &item), CMW_STORE_FOUND);
+        assert_int_equal(item.value.len, rc == 0 ? len : 1);
+        assert_int_equal(bench.store.remove(bench.store.self, CMW_STR("k"), item.version), 0);
+    }
+    assert_in_range(stats_of(&bench).entries, before.entries * 6 / 8, before.entries);
+    close_store(&bench);
+}
+
+static void a_flood_by_one_owner_leaves_room_for_others(void **state)
+{
+    static const char *const others[] = {"bob", "carol", "dave"};
+    struct bench bench;
+    unsigned stored = 0;
+
+    (void)state;
+    open_shared(&bench, 1 << 20, 0, 25);
+    bench.owner = CMW_STR("mallory");
+    const unsigned added = flood(&bench, CMW_STR("v"), 0);
+    assert_in_range(added, 800, 1024);
+    assert_in_range(stats_of(&bench).bytes, (1 << 20) / 5, (1 << 20) * 3 / 10);
+    for (size_t i = 0; i < LEN(others); i++) {
+        char key[32];
+        cmw_store_item item;
+        snprintf(key, sizeof key, "key of %s", others[i]);
+        bench.owner = cmw_str_cstr(others[i]);
+        stored += add(&bench, cmw_str_cstr(key), CMW_STR("v"), S, 0, &item) == CMW_STORE_ADDED;
+    }
+    assert_in_range(stored, 2, 3); /* one of them may share the count */
+    /* What has expired is nobody's any more. */
+    bench.owner = CMW_STR("mallory");
+    assert_in_range(flood(&bench, CMW_STR("v"), 10 * S), added * 9 / 10, added * 11 / 10);
+    close_store(&bench);
+}
+
+/* Those stored first last longest: what expires behind them makes room all the same. */
+static void those_that_last_hide_nothing_that_has_expired(void **state)
+{
+    struct bench bench;
+    cmw_store_item item;
+    unsigned added = 0;
+
+    (void)state;
+    open_store(&bench, 1 << 20, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "lasts %u", i);
+        assert_int_equal(add(&bench, cmw_str_cstr(key), CMW_STR("v"), 1000 * S, 0, &item),
+                         CMW_STORE_ADDED);
+    }
+    assert_true(flood(&bench, CMW_STR("v"), 0) > 1000);
+    for (unsigned i = 0; i < 3000; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "later %u", i);
+        added += add(&bench, cmw_str_cstr(key), CMW_STR("v"), S, 20 * S, &item) == CMW_STORE_ADDED;
+    }
+    assert_in_range(added, 2000, 3000);
     close_store(&bench);
 }
 
@@ -404,6 +490,11 @@ static void a_config_out_of_its_range_is_refused(void **state)
         config.max_bytes = sizes[i];
         assert_int_equal(cmw_memory_store_create(&store, pool, &config), CMW_ERR_ARG);
     }
+    for (int64_t share = 0; share <= 101; share += 101) {
+        cmw_memory_store_config_init(&config);
+        config.max_share = share;
+        assert_int_equal(cmw_memory_store_create(&store, pool, &config), CMW_ERR_ARG);
+    }
     cmw_memory_store_config_init(&newer.config);
     newer.config.size = sizeof newer;
     newer.more = 1;
@@ -426,6 +517,9 @@ int main(void)
         cmocka_unit_test(every_length_comes_back),
         cmocka_unit_test(a_flood_stays_in_the_bytes),
         cmocka_unit_test(who_evicts_refuses_nobody),
+        cmocka_unit_test(what_cannot_be_replaced_drives_nobody_out),
+        cmocka_unit_test(a_flood_by_one_owner_leaves_room_for_others),
+        cmocka_unit_test(those_that_last_hide_nothing_that_has_expired),
         cmocka_unit_test(what_no_part_can_hold_is_refused),
         cmocka_unit_test(it_does_as_a_model_does),
         cmocka_unit_test(of_those_who_ask_at_once_one_is_the_first),
