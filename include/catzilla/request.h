@@ -272,6 +272,39 @@ static inline int cmw_request_is_repeated_inline(cmw_request *request, cmw_heade
 #endif
 
 /**
+ * The field with an id, if it came exactly once: what cmw_request_header and
+ * cmw_request_is_repeated say together.
+ *
+ * @return  NULL if there is none, or more than one; valid until the request's fields are rewritten
+ * Cost:    about 20 instructions, in line, where the host gave ids; else as the two functions above
+ * Since:   0.1
+ */
+CMW_API const cmw_header *cmw_request_sole_header(cmw_request *request, cmw_header_id id);
+
+#if defined(__GNUC__) && defined(__SSE2__) && !defined(CMW_NO_INLINE)
+static inline const cmw_header *cmw_request_sole_header_inline(cmw_request *request,
+                                                               cmw_header_id id)
+{
+    const cmw_request_view *const view = (const cmw_request_view *)(const void *)request;
+    const cmw_bytes16 *const place = (const cmw_bytes16 *)(const void *)view->header_ids;
+    cmw_bytes16 ids;
+
+    if (!__builtin_constant_p(id) || id == CMW_HDR_OTHER || !place || view->header_count > 16)
+        return cmw_request_sole_header(request, id);
+    memcpy(&ids, place, sizeof ids);
+    const unsigned found = (unsigned)__builtin_ia32_pmovmskb128((cmw_bytes16)(ids == (char)id));
+    const unsigned used = found << (16 - view->header_count) & 0xffffu;
+    if (CMW_EXPECT(used == 0 || (used & (used - 1)) != 0, 0))
+        return NULL;
+    const cmw_header *const header = view->headers + __builtin_ctz(found);
+    CMW_ASSUME(header != NULL);
+    return header;
+}
+
+#define cmw_request_sole_header(request, id) cmw_request_sole_header_inline(request, id)
+#endif
+
+/**
  * The value of all fields with an id, joined by ", ", as if they were one.
  *
  * @param[out] value  `data` is NULL where there is none; unchanged on failure. Valid until the

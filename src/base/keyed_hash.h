@@ -13,4 +13,11 @@ int cmw__hash_aes_is_available(void);
 uint64_t cmw__hash_aes(const cmw_hash_key *key, cmw_str bytes);
 uint64_t cmw__hash_aes_pair(const cmw_hash_key *key, uint64_t first, uint64_t second);
 
+/* cmw_hash_keyed, with one call less. */
+static inline uint64_t cmw__hash_in_line(const cmw_hash_key *key, cmw_str bytes)
+{
+    return CMW_EXPECT(key->algorithm == CMW__HASH_AES, 1) ? cmw__hash_aes(key, bytes)
+                                                          : cmw_hash_keyed(key, bytes);
+}
+
 #endif /* CMW_BASE_KEYED_HASH_H */

@@ -69,15 +69,16 @@ static inline __m128i load_short(cmw_str bytes)
     return _mm_set_epi64x((long long)high, (long long)low);
 }
 
-static uint64_t hash_long(const struct halves *key, cmw_str bytes)
+static inline uint64_t hash_long(const struct halves *key, cmw_str bytes)
 {
-    const char *const end = bytes.data + bytes.len;
+    const char *const last = bytes.data + bytes.len - 16;
     const char *at = bytes.data;
     __m128i state = key->a;
 
-    for (; end - at > 16; at += 16)
+    do /* once at least: there are more than sixteen */
         state = mix(_mm_xor_si128(state, load16(at)), key);
-    state = mix(_mm_xor_si128(state, load16(end - 16)), key);
+    while ((at += 16) < last);
+    state = mix(_mm_xor_si128(state, load16(last)), key);
     state = mix(_mm_xor_si128(state, _mm_cvtsi64_si128((long long)bytes.len)), key);
     return (uint64_t)_mm_cvtsi128_si64(state);
 }
@@ -92,12 +93,12 @@ uint64_t cmw__hash_aes(const cmw_hash_key *key, cmw_str bytes)
     const struct halves halves = load_key(key);
     __m128i state;
 
+    if (bytes.len > 16)
+        return hash_long(&halves, bytes);
     if (bytes.len < 16)
         state = _mm_xor_si128(load_short(bytes), halves.a);
-    else if (bytes.len == 16)
-        state = _mm_xor_si128(load16(bytes.data), halves.b);
     else
-        return hash_long(&halves, bytes);
+        state = _mm_xor_si128(load16(bytes.data), halves.b);
     return (uint64_t)_mm_cvtsi128_si64(mix(state, &halves));
 }
 

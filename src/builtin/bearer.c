@@ -138,29 +138,27 @@ static inline int is_bearer(const char *at)
     return (shown & mask) == wanted;
 }
 
-/* What cmw_request_credentials does, in line for the form that nearly all clients send. */
-static inline int read_token(cmw_request *request, cmw_str *token)
+/* The field in the form in which nearly all clients send it, once: "Bearer " and a token. */
+static inline int has_usual_form(const cmw_header *header)
 {
-    const cmw_header *const header = cmw_request_header(request, CMW_HDR_AUTHORIZATION);
-
-    if (!header || cmw_request_is_repeated(request, CMW_HDR_AUTHORIZATION) ||
-        header->value.len < 8 || !is_bearer(header->value.data) || header->value.data[7] == ' ')
-        return cmw_request_credentials(request, token, CMW_STR("bearer"));
-    *token = cmw_str_make(header->value.data + 7, header->value.len - 7);
-    return 0;
+    return header && header->value.len >= 8 && is_bearer(header->value.data) &&
+           header->value.data[7] != ' ';
 }
 
 /* The common way: a table alone, and a token that it knows. All else begins again. */
 static int on_pre_route(void *self, cmw_ctx *ctx)
 {
     const struct bearer *bearer = self;
-    const cmw_principal *principal;
-    cmw_str token;
+    const cmw_header *const header =
+        cmw_request_sole_header(cmw_ctx_request(ctx), CMW_HDR_AUTHORIZATION);
 
-    if (bearer->plain && read_token(cmw_ctx_request(ctx), &token) == 0 &&
-        (principal = cmw_secret_table_find(bearer->plain, token)) != NULL)
-        return cmw_ctx_copy_slot(ctx, bearer->auth.principal, principal) ? CMW_CONTINUE : CMW_ERROR;
-    return bearer->look(self, ctx);
+    if (!bearer->plain || !has_usual_form(header))
+        return bearer->look(self, ctx);
+    const cmw_principal *const principal = cmw_secret_table_find(
+        bearer->plain, cmw_str_make(header->value.data + 7, header->value.len - 7));
+    if (!principal)
+        return bearer->look(self, ctx);
+    return cmw_ctx_copy_slot(ctx, bearer->auth.principal, principal) ? CMW_CONTINUE : CMW_ERROR;
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */

@@ -119,6 +119,8 @@ static int lay_out_slots(struct cmw__compiler *compiler)
         bits++;
         places[i].size = (uint16_t)slot->size;
         places[i].destroy = slot->destroy;
+        places[i].is_quick = bits <= 64 && !slot->destroy && slot->size >= CMW__SLOT_QUICK_LEAST &&
+                             slot->size <= CMW__SLOT_QUICK_MOST;
         if (bytes <= compiler->engine->context_bytes) /* beyond that it is refused below */
             places[i].offset = (uint16_t)bytes;
         bytes += round_up(slot->size);

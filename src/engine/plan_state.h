@@ -158,13 +158,17 @@ struct cmw__planned_service {
     void *object;                 /* a singleton's; NULL: nobody needed it by then */
 };
 
+/* Sizes of slots that are set in line, one of whose pieces of 16 bytes may overlap another. */
+enum { CMW__SLOT_QUICK_LEAST = 16, CMW__SLOT_QUICK_MOST = 128 };
+
 /* Where a slot is in a context, and the bit that says that it is set. */
 struct cmw__slot_place {
     uint64_t mask; /* 0: the plan does not know it */
     uint16_t word; /* both from the context; the value has room up to a multiple of 16 */
     uint16_t offset;
     uint16_t size;
-    uint8_t traces; /* what setting it leaves: nothing, if the word is the first one */
+    uint8_t traces;   /* what setting it leaves: nothing, if the word is the first one */
+    uint8_t is_quick; /* that, without a destructor, and of a size that is copied in line */
     void (*destroy)(void *value);
 };
 

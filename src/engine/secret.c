@@ -10,6 +10,7 @@
 
 #include <catzilla/hash.h>
 
+#include "keyed_hash.h"
 #include "platform.h"
 #include "str.h"
 
@@ -55,27 +56,19 @@ static inline int holds(const struct slot *slot, uint64_t hash, cmw_str secret)
            cmw__equals_secret(slot->entry->secret.data, secret.data, secret.len);
 }
 
-/* Whichever place it is in, if it is in any. */
-static CMW__NOINLINE const cmw_principal *find_further(const cmw_secret_table *table,
-                                                       cmw_str secret, uint64_t hash)
+/* Most are in their first place, and nearly all others in the next. */
+static CMW__ALWAYS_INLINE const cmw_principal *find_kept(const cmw_secret_table *table,
+                                                         cmw_str secret)
 {
+    const uint64_t hash = cmw__hash_in_line(&table->key, secret);
+
     for (size_t i = hash & table->mask;; i = (i + 1) & table->mask) {
-        if (!table->slots[i].entry)
+        const struct slot *const slot = &table->slots[i];
+        if (CMW_UNLIKELY(!slot->entry))
             return NULL;
-        if (holds(&table->slots[i], hash, secret))
-            return &table->slots[i].entry->principal;
+        if (CMW_LIKELY(holds(slot, hash, secret)))
+            return &slot->entry->principal;
     }
-}
-
-/* Most are in their first place. */
-static inline const cmw_principal *find_kept(const cmw_secret_table *table, cmw_str secret)
-{
-    const uint64_t hash = cmw_hash_keyed(&table->key, secret);
-    const struct slot *const slot = &table->slots[hash & table->mask];
-
-    if (CMW_LIKELY(slot->entry && holds(slot, hash, secret)))
-        return &slot->entry->principal;
-    return find_further(table, secret, hash);
 }
 
 static CMW__NOINLINE const cmw_principal *find_digest(const cmw_secret_table *table, cmw_str secret)

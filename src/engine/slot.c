@@ -207,35 +207,37 @@ static CMW__NOINLINE void *copy_in_shadow(cmw_ctx *ctx, cmw_slot slot, const voi
     return room;
 }
 
-/* One of the pieces before the last one. */
-#define PIECE(n)                                                                                   \
-    case (n):                                                                                      \
-        memcpy(room + (size_t)16 * ((n)-1), from + (size_t)16 * ((n)-1), 16);                      \
-        CMW__FALLTHROUGH;
+/* Sixteen bytes of it. */
+#define PIECE(n) memcpy(room + (size_t)16 * (n), from + (size_t)16 * (n), 16)
 
+/* The bit is in the first word, and nothing else is left behind. */
 void *cmw_ctx_copy_slot(cmw_ctx *ctx, cmw_slot slot, const void *value)
 {
-    enum { LEAST = 16 };
-    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
-    if (!place)
+    const cmw_plan *const plan = ctx->plan;
+    if (CMW_UNLIKELY(slot >= plan->slot_limit))
         return copy_in_shadow(ctx, slot, value);
-    if (CMW_UNLIKELY(!is_simple(place) || place->size < LEAST))
-        return copy_slowly(ctx, place, value);
-    char *room = (char *)ctx + place->offset;
-    const char *from = value;
+    const struct cmw__slot_place *const place = &plan->slots[slot];
+    if (CMW_UNLIKELY(!place->is_quick))
+        return place->mask == 0 ? copy_in_shadow(ctx, slot, value) : copy_slowly(ctx, place, value);
+    char *const room = (char *)ctx + place->offset;
+    const char *const from = value;
     const size_t last = place->size - 16u; /* the last piece may overlap the one before */
 
-    mark_set(ctx, place);
+    *cmw__ctx_slot_bits(ctx) |= place->mask;
     memcpy(room + last, from + last, 16);
-    switch ((last + 15) / 16) {
-        PIECE(7)
-        PIECE(6)
-        PIECE(5)
-        PIECE(4)
-        PIECE(3)
-        PIECE(2)
-        PIECE(1)
-    default:
+    if (last == 0)
         return room;
-    }
+    PIECE(0);
+    if (last <= 16)
+        return room;
+    PIECE(1);
+    if (last <= 32)
+        return room;
+    PIECE(2);
+    if (last <= 48)
+        return room;
+    PIECE(3);
+    for (size_t i = 64; i < last; i += 16)
+        memcpy(room + i, from + i, 16);
+    return room;
 }

@@ -274,6 +274,14 @@ int(cmw_request_is_repeated)(cmw_request *request, cmw_header_id id)
     return first && cmw_request_next_header(request, id, first) != NULL;
 }
 
+/* In parentheses, as above. */
+const cmw_header *(cmw_request_sole_header)(cmw_request *request, cmw_header_id id)
+{
+    const cmw_header *first = (cmw_request_header)(request, id);
+
+    return first && cmw_request_next_header(request, id, first) ? NULL : first;
+}
+
 /* Two or more fields, as one in the arena. */
 static int join_fields(cmw_request *request, cmw_str *value, cmw_header_id id,
                        const cmw_header *first)

@@ -458,6 +458,11 @@ static void a_field_that_comes_again_is_known(void **state)
                 assert_int_equal(cmw_request_is_repeated(request, CMW_HDR_COOKIE), expected);
                 assert_int_equal((cmw_request_is_repeated)(request, CMW_HDR_COOKIE), expected);
                 assert_int_equal(cmw_request_is_repeated(request, CMW_HDR_HOST), 0);
+                const cmw_header *const sole = count > 0 && !expected ? &headers[0] : NULL;
+                assert_ptr_equal(cmw_request_sole_header(request, CMW_HDR_COOKIE), sole);
+                assert_ptr_equal((cmw_request_sole_header)(request, CMW_HDR_COOKIE), sole);
+                assert_null(cmw_request_sole_header(request, CMW_HDR_HOST));
+                assert_null((cmw_request_sole_header)(request, CMW_HDR_HOST));
                 fixture_close(&fixture);
             }
         }
