@@ -243,6 +243,20 @@ CMW_API void cmw_header_block_destroy(cmw_header_block *block, cmw_pool *pool);
 CMW_API CMW_NODISCARD int cmw_response_add_block(cmw_response *response,
                                                  const cmw_header_block *block);
 
+/**
+ * The same, but only if the response has none of a set of fields: what cmw_response_has_any and
+ * cmw_response_add_block do together.
+ *
+ * @param block  borrowed until the request ends
+ * @return       0; 1 and nothing was done, if one of them is there; CMW_ERR_STATE after commit,
+ *               CMW_ERR_NOMEM
+ * Cost:         about 25 instructions, where no field of the block is there
+ * Since:        0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_add_block_unless(cmw_response *response,
+                                                        const cmw_header_block *block,
+                                                        const cmw_header_set *set);
+
 /* ---- Body ------------------------------------------------------------------------------- */
 
 /*

@@ -5,17 +5,30 @@
 #include "builtins.h"
 #include "cors_state.h"
 
-static cmw_phase_fn on_pre_route, on_post_route;
+static cmw_phase_fn on_pre_route, on_post_route, answer_preflight, decorate;
 
 /* ---- Requests --------------------------------------------------------------------------- */
+
+/* Of a method as long as OPTIONS. Called by address, so that it stays out of line. */
+static int answer_preflight(void *self, cmw_ctx *ctx)
+{
+    const struct cors *cors = self;
+
+    if (!is_preflight(cmw_ctx_request(ctx)))
+        return CMW_CONTINUE;
+    return cmw_respond_empty(ctx, cors->status);
+}
 
 static int on_pre_route(void *self, cmw_ctx *ctx)
 {
     const struct cors *cors = self;
 
-    if (!is_options(cmw_ctx_request(ctx)) || !is_preflight(cmw_ctx_request(ctx)))
-        return CMW_CONTINUE;
-    return cmw_respond_empty(ctx, cors->status);
+    return may_be_options(cmw_ctx_request(ctx)) ? cors->answer_preflight(self, ctx) : CMW_CONTINUE;
+}
+
+static int decorate(void *self, cmw_ctx *ctx)
+{
+    return cmw__cors_decorate(self, ctx) == 0 ? CMW_CONTINUE : CMW_ERROR;
 }
 
 /* The usual answer in line: to a listed origin, where nobody has touched our fields. */
@@ -23,17 +36,16 @@ static int on_post_route(void *self, cmw_ctx *ctx)
 {
     const struct cors *cors = self;
     cmw_request *request = cmw_ctx_request(ctx);
-    cmw_response *response = cmw_ctx_response(ctx);
-    const cmw_header *origin = cmw_request_header(request, CMW_HDR_ORIGIN);
+    const cmw_header *origin = cmw_request_sole_header(request, CMW_HDR_ORIGIN);
 
-    if (origin && !is_options(request) && !cmw_request_is_repeated(request, CMW_HDR_ORIGIN) &&
-        !cmw_response_has_any(response, &cmw__cors_touched)) {
-        const struct cmw__origin_entry *entry = cmw__origin_find(&cors->origins, origin->value);
-        const struct listed *listed = entry ? entry->value : NULL;
-        if (listed)
-            return cmw_response_add_block(response, listed->plain) == 0 ? CMW_CONTINUE : CMW_ERROR;
-    }
-    return cmw__cors_decorate(cors, ctx) == 0 ? CMW_CONTINUE : CMW_ERROR;
+    if (!origin || may_be_options(request))
+        return cors->decorate(self, ctx);
+    const struct cmw__origin_entry *entry = cmw__origin_find(&cors->origins, origin->value);
+    const struct listed *listed = entry ? entry->value : NULL;
+    if (!listed || cmw_response_add_block_unless(cmw_ctx_response(ctx), listed->plain,
+                                                 &cmw__cors_touched) != 0)
+        return cors->decorate(self, ctx);
+    return CMW_CONTINUE;
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */
@@ -78,6 +90,8 @@ int cmw_cors_create(cmw_engine *engine, cmw_middleware *middleware, const cmw_co
     if (!cors)
         return CMW_ERR_NOMEM;
     cors->arena = arena;
+    cors->answer_preflight = answer_preflight;
+    cors->decorate = decorate;
     cors->pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
     if (cmw__cors_fill(cors, &ours) != 0 ||
         cmw__builtin_provides(engine, middleware, "cors") != 0) {

@@ -30,6 +30,8 @@ struct listed {
 };
 
 struct cors {
+    cmw_phase_fn *answer_preflight; /* the uncommon ways */
+    cmw_phase_fn *decorate;
     cmw_arena *arena; /* holds this and all but the blocks */
     cmw_pool *pool;   /* holds the blocks */
     /* The value of an entry is a struct listed. Empty with allows_any. */
@@ -73,6 +75,12 @@ int cmw__cors_decorate(const struct cors *cors, cmw_ctx *ctx);
 static inline int is_options(cmw_request *request)
 {
     return cmw_str_equals(cmw_request_method(request), CMW_STR("OPTIONS"));
+}
+
+/* By its length alone: most methods are shorter. */
+static inline int may_be_options(const cmw_request *request)
+{
+    return cmw_request_method(request).len == sizeof "OPTIONS" - 1;
 }
 
 /* Fetch, 3.3.2: OPTIONS with Origin and Access-Control-Request-Method. */

@@ -240,3 +240,27 @@ int cmw_response_add_block(cmw_response *response, const cmw_header_block *block
         return CMW_ERR_STATE;
     return cmw__response_add_block(response, block);
 }
+
+static CMW__NOINLINE int add_unless_slowly(cmw_response *response,
+                                           const struct cmw_header_block *block,
+                                           const cmw_header_set *set)
+{
+    if (!(response->flags & CMW__RESPONSE_FROZEN) && cmw_response_has_any(response, set))
+        return 1;
+    return cmw_response_add_block(response, block);
+}
+
+int cmw_response_add_block_unless(cmw_response *response, const cmw_header_block *block,
+                                  const cmw_header_set *set)
+{
+    /* Bit 0 is of no field that a set can name. */
+    const uint64_t low = block->ids[0] | (set->bits[0] & ~(uint64_t)1);
+    const uint64_t high = block->ids[1] | set->bits[1];
+
+    if (CMW_UNLIKELY((response->flags & CMW__RESPONSE_FROZEN) || block->count == 0 ||
+                     ((response->ids[0] & low) | (response->ids[1] & high)) != 0 ||
+                     response->segment_count >= response->segment_cap))
+        return add_unless_slowly(response, block, set);
+    push_block(response, block);
+    return 0;
+}

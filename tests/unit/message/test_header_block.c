@@ -335,6 +335,47 @@ static void a_set_of_fields_is_removed_at_once(void **state)
     fixture_close(&fixture);
 }
 
+static void a_block_is_added_unless_a_field_of_a_set_is_there(void **state)
+{
+    cmw_header_set set = {{0, 0}};
+    struct model model = {.count = 0};
+    struct fixture fixture;
+    (void)state;
+
+    cmw_header_set_add(&set, CMW_HDR_OTHER); /* stands for nothing */
+    cmw_header_set_add(&set, CMW_HDR_ETAG);
+    fixture_open(&fixture, 0);
+    struct cmw_header_block *block = make_block(&fixture, three, LEN(three), 0);
+    cmw_response *response = &fixture.response;
+    assert_int_equal(cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("a")), 0);
+    assert_int_equal(cmw_response_set(response, CMW_HDR_VARY, CMW_STR("Cookie")), 0);
+    assert_int_equal(cmw_response_add_block_unless(response, block, &set), 1);
+    model_append(&model, "ETag", "a");
+    model_append(&model, "Vary", "Cookie");
+    expect_model(response, &model);
+
+    /* its own fields are replaced, other names beside them stay */
+    assert_int_equal(cmw_response_remove(response, CMW_HDR_ETAG), 0);
+    assert_int_equal(cmw_response_set_named(response, CMW_STR("X-Mine"), CMW_STR("2")), 0);
+    model.count = 0;
+    model_append(&model, "X-Mine", "2");
+    model_append(&model, "X-Frame-Options", "DENY");
+    model_append(&model, "X-One", "1");
+    model_append(&model, "Vary", "Origin");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(cmw_response_add_block_unless(response, block, &set), 0);
+        expect_model(response, &model);
+    }
+    for (int i = 0; i < CMW__SEGMENTS_INLINE; i++) /* past the response's own segments */
+        assert_int_equal(cmw_response_append(response, CMW_HDR_LINK, CMW_STR("l")), 0);
+    cmw_header_set_add(&set, CMW_HDR_LINK);
+    assert_int_equal(cmw_response_add_block_unless(response, block, &set), 1);
+    response->flags |= CMW__RESPONSE_FROZEN;
+    assert_int_equal(cmw_response_add_block_unless(response, block, &set), CMW_ERR_STATE);
+    cmw__header_block_destroy(block, fixture.pool);
+    fixture_close(&fixture);
+}
+
 struct bad_row {
     const char *name;
     cmw_str field;
@@ -423,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_block_of_ones_own_is_checked),
         cmocka_unit_test(a_fault_drops_the_blocks_of_the_handler),
         cmocka_unit_test(a_set_of_fields_is_removed_at_once),
+        cmocka_unit_test(a_block_is_added_unless_a_field_of_a_set_is_there),
         cmocka_unit_test(without_memory_there_is_no_block),
         cmocka_unit_test(ten_thousand_fields_make_a_block),
     };
