@@ -16,6 +16,7 @@ enum { TAG_CAP = 3 + 16 + 1 + 32 + 1 };
 struct conditional {
     cmw_arena *arena;
     cmw_header_set body_fields; /* what describes a body that is not there */
+    cmw_header_set tagged;      /* those, and what a tag leaves nothing to tell for */
     int auto_etag;
 };
 
@@ -68,21 +69,48 @@ static int wants_etag(const struct conditional *conditional, const cmw_response 
            !cmw_response_has(response, CMW_HDR_ETAG) && cmw_response_body(response).len > 0;
 }
 
-static int is_conditional(cmw_request *request)
+/* If-None-Match beside, which is asked for first. */
+static inline int is_conditional(cmw_request *request)
 {
-    return cmw_request_header(request, CMW_HDR_IF_NONE_MATCH) ||
-           cmw_request_header(request, CMW_HDR_IF_MODIFIED_SINCE) ||
+    return cmw_request_header(request, CMW_HDR_IF_MODIFIED_SINCE) ||
            cmw_request_header(request, CMW_HDR_IF_MATCH) ||
            cmw_request_header(request, CMW_HDR_IF_UNMODIFIED_SINCE);
 }
 
-static int check(cmw_ctx *ctx, cmw_response *response)
+/* Tags are of a few words: a call would cost more than it compares. */
+static inline int is_same(cmw_str a, cmw_str b)
+{
+    uint64_t first[2], last[2];
+
+    if (a.len != b.len)
+        return 0;
+    if (a.len < 8 || a.len > 16)
+        return a.len == 0 || memcmp(a.data, b.data, a.len) == 0;
+    memcpy(&first[0], a.data, 8);
+    memcpy(&first[1], b.data, 8);
+    memcpy(&last[0], a.data + a.len - 8, 8);
+    memcpy(&last[1], b.data + b.len - 8, 8);
+    return ((first[0] ^ first[1]) | (last[0] ^ last[1])) == 0;
+}
+
+/*
+ * What browsers ask, nearly always: this tag alone, and it is the one. The rest is asked of the
+ * core. More tags in a further field change nothing; the other two are looked at before this one.
+ */
+static inline int is_current(cmw_request *request, const cmw_header *none_match, cmw_str etag)
+{
+    return none_match && is_same(none_match->value, etag) &&
+           !cmw_request_header(request, CMW_HDR_IF_MATCH) &&
+           !cmw_request_header(request, CMW_HDR_IF_UNMODIFIED_SINCE) && cmw_etag_is_valid(etag);
+}
+
+static int check(cmw_ctx *ctx, cmw_response *response, cmw_str etag)
 {
     cmw_validators validators;
     int64_t now_s = 0;
 
     cmw_validators_init(&validators);
-    validators.etag = cmw_response_get(response, CMW_HDR_ETAG);
+    validators.etag = etag;
     if (cmw_response_has(response, CMW_HDR_LAST_MODIFIED)) {
         const cmw_str text = cmw_response_get(response, CMW_HDR_LAST_MODIFIED);
         now_s = (int64_t)(cmw_ctx_wall_ns(ctx) / 1000000000);
@@ -93,14 +121,14 @@ static int check(cmw_ctx *ctx, cmw_response *response)
 }
 
 /* Where there is an ETag, Last-Modified tells a cache nothing more: RFC 9110, 15.4.5. */
-static int answer_not_modified(const struct conditional *conditional, cmw_response *response)
+static int answer_not_modified(const struct conditional *conditional, cmw_response *response,
+                               cmw_str etag)
 {
-    cmw_header_set gone = conditional->body_fields;
+    const cmw_header_set *const gone =
+        etag.len > 0 ? &conditional->tagged : &conditional->body_fields;
 
-    if (cmw_response_has(response, CMW_HDR_ETAG))
-        cmw_header_set_add(&gone, CMW_HDR_LAST_MODIFIED);
     if (cmw_response_empty(response, 304) != 0 ||
-        (cmw_response_has_any(response, &gone) && cmw_response_remove_any(response, &gone) != 0))
+        (cmw_response_has_any(response, gone) && cmw_response_remove_any(response, gone) != 0))
         return CMW_ERROR;
     return CMW_CONTINUE;
 }
@@ -131,11 +159,13 @@ static int on_post_route(void *self, cmw_ctx *ctx)
         return CMW_CONTINUE;
     if (wants_etag(conditional, response) && set_etag(conditional, response) != 0)
         return CMW_ERROR;
-    if (!is_conditional(request))
+    const cmw_header *const none_match = cmw_request_header(request, CMW_HDR_IF_NONE_MATCH);
+    if (!none_match && !is_conditional(request))
         return CMW_CONTINUE;
-    switch (check(ctx, response)) {
+    const cmw_str etag = cmw_response_get(response, CMW_HDR_ETAG);
+    switch (is_current(request, none_match, etag) ? 304 : check(ctx, response, etag)) {
     case 304:
-        return answer_not_modified(conditional, response);
+        return answer_not_modified(conditional, response, etag);
     case 412:
         return answer_failed(conditional, response);
     default:
@@ -176,6 +206,8 @@ int cmw_conditional_create(cmw_engine *engine, cmw_middleware *middleware,
     conditional->auto_etag = ours.auto_etag;
     for (size_t i = 0; i < sizeof body_fields / sizeof *body_fields; i++)
         cmw_header_set_add(&conditional->body_fields, body_fields[i]);
+    conditional->tagged = conditional->body_fields;
+    cmw_header_set_add(&conditional->tagged, CMW_HDR_LAST_MODIFIED);
 
     middleware->kind = "conditional";
     middleware->priority = 800;

@@ -124,7 +124,7 @@ static cmw_str single_origin(cmw_request *request)
 }
 
 /* Browsers older than Sec-Fetch-Site, and what is no browser. */
-static int judge_by_origin(const struct csrf *csrf, cmw_ctx *ctx)
+static CMW__BUILTIN_NOINLINE int judge_by_origin(const struct csrf *csrf, cmw_ctx *ctx)
 {
     cmw_request *const request = cmw_ctx_request(ctx);
     const cmw_str origin = single_origin(request);
@@ -134,24 +134,33 @@ static int judge_by_origin(const struct csrf *csrf, cmw_ctx *ctx)
     return is_own(request, origin) || is_trusted(csrf, origin) ? CMW_CONTINUE : refuse(ctx);
 }
 
-/* A field that came twice is nobody's word. */
+/* Another site, another part of the same one, or a field that came twice: nobody's word. */
+static CMW__BUILTIN_NOINLINE int judge_by_site(const struct csrf *csrf, cmw_ctx *ctx, cmw_str site)
+{
+    cmw_request *const request = cmw_ctx_request(ctx);
+
+    if (cmw_request_is_repeated(request, CMW_HDR_SEC_FETCH_SITE))
+        return refuse(ctx);
+    if (cmw_str_equals(site, CMW_STR("none")) ||
+        (csrf->allows_same_site && cmw_str_equals(site, CMW_STR("same-site"))))
+        return CMW_CONTINUE;
+    return is_trusted(csrf, single_origin(request)) ? CMW_CONTINUE : refuse(ctx);
+}
+
+/* What is usual is judged here, and needs no call. */
 static int on_pre_route(void *self, cmw_ctx *ctx)
 {
-    const struct csrf *const csrf = self;
     cmw_request *const request = cmw_ctx_request(ctx);
 
     if (is_safe(cmw_request_method(request)))
         return CMW_CONTINUE;
     const cmw_header *const site = cmw_request_header(request, CMW_HDR_SEC_FETCH_SITE);
     if (!site)
-        return judge_by_origin(csrf, ctx);
-    if (cmw_request_is_repeated(request, CMW_HDR_SEC_FETCH_SITE))
-        return refuse(ctx);
-    if (cmw_str_equals(site->value, CMW_STR("same-origin")) ||
-        cmw_str_equals(site->value, CMW_STR("none")) ||
-        (csrf->allows_same_site && cmw_str_equals(site->value, CMW_STR("same-site"))))
+        return judge_by_origin(self, ctx);
+    if (cmw_str_equals(site->value, CMW_STR("same-origin")) &&
+        !cmw_request_is_repeated(request, CMW_HDR_SEC_FETCH_SITE))
         return CMW_CONTINUE;
-    return is_trusted(csrf, single_origin(request)) ? CMW_CONTINUE : refuse(ctx);
+    return judge_by_site(self, ctx, site->value);
 }
 
 /* The same, and the token with it. */

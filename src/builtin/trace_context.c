@@ -12,7 +12,8 @@
 #include "builtins.h"
 #include "hex.h"
 
-enum { TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53, STATE_MEMBERS = 32, STATE_PART = 256 };
+enum { TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53, BACK_AT = CMW_TRACEPARENT_LEN - 16 };
+enum { STATE_MEMBERS = 32, STATE_PART = 256 };
 
 struct tracer {
     cmw_arena *arena;
@@ -30,32 +31,28 @@ static cmw_phase_fn on_pre_route, on_post_route;
 
 /* ---- traceparent ------------------------------------------------------------------------ */
 
-/* The 48 digits of both ids: all are digits, and neither id is zeros alone. */
+/* Digits and dashes where they belong: all 55 bytes as four blocks, of which two overlap. */
+static inline int has_good_form(const char *text)
+{
+    const unsigned front = cmw__not_hex16(text) ^ 1u << (TRACE_AT - 1);
+    const unsigned trace = cmw__not_hex16(text + 16);
+    const unsigned span = cmw__not_hex16(text + 32) ^ 1u << (SPAN_AT - 1 - 32);
+    const unsigned back = cmw__not_hex16(text + BACK_AT) ^ 1u << (FLAGS_AT - 1 - BACK_AT);
+
+    return (front | trace | span | back) == 0 && text[TRACE_AT - 1] == '-' &&
+           text[SPAN_AT - 1] == '-' && text[FLAGS_AT - 1] == '-';
+}
+
+/* Neither is zeros alone. */
 static inline int has_good_ids(const char *text)
 {
-    const char *const trace = text + TRACE_AT;
-    const char *const span = text + SPAN_AT;
-
-    if ((cmw__not_hex16(trace) | cmw__not_hex16(trace + 16) | cmw__not_hex16(span)) != 0)
-        return 0;
-    return !(cmw__is_zeros16(trace) && cmw__is_zeros16(trace + 16)) && !cmw__is_zeros16(span);
+    return !cmw__is_zeros16(text + SPAN_AT) &&
+           !(cmw__is_zeros16(text + TRACE_AT) && cmw__is_zeros16(text + TRACE_AT + 16));
 }
 
-/* Version and flags: digits. */
-static inline int has_good_ends(const char *text)
+static inline int is_good_parent(cmw_str text)
 {
-    char ends[16];
-
-    memset(ends, '0', sizeof ends);
-    memcpy(ends, text, 2);
-    memcpy(ends + 2, text + FLAGS_AT, 2);
-    return cmw__not_hex16(ends) == 0;
-}
-
-static int is_good_parent(cmw_str text)
-{
-    if (text.len < CMW_TRACEPARENT_LEN || text.data[2] != '-' || text.data[SPAN_AT - 1] != '-' ||
-        text.data[FLAGS_AT - 1] != '-' || !has_good_ends(text.data) || !has_good_ids(text.data))
+    if (text.len < CMW_TRACEPARENT_LEN || !has_good_form(text.data) || !has_good_ids(text.data))
         return 0;
     if (memcmp(text.data, "00", 2) == 0)
         return text.len == CMW_TRACEPARENT_LEN;
@@ -78,44 +75,32 @@ struct members {
     int has_duplicate;
 };
 
-static int is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
+enum { KEY_FIRST = 1, KEY = 2, VALUE = 4 };
 
-static int is_key_first(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
+/*
+ * What a byte may be; all others are nothing. A key begins with a-z or 0-9, goes on with these and
+ * "_-*" "/@"; a value is 0x20 to 0x7e but comma and equals sign.
+ */
+static const uint8_t state_bytes[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 6, 4, 0, 6, 4, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 4, 4, 4, 0, 4, 4,
+    6, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 6,
+    4, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 4, 4, 4, 4,
+};
 
-static int is_key(char c)
+/* Behind the longest run of bytes of a class. */
+static inline const char *skip_run(const char *at, const char *end, unsigned bits)
 {
-    return is_key_first(c) || c == '_' || c == '-' || c == '*' || c == '/' || c == '@';
-}
-
-/* 0x20 to 0x7e but comma and equals sign. */
-static int is_value(char c)
-{
-    return c >= ' ' && c <= '~' && c != ',' && c != '=';
-}
-
-/* The length of the key; 0: it is no member. */
-static size_t check_member(cmw_str member)
-{
-    size_t at = 0;
-
-    if (!is_key_first(member.data[0]))
-        return 0;
-    while (at < member.len && is_key(member.data[at]))
+    while (at < end && (state_bytes[(unsigned char)*at] & bits) != 0)
         at++;
-    const size_t key_len = at;
-    if (key_len > STATE_PART || at == member.len || member.data[at] != '=')
-        return 0;
-    for (at++; at < member.len; at++)
-        if (!is_value(member.data[at]))
-            return 0;
-    const size_t value_len = member.len - key_len - 1;
-    return value_len >= 1 && value_len <= STATE_PART ? key_len : 0;
+    return at;
+}
+
+static inline const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    return at;
 }
 
 static int is_known(const struct members *members, cmw_str key)
@@ -126,38 +111,45 @@ static int is_known(const struct members *members, cmw_str key)
     return 0;
 }
 
-/* 0, or CMW_ERR_INVALID: the field means nothing. */
-static int add_member(struct members *members, cmw_str text)
+/* The member that begins at `at`; behind it and its blanks, or NULL: the field means nothing. */
+static const char *add_member(struct members *members, const char *at, const char *end)
 {
-    while (text.len > 0 && is_blank(text.data[text.len - 1]))
-        text.len--;
-    while (text.len > 0 && is_blank(text.data[0]))
-        text = cmw_str_make(text.data + 1, text.len - 1);
-    if (text.len == 0)
-        return 0;
-    const size_t key_len = check_member(text);
-    if (key_len == 0)
-        return CMW_ERR_INVALID;
-    if (is_known(members, cmw_str_make(text.data, key_len))) {
+    const char *const key_end = skip_run(at, end, KEY);
+    const cmw_str key = cmw_str_make(at, (size_t)(key_end - at));
+
+    if (skip_run(at, at + 1, KEY_FIRST) == at || key.len > STATE_PART || key_end == end ||
+        *key_end != '=')
+        return NULL;
+    const char *const behind = skip_run(key_end + 1, end, VALUE);
+    const char *last = behind;
+    while (last[-1] == ' ') /* ends at the equals sign */
+        last--;
+    const size_t value_len = (size_t)(last - key_end) - 1;
+    if (value_len < 1 || value_len > STATE_PART)
+        return NULL;
+    if (is_known(members, key)) {
         members->has_duplicate = 1;
-        return 0;
+        return skip_blanks(behind, end);
     }
     if (members->count == STATE_MEMBERS)
-        return CMW_ERR_INVALID;
-    members->at[members->count] = text;
-    members->key_lens[members->count++] = key_len;
-    return 0;
+        return NULL;
+    members->at[members->count] = cmw_str_make(at, (size_t)(last - at));
+    members->key_lens[members->count++] = key.len;
+    return skip_blanks(behind, end);
 }
 
 static int split_state(struct members *members, cmw_str state)
 {
-    while (state.len > 0) {
-        const char *const comma = memchr(state.data, ',', state.len);
-        const size_t len = comma ? (size_t)(comma - state.data) : state.len;
-        if (add_member(members, cmw_str_make(state.data, len)) != 0)
+    const char *at = state.data;
+    const char *const end = at + state.len;
+
+    while (state.len > 0 && at < end) {
+        at = skip_blanks(at, end);
+        if (at < end && *at != ',')
+            at = add_member(members, at, end);
+        if (!at || (at < end && *at != ','))
             return CMW_ERR_INVALID;
-        const size_t taken = comma ? len + 1 : len;
-        state = cmw_str_make(state.data + taken, state.len - taken);
+        at += at < end;
     }
     return 0;
 }
@@ -184,12 +176,15 @@ static int write_state(cmw_str *out, cmw_arena *arena, const struct members *mem
 }
 
 /* As it came if it is good; without what stands twice; or empty. */
-static int take_state(cmw_ctx *ctx, cmw_str *out)
+static int take_state(cmw_ctx *ctx, const cmw_header *field, cmw_str *out)
 {
+    cmw_request *const request = cmw_ctx_request(ctx);
     struct members members; /* 1 KiB, of which only what is counted is read */
     cmw_str state;
 
-    if (cmw_request_joined(cmw_ctx_request(ctx), &state, CMW_HDR_TRACESTATE) != 0)
+    if (!cmw_request_is_repeated(request, CMW_HDR_TRACESTATE))
+        state = field->value;
+    else if (cmw_request_joined(request, &state, CMW_HDR_TRACESTATE) != 0)
         return CMW_ERR_NOMEM;
     members.count = 0;
     members.has_duplicate = 0;
@@ -217,61 +212,65 @@ static const cmw_header *find_parent(const struct tracer *tracer, cmw_request *r
     return parent;
 }
 
-static void put_flags(cmw_trace_context *trace)
+static inline void put_flags(cmw_trace_context *trace, unsigned flags)
 {
+    trace->flags = (uint8_t)flags;
     trace->traceparent[FLAGS_AT] = '0';
-    trace->traceparent[FLAGS_AT + 1] = (char)('0' + trace->flags);
+    trace->traceparent[FLAGS_AT + 1] = (char)('0' + flags);
 }
 
-/* An id of this server's own in the place of the caller's. Flags that mean nothing yet are not
- * passed on: Trace Context, 3.2.2.5. */
-static int continue_trace(cmw_ctx *ctx, cmw_trace_context *trace, cmw_str parent)
+/*
+ * An id of this server's own in the place of the caller's. Flags that mean nothing yet are not
+ * passed on: Trace Context, 3.2.2.5. Both take random bytes first: a slot that is set is whole.
+ */
+static cmw_trace_context *continue_trace(const struct tracer *tracer, cmw_ctx *ctx, cmw_str parent)
 {
     uint8_t bytes[16];
     char digits[32];
 
     if (cmw_ctx_random(ctx, bytes, CMW_SPAN_ID_LEN / 2) != 0)
-        return CMW_ERR_IO;
+        return NULL;
     bytes[0] |= (uint8_t)(bytes[0] == 0); /* zeros alone are no id */
     memcpy(bytes + 8, bytes, 8);
     cmw__hex16(digits, bytes);
-    memset(trace->traceparent + FLAGS_AT, 0, sizeof trace->traceparent - FLAGS_AT);
+    cmw_trace_context *const trace = cmw_ctx_set_slot(ctx, tracer->slot);
+    if (!trace)
+        return NULL;
     memcpy(trace->traceparent, parent.data, FLAGS_AT);
     memcpy(trace->traceparent, "00", 2);
     memcpy(trace->traceparent + SPAN_AT, digits, CMW_SPAN_ID_LEN);
     trace->parent_id = cmw_str_make(parent.data + SPAN_AT, CMW_SPAN_ID_LEN);
-    trace->flags =
-        (uint8_t)(digit_value(parent.data[FLAGS_AT + 1]) & (CMW_TRACE_SAMPLED | CMW_TRACE_RANDOM));
-    put_flags(trace);
-    return cmw_request_header(cmw_ctx_request(ctx), CMW_HDR_TRACESTATE)
-               ? take_state(ctx, &trace->tracestate)
-               : 0;
+    put_flags(trace,
+              digit_value(parent.data[FLAGS_AT + 1]) & (CMW_TRACE_SAMPLED | CMW_TRACE_RANDOM));
+    const cmw_header *const state = cmw_request_header(cmw_ctx_request(ctx), CMW_HDR_TRACESTATE);
+    return !state || take_state(ctx, state, &trace->tracestate) == 0 ? trace : NULL;
 }
 
-static int begin_trace(const struct tracer *tracer, cmw_ctx *ctx, cmw_trace_context *trace)
+static cmw_trace_context *begin_trace(const struct tracer *tracer, cmw_ctx *ctx)
 {
     uint8_t bytes[32] = {0};
     char digits[64];
     uint32_t chance;
 
     if (cmw_ctx_random(ctx, bytes, 24) != 0)
-        return CMW_ERR_IO;
+        return NULL;
     bytes[0] |= (uint8_t)(bytes[0] == 0);
     bytes[16] |= (uint8_t)(bytes[16] == 0);
     cmw__hex16(digits, bytes);
     cmw__hex16(digits + 32, bytes + 16);
-    memset(trace->traceparent + FLAGS_AT, 0, sizeof trace->traceparent - FLAGS_AT);
+    cmw_trace_context *const trace = cmw_ctx_set_slot(ctx, tracer->slot);
+    if (!trace)
+        return NULL;
     memcpy(trace->traceparent, "00-", 3);
     memcpy(trace->traceparent + TRACE_AT, digits, CMW_TRACE_ID_LEN);
     trace->traceparent[SPAN_AT - 1] = '-';
     memcpy(trace->traceparent + SPAN_AT, digits + 32, CMW_SPAN_ID_LEN);
     trace->traceparent[FLAGS_AT - 1] = '-';
     memcpy(&chance, bytes + 12, sizeof chance);
-    trace->flags = CMW_TRACE_RANDOM;
-    if (tracer->samples_always || chance < tracer->sample_below)
-        trace->flags |= CMW_TRACE_SAMPLED;
-    put_flags(trace);
-    return 0;
+    put_flags(trace, tracer->samples_always || chance < tracer->sample_below
+                         ? CMW_TRACE_RANDOM | CMW_TRACE_SAMPLED
+                         : CMW_TRACE_RANDOM);
+    return trace;
 }
 
 static int update_request(cmw_request *request, const cmw_trace_context *trace)
@@ -290,15 +289,10 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     const struct tracer *const tracer = self;
     cmw_request *const request = cmw_ctx_request(ctx);
     const cmw_header *const parent = find_parent(tracer, request);
-    cmw_trace_context trace;
+    const cmw_trace_context *const trace =
+        parent ? continue_trace(tracer, ctx, parent->value) : begin_trace(tracer, ctx);
 
-    trace.tracestate = trace.parent_id = cmw_str_make(NULL, 0);
-    const int rc =
-        parent ? continue_trace(ctx, &trace, parent->value) : begin_trace(tracer, ctx, &trace);
-    if (rc != 0)
-        return CMW_ERROR;
-    const cmw_trace_context *const kept = cmw_ctx_copy_slot(ctx, tracer->slot, &trace);
-    if (!kept || (tracer->updates_request && update_request(request, kept) != 0))
+    if (!trace || (tracer->updates_request && update_request(request, trace) != 0))
         return CMW_ERROR;
     return CMW_CONTINUE;
 }

@@ -117,6 +117,30 @@ static inline unsigned cmw__block16_json(const char *bytes)
     return cmw__block16_mask(_mm_or_si128(low, _mm_or_si128(quote, escape)));
 }
 
+/* The bytes that no entity tag has: what is below "!", quotes and DEL. */
+static inline __m128i cmw__block16_not_tag(__m128i block)
+{
+    const __m128i space = _mm_set1_epi8(' ');
+    const __m128i low = _mm_cmpeq_epi8(_mm_max_epu8(block, space), space);
+    const __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    return _mm_or_si128(_mm_or_si128(low, quote), _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f)));
+}
+
+/* 1 if there is such a byte in text of at least eight, of which some may be looked at twice. */
+static inline int cmw__has_not_tag(const char *text, size_t len)
+{
+    const char *const last = text + len - 8;
+    const __m128i behind = _mm_loadl_epi64((const __m128i *)(const void *)last);
+    __m128i found = _mm_setzero_si128();
+
+    for (; last - text > 8; text += 16)
+        found = _mm_or_si128(found, cmw__block16_not_tag(cmw__block16_load(text)));
+    const __m128i before =
+        _mm_loadl_epi64((const __m128i *)(const void *)(text < last ? text : last));
+    found = _mm_or_si128(found, cmw__block16_not_tag(_mm_unpacklo_epi64(before, behind)));
+    return cmw__block16_mask(found) != 0;
+}
+
 /* Equals signs and semicolons: what a Cookie field is cut at. */
 static inline unsigned cmw__block16_cookie(const char *bytes)
 {
@@ -178,6 +202,16 @@ static inline unsigned cmw__block16_json(const char *bytes)
         mask |= (unsigned)(byte < 0x20 || byte > 0x7f || byte == '"' || byte == '\\') << i;
     }
     return mask;
+}
+
+static inline int cmw__has_not_tag(const char *text, size_t len)
+{
+    unsigned found = 0;
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+        found |= (unsigned)(byte <= ' ' || byte == '"' || byte == 0x7f);
+    }
+    return found != 0;
 }
 
 static inline unsigned cmw__block16_cookie(const char *bytes)

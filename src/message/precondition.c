@@ -4,6 +4,8 @@
 
 #include <catzilla/http_date.h>
 
+#include "block16.h"
+
 /* ---- Entity tags ------------------------------------------------------------------------ */
 
 /* etagc */
@@ -11,6 +13,16 @@ static int is_tag_byte(char c)
 {
     const unsigned char byte = (unsigned char)c;
     return byte >= 0x21 && byte != '"' && byte != 0x7f;
+}
+
+static inline int are_tag_bytes(const char *at, size_t len)
+{
+    if (len >= 8)
+        return !cmw__has_not_tag(at, len);
+    for (size_t i = 0; i < len; i++)
+        if (!is_tag_byte(at[i]))
+            return 0;
+    return 1;
 }
 
 static int is_weak(cmw_str tag)
@@ -66,10 +78,7 @@ int cmw_etag_is_valid(cmw_str etag)
 
     if (opaque.len < 2 || opaque.data[0] != '"' || opaque.data[opaque.len - 1] != '"')
         return 0;
-    for (size_t i = 1; i < opaque.len - 1; i++)
-        if (!is_tag_byte(opaque.data[i]))
-            return 0;
-    return 1;
+    return are_tag_bytes(opaque.data + 1, opaque.len - 2);
 }
 
 static int is_star(cmw_str list)

@@ -388,14 +388,48 @@ int cmw_response_has_any(const cmw_response *response, const cmw_header_set *set
     return ((ids[0] & set->bits[0] & ~(uint64_t)1) | (ids[1] & set->bits[1])) != 0;
 }
 
+/* Of a run of a block, which may be a part of it. */
+static CMW__NOINLINE cmw_str value_in_run(const struct cmw__segment *segment, unsigned id)
+{
+    struct cmw__run run = cmw__run_of(segment);
+    const struct cmw__block_field *field;
+
+    if (cmw__has_id(run.block->ids, id))
+        for (; (field = cmw__run_at(&run)) != NULL; run.field++)
+            if (field->id == id)
+                return cmw__line_value(run.block->bytes + field->line, field->name_len,
+                                       field->line_len);
+    return nothing();
+}
+
+static CMW__NOINLINE cmw_str value_of_constants(const cmw_response *response, unsigned id)
+{
+    return value_in_run(&response->constants->whole, id);
+}
+
+/* Known fields are known by their ids: no name is compared. */
 cmw_str cmw_response_get(const cmw_response *response, cmw_header_id id)
 {
-    cmw_header_cursor cursor = {0, 0};
-    cmw_str value = nothing();
+    const struct cmw__segment *segment = response->segments;
+    const unsigned index = (unsigned)id;
 
-    if (cmw_response_has(response, id))
-        (void)next_value(response, &cursor, id, nothing(), &value);
-    return value;
+    if (index - 1 >= CMW_HDR_LIMIT - 1)
+        return nothing();
+    if (CMW_UNLIKELY(response->flags & CMW__RESPONSE_CONSTANT))
+        return value_of_constants(response, index);
+    if (!cmw__has_id(response->ids, index))
+        return nothing();
+    for (const struct cmw__segment *const end = segment + response->segment_count; segment < end;
+         segment++) {
+        if (segment->flags & CMW__SEGMENT_BLOCK) {
+            const cmw_str value = value_in_run(segment, index);
+            if (value.data)
+                return value;
+        } else if (segment->id == index) {
+            return cmw__line_value(segment->bytes, segment->name_len, segment->len);
+        }
+    }
+    return nothing();
 }
 
 cmw_str cmw_response_get_named(const cmw_response *response, cmw_str name)

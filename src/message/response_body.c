@@ -76,7 +76,8 @@ int cmw_response_empty(cmw_response *response, int status)
 
     if (rc != 0)
         return rc;
-    cmw__response_forget_type(response);
+    if (cmw__has_id(response->ids, CMW_HDR_CONTENT_TYPE))
+        cmw__response_forget_type(response);
     response->status = (uint16_t)status;
     response->body = CMW_STR("");
     response->json = NULL;
