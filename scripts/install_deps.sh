@@ -8,12 +8,12 @@ set -euo pipefail
 
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config ccache
     libcmocka-dev libjansson-dev libjemalloc-dev libssl-dev libmicrohttpd-dev libevent-dev libcivetweb-dev
-    libh2o-evloop-dev zlib1g-dev libbrotli-dev libzstd-dev nginx-dev)
+    libh2o-evloop-dev zlib1g-dev libbrotli-dev libzstd-dev nginx-dev apache2-dev)
 case "${1:-all}" in
 build) ;;
 demo) packages+=(curl) ;;
 all) packages+=(clang-14 clang libclang-rt-14-dev llvm-14 clang-format-14 clang-tidy-14 valgrind wrk
-    binutils curl python3 nodejs git nghttp2-client nginx) ;;
+    binutils curl python3 nodejs git nghttp2-client nginx apache2) ;;
 *)
     echo "usage: ${0##*/} [build|demo|all]" >&2
     exit 2

@@ -84,6 +84,17 @@ def check_nginx(module):
         expect("the admin's page", (status, fields["X-Content-Type-Options"]), (401, "nosniff"))
 
 
+def check_apache(module):
+    with Server(EXAMPLES / "apache" / "run.sh", str(free_port()), module) as server:
+        status, fields, text = server.ask("GET", "/hello.txt")
+        expect("the answer", (status, text), (200, "hello\n"))
+        expect("a field", fields["X-Content-Type-Options"], "nosniff")
+        status, fields, _ = server.ask("GET", "/admin.txt")
+        expect("a page beside the admin's", status, 200)
+        status, fields, _ = server.ask("GET", "/admin")
+        expect("the admin's page", (status, fields["X-Content-Type-Options"]), (401, "nosniff"))
+
+
 def check_h2o_hello(program):
     check_bare_hello(program)
     with Server(program, "0") as server:

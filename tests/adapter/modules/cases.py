@@ -4,7 +4,7 @@ import json
 import time
 import unittest
 
-from client import Client, chunked, request
+from client import chunked, request
 from servers import LARGE, Nginx
 
 PROBE = {"use": "probe", "options": {"counts": "COUNTS"}}
@@ -33,7 +33,7 @@ class ModuleTest(unittest.TestCase):
         assert code == 0, f"the server ended with {code}"
 
     def connect(self):
-        return Client(self.server.port)
+        return self.server.Client(self.server.port)
 
     def ask(self, *arguments, **named):
         with self.connect() as client:
@@ -142,7 +142,7 @@ class Answers(ModuleTest):
                             self.assertEqual(response.body, body)
             self.assert_goes_on(client)
 
-    def test_post_route_changes_nginxs_answer(self):
+    def test_post_route_changes_the_servers_answer(self):
         with self.connect() as client:
             for target in ("/text", "/file.txt", "/proxy/x", "/none", "/large", "/moved"):
                 with self.subTest(target):
@@ -251,6 +251,8 @@ class Requests(ModuleTest):
                        "Content-Length: 3\r\nTransfer-Encoding: chunked",
                        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
                        "Transfer-Encoding: gzip", "Content-Length: +3"):
+            if self.server.drops_length_beside_coding and "3\r\nT" in fields:
+                continue
             with self.subTest(fields), self.connect() as client:
                 client.send(f"POST /proxy/x HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n".encode())
                 response = client.read(has_body=False)
@@ -299,7 +301,7 @@ class Connections(ModuleTest):
             with self.connect() as client:
                 client.send(request("GET", "/huge"))
                 client.socket.recv(100)
-        after = self.server.settled()
+        after = self.server.settled_after(before, 3)
         self.assertEqual(after["entered"] - before["entered"], 3)
         self.assertEqual(after["client_gone"] - before["client_gone"], 3, after)
 
@@ -309,7 +311,7 @@ class Connections(ModuleTest):
             with self.connect() as client:
                 client.send(request("POST", "/proxy/x", body=b"x" * 1000)[:-500])
                 time.sleep(0.05)
-        after = self.server.settled()
+        after = self.server.settled_after(before, 3)
         self.assertEqual(after["entered"] - before["entered"], 3)
         self.assertEqual(after["sent"] - before["sent"], 0)
 
@@ -370,7 +372,7 @@ class Waiting(ModuleTest):
                 with self.connect() as client:
                     client.send(request("GET", "/file.txt", fields=[("X-Act", order)]))
                     time.sleep(0.01)
-        after = self.server.settled()
+        after = self.server.settled_after(before, 6)
         self.assertEqual(after["entered"] - before["entered"], 6)
 
 
@@ -406,6 +408,8 @@ class Processes(ModuleTest):
         self.assertEqual(self.tries("a", 5), 0)
 
     def test_a_refused_reload_leaves_all_as_it_was(self):
+        if not self.server.survives_refused_reload:
+            self.skipTest("the server ends by itself")
         self.assertEqual(self.tries("b", 30), 10)
         before = self.server.workers()
         self.server.write("chain.json", '{"middleware": [{"use": "corse"}]}')

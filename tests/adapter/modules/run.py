@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Modules in stock servers: run.py nginx|apache MODULE PLUGIN [unittest options]
+"""Modules in stock servers: run.py nginx|apache|apache_prefork MODULE PLUGIN [unittest options]
 
 CMW_TEST_PRELOAD names a library to be loaded before the server: a sanitizer's runtime.
 """
@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "conformance"))
 
 import cases
+import cases_apache
 import cases_nginx
 import servers
 
@@ -21,14 +22,16 @@ if __name__ == "__main__":
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     name, module, plugin = sys.argv[1:4]
-    server = {"nginx": servers.Nginx}[name]
+    server = {"nginx": servers.Nginx, "apache": servers.Apache,
+              "apache_prefork": servers.ApachePrefork}[name]
     if not os.access(server.program, os.X_OK):
         print(f"skipped: {server.program} is not installed")
         sys.exit(SKIPPED)
     servers.Stock.settings = {"module": module, "plugin": plugin,
                               "preload": os.environ.get("CMW_TEST_PRELOAD")}
     cases.ModuleTest.Server = server
-    for group in [cases] + {"nginx": [cases_nginx]}[name]:
+    for group in [cases] + {"nginx": [cases_nginx], "apache": [cases_apache],
+                           "apache_prefork": []}[name]:
         for key, value in vars(group).items():
             if isinstance(value, type) and issubclass(value, unittest.TestCase):
                 globals()[key] = value

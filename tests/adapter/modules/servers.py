@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 
+from client import Client
+
 LONG_S = 30
 LARGE = 3 << 20
 NAMES = ("entered", "left", "twice", "body_sent")
@@ -79,11 +81,34 @@ class Upstream:
         self.server.server_close()
 
 
+class NewClient(Client):
+    """Asks on a new connection where the server has said that it closes the old one."""
+
+    def __init__(self, port):
+        super().__init__(port)
+        self.port = port
+
+    def read_head(self):
+        response = super().read_head()
+        self.is_closing = response.get("Connection") == ["close"]
+        return response
+
+    def ask(self, *arguments, **named):
+        if getattr(self, "is_closing", False):
+            self.socket.close()
+            self.__init__(self.port)
+            self.is_closing = False
+        return super().ask(*arguments, **named)
+
+
 class Stock:
     """What both servers have in common. `settings` is set by run.py."""
 
     settings = {}
     has_forks = True
+    survives_refused_reload = True
+    drops_length_beside_coding = False
+    Client = Client
 
     def __init__(self, chain, locations=None, **options):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="catzilla-"))
@@ -134,7 +159,8 @@ class Stock:
         self.configure()
         with (self.folder / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(self.command(), env=self.environment(),
-                                            stdout=subprocess.DEVNULL, stderr=stderr)
+                                            stdout=subprocess.DEVNULL, stderr=stderr,
+                                            start_new_session=True)  # httpd ends its group
         self.wait(self.answers, "it does not listen")
         return self
 
@@ -173,6 +199,12 @@ class Stock:
             counts = self.counts()
             return counts if counts["entered"] == counts["left"] else None
         return self.wait(question, f"requests stay open: {self.counts()}")
+
+    def settled_after(self, before, requests):
+        """When so many more have begun and nothing is open."""
+        self.wait(lambda: self.counts()["entered"] - before["entered"] >= requests,
+                  "requests do not begin")
+        return self.settled()
 
     def workers(self):
         """Processes that serve."""
@@ -271,3 +303,121 @@ http {{
         before = self.workers()
         self.process.send_signal(signal.SIGHUP)
         self.wait(lambda: self.workers() and not self.workers() & before, "old workers stay")
+
+
+class Apache(Stock):
+    name = "apache"
+    program = "/usr/sbin/apache2"
+    modules = pathlib.Path("/usr/lib/apache2/modules")
+    mpm = "event"
+    survives_refused_reload = False
+    drops_length_beside_coding = True
+    Client = NewClient  # 500 and some more end the connection
+    waiters = 50
+    reload_signal = signal.SIGUSR1
+    loaded = ("authz_core", "authz_host", "mime", "dir", "alias", "rewrite", "headers", "proxy",
+              "proxy_http", "include", "filter", "deflate", "remoteip", "setenvif")
+
+    def command(self, *arguments):
+        return [self.program, "-f", str(self.folder / "apache2.conf"),
+                *(arguments or ("-DFOREGROUND",))]
+
+    def threads(self):
+        workers = self.options.get("workers", 2)
+        if self.mpm == "prefork":
+            return f"StartServers {workers * 4}\nMaxRequestWorkers 64\nMinSpareServers 4\n"
+        return (f"StartServers {workers}\nThreadsPerChild 25\nMaxRequestWorkers {workers * 25}\n"
+                f"MaxSpareThreads {workers * 25}\nThreadLimit 64\n")
+
+    def configure(self):
+        locations = "".join(f"""
+    <Location /{name}/>
+        CatzillaMw {name}.json
+    </Location>
+    RewriteRule ^/{name}/ {self.folder}/html/{name}.txt""" for name in self.locations)
+        for name in self.locations:
+            (self.folder / "html" / f"{name}.txt").write_text(f"{name}\n")
+        html = self.folder / "html"
+        (html / "text.txt").write_text("text\n")
+        (html / "zipped.txt").write_text("much of the same\n" * 1000)
+        (html / "ssi.html").write_text(
+            '<!--#include virtual="/text" --><!--#include virtual="/proxy/x" -->')
+        loads = "".join(f"LoadModule {name}_module {self.modules}/mod_{name}.so\n"
+                        for name in ("mpm_" + self.mpm, *self.loaded))
+        up = f"http://127.0.0.1:{self.upstream.port}"
+        user = ""
+        if os.geteuid() == 0:  # its processes are nobody's, and write reports of sanitizers here
+            user = "User nobody\nGroup nogroup\n"
+            self.folder.chmod(0o777)
+        (self.folder / "apache2.conf").write_text(f"""
+ServerRoot {self.folder}
+DefaultRuntimeDir {self.folder}
+PidFile {self.folder}/pid
+Listen 127.0.0.1:{self.port}
+ServerName test.example
+{loads}
+LoadModule catzilla_mw_module {self.settings["module"]}
+{user}{self.threads()}
+ErrorLog {self.folder}/error.log
+LogLevel {self.options.get("log", "notice")}
+GracefulShutdownTimeout 5
+TypesConfig /dev/null
+AddType text/plain .txt
+AddType text/html .html
+DirectoryIndex index.html
+DocumentRoot {html}
+KeepAlive On
+MaxKeepAliveRequests 0
+KeepAliveTimeout 20
+Timeout 20
+AcceptPathInfo Off
+<Directory {html}>
+    Require all granted
+    Options +Includes +FollowSymLinks
+</Directory>
+CatzillaMwLoad {self.settings["plugin"]}
+{self.options.get("http", "CatzillaMw chain.json")}
+ErrorDocument 503 /50x.html
+RewriteEngine On
+RewriteRule ^/text$ {html}/text.txt
+RewriteRule ^/inner$ /text.txt [PT]
+RewriteRule ^/nothing$ - [R=204]
+RewriteRule ^/unavailable$ - [R=503]
+{locations}
+Redirect 301 /moved /elsewhere
+Alias /zipped {html}/zipped.txt
+<Location /zipped>
+    SetOutputFilter DEFLATE
+</Location>
+<Location /forbidden>
+    Require all denied
+</Location>
+Alias /ssi {html}/ssi.html
+<Location /ssi>
+    SetOutputFilter INCLUDES
+</Location>
+<Location /added>
+    Header always set X-Added here
+</Location>
+Alias /added {html}/file.txt
+ProxyPass /proxy/ {up}/
+ProxyPass /raw/ {up}/raw/ nocanon
+ProxyPass /broken http://127.0.0.1:{self.closed_port}/ retry=0
+{self.options.get("more", "")}
+""")
+
+    def reload(self):
+        before = self.workers()
+        self.process.send_signal(self.reload_signal)
+        self.wait(lambda: self.workers() - before, "no new workers")
+
+    def reload_ended(self):
+        """Only new workers serve."""
+        before = self.workers()
+        self.process.send_signal(self.reload_signal)
+        self.wait(lambda: self.workers() and not self.workers() & before, "old workers stay")
+
+
+class ApachePrefork(Apache):
+    mpm = "prefork"
+    waiters = 30

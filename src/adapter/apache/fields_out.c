@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The head of a response, from httpd to the engine and back.
+ *
+ * httpd keeps some fields beside its tables: the content type, coding and languages. What the
+ * engine refuses (framing, values that are not HTTP) stays httpd's alone.
+ */
+#include "module.h"
+
+#include <apr_strings.h>
+
+/* ---- To the engine ------------------------------------------------------------------------ */
+
+static const apr_table_entry_t *entries_of(const apr_table_t *table, int *count)
+{
+    const apr_array_header_t *array = apr_table_elts(table);
+
+    *count = array->nelts;
+    return (const apr_table_entry_t *)(const void *)array->elts;
+}
+
+/* All in one table, as httpd's own filter would have it. */
+static void gather(request_rec *r)
+{
+    const char *const *languages;
+
+    r->headers_out = apr_table_overlay(r->pool, r->err_headers_out, r->headers_out);
+    apr_table_clear(r->err_headers_out);
+    if (r->content_encoding)
+        apr_table_setn(r->headers_out, "Content-Encoding", r->content_encoding);
+    r->content_encoding = NULL;
+    if (r->content_languages && !apr_table_get(r->headers_out, "Content-Language")) {
+        languages = (const char *const *)(const void *)r->content_languages->elts;
+        for (int i = 0; i < r->content_languages->nelts; i++)
+            apr_table_mergen(r->headers_out, "Content-Language", languages[i]);
+    }
+    r->content_languages = NULL;
+    apr_table_unset(r->headers_out, "Content-Type"); /* httpd's is r->content_type */
+}
+
+static uint64_t length_of(const request_rec *r)
+{
+    const char *text = apr_table_get(r->headers_out, "Content-Length");
+    apr_off_t length;
+
+    return text && ap_parse_strict_length(&length, text) ? (uint64_t)length : UINT64_MAX;
+}
+
+/* Those that are taken over leave httpd's table. */
+static int export_table(request_rec *r, cmw_response *response)
+{
+    int count;
+    const apr_table_entry_t *entry = entries_of(r->headers_out, &count);
+    apr_table_t *kept = apr_table_make(r->pool, 4);
+
+    for (int i = 0; i < count; i++) {
+        const int rc = cmw_response_append_named(response, str_or_empty(entry[i].key),
+                                                 str_or_empty(entry[i].val));
+        if (rc == CMW_ERR_NOMEM)
+            return rc;
+        if (rc != 0)
+            apr_table_addn(kept, entry[i].key, entry[i].val);
+    }
+    r->headers_out = kept;
+    return 0;
+}
+
+int fields_out_export(request_rec *r, cmw_response *response, const apr_table_t **exported)
+{
+    gather(r);
+    *exported = r->headers_out;
+    const cmw_str type = str_or_empty(ap_make_content_type(r, r->content_type));
+    int rc = cmw_response_pass_body(response, r->status, type, length_of(r));
+    if (rc == CMW_ERR_INVALID) /* a type that is none is not passed on */
+        rc = cmw_response_pass_body(response, r->status, CMW_STR(""), length_of(r));
+    return rc == 0 ? export_table(r, response) : rc;
+}
+
+/* ---- From the engine ---------------------------------------------------------------------- */
+
+static char *copy(apr_pool_t *pool, cmw_str text)
+{
+    return apr_pstrmemdup(pool, text.data, text.len);
+}
+
+/* What belonged to a body that another has replaced. */
+static int is_of_body(cmw_header_id id)
+{
+    return id == CMW_HDR_CONTENT_ENCODING || id == CMW_HDR_CONTENT_RANGE ||
+           id == CMW_HDR_ACCEPT_RANGES || id == CMW_HDR_ETAG || id == CMW_HDR_LAST_MODIFIED;
+}
+
+static void import_body(request_rec *r, const cmw_response *response)
+{
+    const uint64_t length = cmw_response_content_length(response);
+
+    apr_table_unset(r->headers_out, "Content-Length");
+    if (length != UINT64_MAX)
+        ap_set_content_length(r, (apr_off_t)length);
+    fields_out_refuse_ranges(r);
+}
+
+/* httpd's, of the body that was replaced. */
+static int is_stale(const apr_table_t *exported, const cmw_header *field)
+{
+    int count;
+
+    if (!exported || !is_of_body(cmw_header_id_find(field->name)))
+        return 0;
+    const apr_table_entry_t *entry = entries_of(exported, &count);
+    for (int i = 0; i < count; i++)
+        if (cmw_str_equals(field->name, str_or_empty(entry[i].key)) &&
+            cmw_str_equals(field->value, str_or_empty(entry[i].val)))
+            return 1;
+    return 0;
+}
+
+void fields_out_import(request_rec *r, const cmw_response *response, const apr_table_t *exported)
+{
+    const int status = cmw_response_status(response);
+    const int is_replaced = !cmw_response_passes_body(response);
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    ap_set_content_type(r, NULL);
+    while (cmw_response_next_header(response, &cursor, &field, 0)) {
+        if (cmw_header_id_find(field.name) == CMW_HDR_CONTENT_TYPE)
+            ap_set_content_type(r, copy(r->pool, field.value));
+        else if (!is_replaced || !is_stale(exported, &field))
+            apr_table_addn(r->headers_out, copy(r->pool, field.name), copy(r->pool, field.value));
+    }
+    if (r->status != status || is_replaced) /* httpd makes 500 of those that it does not know */
+        r->status_line =
+            apr_psprintf(r->pool, "%03d %s", status, copy(r->pool, cmw_status_reason(status)));
+    r->status = status;
+    if (is_replaced)
+        import_body(r, response);
+}
+
+void fields_out_restate(request_rec *r, const cmw_response *response)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    while (cmw_response_next_header(response, &cursor, &field, 0)) {
+        const cmw_header_id id = cmw_header_id_find(field.name);
+        if (!is_of_body(id) && id != CMW_HDR_CONTENT_TYPE && id != CMW_HDR_LOCATION)
+            apr_table_addn(r->err_headers_out, copy(r->pool, field.name),
+                           copy(r->pool, field.value));
+    }
+}
+
+void fields_out_refuse_ranges(request_rec *r)
+{
+    for (ap_filter_t *at = r->output_filters; at; at = at->next)
+        if (ap_cstr_casecmp(at->frec->name, "BYTERANGE") == 0) {
+            ap_remove_output_filter(at);
+            return;
+        }
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every response on its way out, whatever made it: a file, a redirect, a back end, an error page,
+ * httpd's own errors.
+ *
+ * The filter stands behind those that change content (mod_deflate, mod_headers), before those that
+ * make the head and cut ranges. httpd's body goes on as it is, unless post_route, or a fault, has
+ * put another in its place: that one is sent instead, and httpd's is dropped.
+ */
+#include "module.h"
+
+static const char name[] = "CATZILLA_MW";
+
+/* ---- The response ------------------------------------------------------------------------- */
+
+static int commit(struct seat *seat, request_rec *r, const apr_table_t *exported)
+{
+    seat->is_inside = 1;
+    if (seat->bench->timer_at_ns != 0)
+        (void)cmw_worker_run(seat->bench->worker, 0); /* a deadline that passed in the handler */
+    const int next = request_settle(seat, cmw_ctx_commit(seat->ctx));
+    seat->is_inside = 0;
+    const cmw_response *response = cmw_ctx_response(seat->ctx);
+
+    seat->stage = STAGE_COMMITTED;
+    seat->sender = r;
+    if (next != CMW_TO_RESPOND || cmw_response_status(response) < 200)
+        return CMW_ERR_STATE;
+    seat->replaces_body = !cmw_response_passes_body(response);
+    fields_out_import(r, response, exported);
+    return 0;
+}
+
+static int decorate(struct seat *seat, request_rec *r)
+{
+    const apr_table_t *exported = NULL;
+
+    if (!cmw_ctx_fault(seat->ctx) &&
+        fields_out_export(r, cmw_ctx_response(seat->ctx), &exported) != 0)
+        cmw_ctx_fail(seat->ctx, HTTP_INTERNAL_SERVER_ERROR);
+    if (cmw_ctx_fault(seat->ctx)) {
+        apr_table_clear(r->headers_out);
+        apr_table_clear(r->err_headers_out);
+        r->content_encoding = NULL;
+        r->content_languages = NULL;
+    }
+    return commit(seat, r, exported);
+}
+
+/* httpd will make another answer of it. */
+static int has_error(const apr_bucket_brigade *brigade)
+{
+    for (const apr_bucket *at = APR_BRIGADE_FIRST(brigade); at != APR_BRIGADE_SENTINEL(brigade);
+         at = APR_BUCKET_NEXT(at))
+        if (AP_BUCKET_IS_ERROR(at))
+            return 1;
+    return 0;
+}
+
+/* Others may keep the bytes longer than the request lives: they copy what is transient. */
+static apr_status_t pass_body(request_rec *r, ap_filter_t *next, cmw_str body)
+{
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, alloc);
+
+    if (body.len > 0)
+        APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_transient_create(body.data, body.len, alloc));
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
+    return ap_pass_brigade(next, brigade);
+}
+
+static apr_status_t pass_own(struct seat *seat, ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    apr_brigade_cleanup(brigade);
+    if (seat->has_sent_own)
+        return APR_SUCCESS;
+    seat->has_sent_own = 1;
+    return pass_body(f->r, f->next, cmw_response_body(cmw_ctx_response(seat->ctx)));
+}
+
+static apr_status_t on_output(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    request_rec *r = f->r;
+    struct seat *seat = request_find(r);
+
+    if (!seat || !seat->ctx || r->status == HTTP_SWITCHING_PROTOCOLS || seat->stage < STAGE_PASSED)
+        return ap_pass_brigade(f->next, brigade);
+    if (seat->stage == STAGE_PASSED) {
+        if (APR_BRIGADE_EMPTY(brigade) || has_error(brigade))
+            return ap_pass_brigade(f->next, brigade);
+        if (decorate(seat, r) != 0) {
+            apr_brigade_cleanup(brigade);
+            r->connection->aborted = 1;
+            r->connection->keepalive = AP_CONN_CLOSE;
+            return APR_ECONNABORTED;
+        }
+    }
+    return seat->replaces_body && seat->sender == r ? pass_own(seat, f, brigade)
+                                                    : ap_pass_brigade(f->next, brigade);
+}
+
+/* Send a committed response of the plan, past the filter. */
+int filter_send(request_rec *r, const cmw_response *response)
+{
+    apr_table_clear(r->headers_out);
+    apr_table_clear(r->err_headers_out);
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+    fields_out_import(r, response, NULL);
+    fields_out_refuse_ranges(r);
+    (void)pass_body(r, r->output_filters,
+                    cmw_response_body(response)); /* a lost connection says so */
+    return OK;
+}
+
+/* ---- The body of the request -------------------------------------------------------------- */
+
+/* A declared length was looked at with the head; others are counted as they come. */
+static apr_status_t on_input(ap_filter_t *f, apr_bucket_brigade *brigade, ap_input_mode_t mode,
+                             apr_read_type_e block, apr_off_t bytes)
+{
+    struct seat *seat = f->ctx;
+    apr_off_t length = 0;
+
+    const apr_status_t rc = ap_get_brigade(f->next, brigade, mode, block, bytes);
+    if (rc != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rc) && !APR_STATUS_IS_TIMEUP(rc))
+        seat->is_cut = 1;
+    if (rc != APR_SUCCESS || !seat->ctx || seat->stage != STAGE_PASSED)
+        return rc;
+    if (apr_brigade_length(brigade, 0, &length) == APR_SUCCESS && length > 0)
+        seat->received += (uint64_t)length;
+    if (seat->received <= cmw_ctx_body_limit(seat->ctx))
+        return rc;
+    apr_brigade_cleanup(brigade);
+    cmw_ctx_fail(seat->ctx, HTTP_REQUEST_ENTITY_TOO_LARGE);
+    f->r->connection->keepalive = AP_CONN_CLOSE;
+    return APR_ENOSPC; /* httpd's handlers take it for 413 */
+}
+
+/* ---- Putting them in ---------------------------------------------------------------------- */
+
+static int has_filter(const ap_filter_t *at)
+{
+    for (; at; at = at->next)
+        if (ap_cstr_casecmp(at->frec->name, name) == 0)
+            return 1;
+    return 0;
+}
+
+void filter_add_input(struct seat *seat, request_rec *r)
+{
+    if (!has_filter(r->input_filters))
+        (void)ap_add_input_filter(name, seat, r, r->connection);
+}
+
+static void add_output(request_rec *r)
+{
+    if (!has_filter(r->output_filters))
+        (void)ap_add_output_filter(name, NULL, r, r->connection);
+}
+
+/* The plan's answer was made, and httpd makes another: its own fields are on that, too. */
+static int is_late(const struct seat *seat)
+{
+    return seat->ctx && seat->stage > STAGE_PASSED;
+}
+
+void filter_insert(request_rec *r)
+{
+    struct seat *seat = r->main ? NULL : request_find(r);
+
+    if (!seat)
+        return;
+    if (is_late(seat) && seat->sender != r)
+        fields_out_restate(r, cmw_ctx_response(seat->ctx));
+    if (seat->stage == STAGE_PASSED) {
+        filter_add_input(seat, r);
+        add_output(r);
+    }
+}
+
+void filter_insert_error(request_rec *r)
+{
+    if (r->main)
+        return;
+    struct seat *seat = request_find(r);
+    if (!seat)
+        seat = request_begin_refused(r);
+    if (!seat)
+        return;
+    if (is_late(seat))
+        fields_out_restate(r, cmw_ctx_response(seat->ctx));
+    if (seat->stage == STAGE_PASSED)
+        add_output(r);
+}
+
+void filter_register(void)
+{
+    const ap_filter_type type = (ap_filter_type)(AP_FTYPE_PROTOCOL - 1);
+
+    (void)ap_register_output_filter(name, on_output, NULL, type);
+    (void)ap_register_input_filter(name, on_input, NULL, type);
+}

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: MIT
+"""Apache httpd alone: its directives, containers, redirects, subrequests."""
+import unittest
+
+from cases import CHAIN, ModuleTest, PROBE
+from client import Client, chunked, request
+from servers import Apache, free_port
+
+
+def marked(value):
+    return {"middleware": [{"use": "set_headers", "options": {"set": {"X-Mark": value}}}]}
+
+
+class Directives(unittest.TestCase):
+    def refuse(self, chain=CHAIN, locations=None, **options):
+        server = Apache(chain, locations, **options)
+        code, text = server.test()
+        server.stop()
+        self.assertNotEqual(code, 0)
+        return text
+
+    def test_a_good_configuration(self):
+        server = Apache(CHAIN)
+        code, text = server.test()
+        server.stop()
+        self.assertEqual(code, 0, text)
+
+    def test_mistakes_are_told_with_file_line_and_path(self):
+        text = self.refuse('{"middleware": [\n {"use": "cors",\n  "options": {"max_ages": 1}},\n'
+                           ' {"use": "corse"}]}')
+        self.assertRegex(text, r"chain\.json:3:\d+: middleware\[0\]\.options\.max_ages: unknown")
+        self.assertRegex(text, r"chain\.json:4:\d+: middleware\[1\]\.use: .*corse")
+        self.assertRegex(text, r"apache2\.conf:\d+\)")
+
+    def test_text_that_is_no_json(self):
+        self.assertRegex(self.refuse("{"), r"chain\.json:1:")
+
+    def test_a_file_that_is_not_there(self):
+        self.assertIn("none.json", self.refuse(http="CatzillaMw none.json"))
+
+    def test_a_mistake_in_a_containers_file(self):
+        text = self.refuse(locations={"place": '{"middleware": [{"use": "corse"}]}'})
+        self.assertIn("place.json:1", text)
+
+    def test_engine_limits_of_a_container_are_refused(self):
+        text = self.refuse(locations={"place": {"engine": {"header_count": 5}, "middleware": []}})
+        self.assertIn("engine", text)
+
+    def test_a_plan_that_looks_at_bodies(self):
+        text = self.refuse({"middleware": [{"use": "body_reader"}]})
+        self.assertIn("Apache httpd does not hand bodies to it", text)
+
+    def test_twice(self):
+        self.assertIn("twice", self.refuse(http="CatzillaMw chain.json\nCatzillaMw chain.json"))
+
+    def test_a_plugin_that_is_none(self):
+        self.assertIn("none.so", self.refuse(http="CatzillaMwLoad /none.so"))
+
+
+class Places(ModuleTest):
+    """Server, virtual host, containers."""
+
+    chain = {"middleware": [PROBE] + marked("server")["middleware"] +
+             [{"use": "security_headers"}, {"use": "request_id"}]}
+    locations = {"place": {"middleware": [
+        {"use": "set_headers", "options": {"append": {"X-Place": "yes"}}},
+        {"use": "basic_auth", "options": {"realm": "r", "users": {"u": "p"}},
+         "when": {"paths": ["/place/secret"]}}]},
+                 "other": {"middleware": [
+                     {"use": "set_headers", "options": {"append": {"X-Place": "other"}}}]}}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.second, cls.third = free_port(), free_port()
+        more = f"""
+RewriteRule ^/inner-place$ /place/x [PT]
+RewriteRule ^/nested/ FOLDER/html/file.txt
+RewriteRule ^/from/(.*) FOLDER/html/file.txt
+<Location /nested/>
+    CatzillaMw place.json
+</Location>
+<Location /nested/off/>
+    CatzillaMw off
+</Location>
+<Location /from/>
+    CatzillaMw place.json
+    ErrorDocument 404 /text
+</Location>
+<Directory FOLDER/html/folder>
+    CatzillaMw other.json
+</Directory>
+Listen 127.0.0.1:{cls.second}
+Listen 127.0.0.1:{cls.third}
+<VirtualHost 127.0.0.1:{cls.second}>
+    CatzillaMw second.json
+    DocumentRoot FOLDER/html
+</VirtualHost>
+<VirtualHost 127.0.0.1:{cls.third}>
+    CatzillaMw off
+    DocumentRoot FOLDER/html
+</VirtualHost>
+"""
+        server = Apache(cls.chain, cls.locations)
+        server.options = {"more": more.replace("FOLDER", str(server.folder))}
+        server.write("second.json", marked("second"))
+        (server.folder / "html" / "folder" / "index.html").write_text("folder\n")
+        cls.server = server.start()
+
+    def ask_port(self, port, target="/file.txt"):
+        with Client(port) as client:
+            return client.ask("GET", target)
+
+    def test_a_virtual_hosts_file_takes_the_place_of_the_servers(self):
+        self.assertEqual(self.ask("GET", "/text").get("X-Mark"), ["server"])
+        response = self.ask_port(self.second)
+        self.assertEqual((response.body, response.get("X-Mark")), (b"a file\n", ["second"]))
+
+    def test_off(self):
+        response = self.ask_port(self.third)
+        self.assertEqual((response.body, response.get("X-Mark")), (b"a file\n", []))
+
+    def test_a_container_adds(self):
+        response = self.ask("GET", "/place/x")
+        self.assertEqual((response.body, response.get("X-Mark"), response.get("X-Place")),
+                         (b"place\n", ["server"], ["yes"]))
+        self.assertEqual(self.ask("GET", "/text").get("X-Place"), [])
+
+    def test_a_container_guards(self):
+        response = self.ask("GET", "/place/secret")
+        self.assertEqual((response.status, response.get("X-Mark")), (401, ["server"]))
+
+    def test_after_a_rewrite(self):
+        self.assertEqual(self.ask("GET", "/inner-place").get("X-Place"), ["yes"])
+
+    def test_nested_containers(self):
+        self.assertEqual(self.ask("GET", "/nested/deeper/").get("X-Place"), ["yes"])
+        self.assertEqual(self.ask("GET", "/nested/off/").get("X-Place"), [])
+
+    def test_a_directory_whose_index_is_found_later(self):
+        response = self.ask("GET", "/folder/")
+        self.assertEqual((response.body, response.get("X-Place")), (b"folder\n", ["other"]))
+
+    def test_a_container_in_a_virtual_host_of_another_file(self):
+        response = self.ask_port(self.second, "/folder/")
+        self.assertEqual((response.get("X-Mark"), response.get("X-Place")), (["second"], ["other"]))
+
+    def test_a_container_alone(self):
+        response = self.ask_port(self.third, "/folder/")
+        self.assertEqual((response.get("X-Mark"), response.get("X-Place")), ([], ["other"]))
+
+
+class Inside(ModuleTest):
+    options = {"more": """
+<Location /guarded>
+    Require all denied
+    ErrorDocument 403 /file.txt
+</Location>
+"""}
+
+    def test_subrequests_are_part_of_the_request(self):
+        before = self.server.settled()
+        response = self.ask("GET", "/ssi")
+        self.assert_decorated(response)
+        self.assertIn(b"text\n", response.body)
+        after = self.server.settled()
+        self.assertEqual(after["entered"] - before["entered"], 1)
+        with self.connect() as client:
+            response = client.ask("GET", "/ssi", fields=[("X-Act", "post-text")])
+            self.assertEqual(response.body, b"another body\n")
+            self.assert_goes_on(client)
+
+    def test_internal_redirects_are_part_of_the_request(self):
+        before = self.server.settled()
+        response = self.ask("GET", "/guarded")
+        self.assertEqual((response.status, response.body), (403, b"a file\n"))
+        self.assert_decorated(response)
+        self.assert_decorated(self.ask("GET", "/inner"))
+        after = self.server.settled()
+        self.assertEqual(after["entered"] - before["entered"], 2)
+
+    def test_an_answer_comes_before_access_checks(self):
+        self.assertEqual(self.act("stop:418", target="/guarded").status, 418)
+
+    def test_compressed_bodies(self):
+        accept = ("Accept-Encoding", "gzip")
+        response = self.ask("GET", "/zipped", fields=[accept])
+        self.assertEqual(response.get("Content-Encoding"), ["gzip"])
+        self.assert_decorated(response)
+        with self.connect() as client:
+            response = client.ask("GET", "/zipped", fields=[accept, ("X-Act", "post-text")])
+            self.assertEqual((response.body, response.get("Content-Encoding")),
+                             (b"another body\n", []))
+            self.assert_goes_on(client)
+
+    def test_mod_headers_is_seen(self):
+        self.assertEqual(self.ask("GET", "/added").get("X-Added"), ["here"])
+
+    def test_a_replaced_body_is_not_cut(self):
+        response = self.ask("GET", "/file.txt", fields=[("Range", "bytes=0-1"),
+                                                        ("X-Act", "post-text")])
+        self.assertEqual((response.status, response.body), (200, b"another body\n"))
+
+    def test_a_range_that_cannot_be_is_decorated(self):
+        response = self.ask("GET", "/file.txt", fields=[("Range", "bytes=100-200")])
+        self.assertEqual(response.status, 416)
+        self.assert_decorated(response)
+
+    def test_a_length_beside_a_coding_hides_nothing(self):
+        with self.connect() as client:
+            client.send(request("POST", "/proxy/x", fields=[("Content-Length", "3"),
+                                                            ("Transfer-Encoding", "chunked")]) +
+                        chunked(b"abc") + request("GET", "/text"))
+            response = client.read()
+            self.assertIn(response.status, (200, 400))
+            self.assert_decorated(response)
+            self.assertTrue(client.is_closed())
+
+    def test_workers_have_ids_of_their_own(self):
+        ids = {self.ask("GET", "/text").get("X-Request-ID")[0] for _ in range(200)}
+        self.assertEqual(len(ids), 200)
+
+
+class Clients(ModuleTest):
+    """Address and scheme that middleware found."""
+
+    chain = {"middleware": [PROBE, {"use": "security_headers"}, {"use": "request_id"},
+                            {"use": "trusted_proxy", "options": {"trust": ["127.0.0.1"], "forwarded_proto": True}}]}
+    options = {"more": """
+Header always set X-Who "expr=%{REMOTE_ADDR} %{REQUEST_SCHEME}"
+<Location /inside>
+    Require ip 192.0.2.7
+</Location>
+"""}
+
+    def test_httpd_knows_the_client(self):
+        fields = [("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Proto", "https")]
+        response = self.ask("GET", "/text", fields=fields)
+        self.assertEqual(response.get("X-Who"), ["192.0.2.7 https"])
+        self.assertEqual(self.ask("GET", "/inside", fields=fields).status, 404)
+        self.assertEqual(self.ask("GET", "/inside").status, 403)
+        self.assertEqual(self.ask("GET", "/text").get("X-Who"), ["127.0.0.1 http"])
+
+
+class Single(ModuleTest):
+    """One process that reads and serves: httpd -X."""
+
+    @classmethod
+    def setUpClass(cls):
+        class One(Apache):
+            def command(self, *arguments):
+                return super().command(*(arguments or ("-X",)))
+        cls.server = One(cls.chain).start()
+
+    def test_it_serves(self):
+        with self.connect() as client:
+            for _ in range(10):
+                self.assert_goes_on(client)
+            self.assert_decorated(client.ask("GET", "/file.txt", fields=[("X-Act", "wait")]))
