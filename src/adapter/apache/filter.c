@@ -99,17 +99,18 @@ static apr_status_t on_output(ap_filter_t *f, apr_bucket_brigade *brigade)
                                                     : ap_pass_brigade(f->next, brigade);
 }
 
-/* Send a committed response of the plan, past the filter. */
-int filter_send(request_rec *r, const cmw_response *response)
+void filter_send_head(request_rec *r, const cmw_response *response)
 {
     apr_table_clear(r->headers_out);
     apr_table_clear(r->err_headers_out);
     r->content_encoding = NULL;
     r->content_languages = NULL;
     fields_out_import(r, response, NULL);
-    fields_out_refuse_ranges(r);
-    (void)pass_body(r, r->output_filters,
-                    cmw_response_body(response)); /* a lost connection says so */
+}
+
+int filter_send_body(request_rec *r, cmw_str body)
+{
+    (void)pass_body(r, r->output_filters, body); /* a lost connection says so by itself */
     return OK;
 }
 

@@ -124,8 +124,8 @@ void process_end(struct process *process);
 /* A worker for a request; NULL: there is none left. */
 struct bench *process_take(struct process *process);
 void process_put(struct bench *bench);
-/* Wait until the suspended request goes on: what is next. */
-int process_wait(struct bench *bench, cmw_ctx *ctx);
+/* Wait until the suspended request goes on: what is next. The connection is looked at meanwhile. */
+int process_wait(struct bench *bench, cmw_ctx *ctx, conn_rec *connection);
 
 /* request.c: hooks of httpd */
 int request_on_read(request_rec *r);
@@ -161,6 +161,8 @@ void filter_register(void);
 void filter_insert(request_rec *r);
 void filter_insert_error(request_rec *r);
 void filter_add_input(struct seat *seat, request_rec *r);
-int filter_send(request_rec *r, const cmw_response *response);
+/* Send a committed response of the plan, past the filter. OK. */
+void filter_send_head(request_rec *r, const cmw_response *response);
+int filter_send_body(request_rec *r, cmw_str body);
 
 #endif /* CMW_APACHE_MODULE_H */

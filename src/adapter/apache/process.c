@@ -7,10 +7,13 @@
  */
 #include "module.h"
 
+#include <apr_portable.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
-enum { POLL_NS = 100 * 1000 * 1000, END_S = 1 };
+enum { POLL_NS = 100 * 1000 * 1000, LOOK_NS = 200 * 1000 * 1000, END_S = 1 };
 
 /* ---- Waiting ------------------------------------------------------------------------------ */
 
@@ -60,29 +63,60 @@ const cmw_host *process_host(void)
     return &host;
 }
 
-/* Until someone wakes it, or its deadline. */
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* the engine's own; it does not fail */
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Until someone wakes it, its deadline, or it is time to look at the connection. */
 static void sleep_until_woken(struct bench *bench)
 {
-    const uint64_t at_ns = bench->timer_at_ns;
+    const uint64_t look_ns = clock_ns() + LOOK_NS;
+    const uint64_t timer_ns = bench->timer_at_ns;
+    const uint64_t at_ns = timer_ns != 0 && timer_ns < look_ns ? timer_ns : look_ns;
     const struct timespec at = {.tv_sec = (time_t)(at_ns / UINT64_C(1000000000)),
                                 .tv_nsec = (long)(at_ns % UINT64_C(1000000000))};
     int rc = 0;
 
     pthread_mutex_lock(&bench->lock);
     while (!bench->is_woken && rc == 0)
-        rc = at_ns == 0 ? pthread_cond_wait(&bench->wake_up, &bench->lock)
-                        : pthread_cond_timedwait(&bench->wake_up, &bench->lock, &at);
+        rc = pthread_cond_timedwait(&bench->wake_up, &bench->lock, &at);
     bench->is_woken = 0;
     pthread_mutex_unlock(&bench->lock);
 }
 
-int process_wait(struct bench *bench, cmw_ctx *ctx)
+/* The client has closed, and nothing that it sent is left before that. A stream of HTTP/2 has no
+ * socket of its own. */
+static int has_left(conn_rec *connection)
 {
+    apr_socket_t *socket = connection->master ? NULL : ap_get_conn_socket(connection);
+    apr_os_sock_t fd;
+    char byte;
+
+    if (!socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS)
+        return 0;
+    const ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno == ECONNRESET);
+}
+
+static int is_given_up(const struct process *process, conn_rec *connection, cmw_end_reason *reason)
+{
+    *reason = atomic_load(&process->is_ending) ? CMW_END_SHUTDOWN : CMW_END_CLIENT_GONE;
+    return *reason == CMW_END_SHUTDOWN || has_left(connection);
+}
+
+int process_wait(struct bench *bench, cmw_ctx *ctx, conn_rec *connection)
+{
+    cmw_end_reason reason;
+
     bench->has_gone_on = 0;
     (void)cmw_worker_run(bench->worker, 0);
     while (!bench->has_gone_on) {
-        if (atomic_load(&bench->process->is_ending)) {
-            const int next = (int)cmw_ctx_cancel(ctx, CMW_END_SHUTDOWN);
+        if (is_given_up(bench->process, connection, &reason)) {
+            const int next = (int)cmw_ctx_cancel(ctx, reason);
             if (next != CMW_TO_SUSPENDED)
                 return next;
         }

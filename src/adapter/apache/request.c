@@ -11,6 +11,7 @@
  */
 #include "module.h"
 
+#include <apr_strings.h>
 #include <http_connection.h>
 
 APLOG_USE_MODULE(catzilla_mw);
@@ -171,7 +172,9 @@ struct seat *request_begin_refused(request_rec *r)
 
 int request_settle(struct seat *seat, cmw_next next)
 {
-    return next == CMW_TO_SUSPENDED ? process_wait(seat->bench, seat->ctx) : (int)next;
+    return next == CMW_TO_SUSPENDED
+               ? process_wait(seat->bench, seat->ctx, seat->request->connection)
+               : (int)next;
 }
 
 static int let_pass(struct seat *seat, request_rec *r)
@@ -185,29 +188,41 @@ static int let_pass(struct seat *seat, request_rec *r)
     return DECLINED;
 }
 
+/* The plan's 503, by the request's worker or by the spare one, which others use as well. */
+static int send_overload(struct seat *seat, request_rec *r)
+{
+    struct process *process = seat->process;
+    cmw_worker *worker = seat->bench ? seat->bench->worker : process->spare;
+    cmw_str body = CMW_STR("");
+
+    pthread_mutex_lock(&process->lock);
+    if (!seat->bench)
+        cmw_worker_count_overload(worker);
+    const cmw_response *response = cmw_worker_overload_response(worker);
+    if (response) {
+        filter_send_head(r, response);
+        body = cmw_response_body(response);
+        body.data = apr_pstrmemdup(r->pool, body.data, body.len);
+    }
+    if (!seat->bench)
+        cmw_worker_idle(worker);
+    pthread_mutex_unlock(&process->lock);
+    return response ? filter_send_body(r, body) : HTTP_SERVICE_UNAVAILABLE;
+}
+
 /* The body of a request that is refused is read and thrown away by httpd; one that its client has
  * not begun to send may never come. */
 static int send_answer(struct seat *seat, request_rec *r)
 {
-    const cmw_response *response = seat->is_overload ? NULL : cmw_ctx_response(seat->ctx);
-
     seat->stage = STAGE_ANSWERED;
     seat->sender = r;
     if (r->expecting_100)
         r->connection->keepalive = AP_CONN_CLOSE;
-    if (response)
-        return filter_send(r, response);
-    /* The spare worker's response may be made anew by others as soon as the lock is let go. */
-    pthread_mutex_lock(&seat->process->lock);
-    cmw_worker *worker = seat->bench ? seat->bench->worker : seat->process->spare;
-    if (!seat->bench)
-        cmw_worker_count_overload(worker);
-    response = cmw_worker_overload_response(worker);
-    const int rc = response ? filter_send(r, response) : HTTP_SERVICE_UNAVAILABLE;
-    if (!seat->bench)
-        cmw_worker_idle(worker);
-    pthread_mutex_unlock(&seat->process->lock);
-    return rc;
+    if (seat->is_overload)
+        return send_overload(seat, r);
+    const cmw_response *response = cmw_ctx_response(seat->ctx);
+    filter_send_head(r, response);
+    return filter_send_body(r, cmw_response_body(response));
 }
 
 static int refuse(struct seat *seat, int status)

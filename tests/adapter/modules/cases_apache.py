@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Apache httpd alone: its directives, containers, redirects, subrequests."""
+import json
+import subprocess
 import unittest
 
 from cases import CHAIN, ModuleTest, PROBE
-from client import Client, chunked, request
-from servers import Apache, free_port
+from client import Client, Response, chunked, request
+from servers import Apache, LARGE, LONG_S, free_port
 
 
 def marked(value):
@@ -239,6 +241,64 @@ Header always set X-Who "expr=%{REMOTE_ADDR} %{REQUEST_SCHEME}"
         self.assertEqual(self.ask("GET", "/inside", fields=fields).status, 404)
         self.assertEqual(self.ask("GET", "/inside").status, 403)
         self.assertEqual(self.ask("GET", "/text").get("X-Who"), ["127.0.0.1 http"])
+
+
+class Overload(ModuleTest):
+    """One worker for requests, one for those that get none."""
+
+    chain = {"engine": {"worker_limit": 2, "request_ms": 20000}, "middleware": CHAIN["middleware"]}
+    options = {"workers": 1}
+
+    def test_the_ready_made_answer(self):
+        with self.connect() as first:
+            before = self.server.settled()
+            first.send(request("GET", "/text", fields=[("X-Act", "wait-long")]))
+            self.server.wait(lambda: self.server.counts()["entered"] > before["entered"],
+                             "the first does not wait")
+            for _ in range(3):
+                response = self.ask("GET", "/text")
+                self.assertEqual((response.status, response.get("X-Const")), (503, ["yes"]))
+                self.assertEqual(response.get("Connection"), ["close"])
+        self.server.wait(lambda: self.ask("GET", "/text").status == 200, "nobody notices the first")
+        self.assertEqual(self.server.settled()["client_gone"] - before["client_gone"], 1)
+
+
+class OverHttp2(ModuleTest):
+    options = {"more": "Protocols h2c http/1.1\n"}
+
+    @classmethod
+    def setUpClass(cls):
+        class WithHttp2(Apache):
+            loaded = (*Apache.loaded, "http2")
+        cls.server = WithHttp2(cls.chain, **cls.options).start()
+
+    def ask_2(self, target, order="", body=None):
+        """Status, fields, body."""
+        more = ["--data-binary", "@-"] if body is not None else []
+        done = subprocess.run(["curl", "-sS", "-i", "--http2-prior-knowledge", "-H",
+                               f"X-Act: {order}", *more,
+                               f"http://127.0.0.1:{self.server.port}{target}"],
+                              input=body, capture_output=True, timeout=LONG_S)
+        head, _, text = done.stdout.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        fields = [tuple(line.split(": ", 1)) for line in lines[1:] if ": " in line]
+        return Response(int(lines[0].split()[1]), fields, text)
+
+    def test_answers(self):
+        for target, order, status, body in (
+                ("/file.txt", "", 200, b"a file\n"), ("/none", "", 404, None),
+                ("/file.txt", "stop:418", 418, b"stopped\n"), ("/text", "wait", 200, b"text\n"),
+                ("/proxy/x", "post-text", 200, b"another body\n"), ("/text", "error", 500, None),
+                ("/large", "", 200, b"l" * LARGE)):
+            with self.subTest(target + order):
+                response = self.ask_2(target, order)
+                self.assertEqual(response.status, status)
+                self.assert_decorated(response)
+                if body is not None:
+                    self.assertTrue(response.body == body, response.body[:100])
+
+    def test_uploads(self):
+        self.assertEqual(json.loads(self.ask_2("/proxy/x", body=b"x" * 5000).body)["body"], 5000)
 
 
 class Single(ModuleTest):
