@@ -28,6 +28,21 @@ static inline void cmw__store_big8(uint8_t *to, uint64_t number)
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
 
+/* The word whose bytes lie in memory with the most significant one first. */
+static inline uint64_t cmw__big8(uint64_t number)
+{
+#if defined(__GNUC__)
+    return __builtin_bswap64(number);
+#else
+    uint64_t word;
+    uint8_t bytes[8];
+
+    cmw__store_big8(bytes, number);
+    memcpy(&word, bytes, sizeof word);
+    return word;
+#endif
+}
+
 static inline __m128i cmw__hex_digits(__m128i nibbles)
 {
     const __m128i is_letter = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
@@ -65,12 +80,12 @@ static inline int cmw__is_zeros16(const char *text)
     return _mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('0'))) == 0xffff;
 }
 
-/* The same in groups of 8, 4, 4, 4 and 12 with "-" between them. Stores overlap: what a later one
- * writes again is right then. */
-static inline void cmw__hex_uuid(char *to, const void *bytes)
+/* Both halves of a UUID, the most significant byte first, in groups of 8, 4, 4, 4 and 12 digits
+ * with "-" between them. Stores overlap: what a later one writes again is right then. */
+static inline void cmw__hex_uuid(char *to, uint64_t first, uint64_t second)
 {
     const __m128i low_bits = _mm_set1_epi8(0x0f);
-    const __m128i block = _mm_loadu_si128((const __m128i *)bytes);
+    const __m128i block = _mm_set_epi64x((long long)cmw__big8(second), (long long)cmw__big8(first));
     const __m128i high = _mm_and_si128(_mm_srli_epi16(block, 4), low_bits);
     const __m128i low = _mm_and_si128(block, low_bits);
     const __m128i front = cmw__hex_digits(_mm_unpacklo_epi8(high, low));
@@ -97,10 +112,13 @@ static inline void cmw__hex16(char *to, const void *bytes)
     }
 }
 
-static inline void cmw__hex_uuid(char *to, const void *bytes)
+static inline void cmw__hex_uuid(char *to, uint64_t first, uint64_t second)
 {
+    uint8_t bytes[16];
     char digits[32];
 
+    cmw__store_big8(bytes, first);
+    cmw__store_big8(bytes + 8, second);
     cmw__hex16(digits, bytes);
     memcpy(to, digits, 8);
     memcpy(to + 9, digits + 8, 4);

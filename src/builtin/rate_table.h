@@ -126,11 +126,16 @@ static inline uint64_t cmw__rate_tag(uint64_t hash)
 /* The place of a tag, or CMW__RATE_WAYS. */
 static inline unsigned cmw__rate_find(struct cmw__rate_bucket *bucket, uint64_t tag)
 {
-    unsigned way = 0;
-    while (way < CMW__RATE_WAYS &&
-           atomic_load_explicit(&bucket->tags[way], memory_order_acquire) != tag)
-        way++;
-    return way;
+    _Static_assert(CMW__RATE_WAYS == 4, "as many are written out");
+    if (atomic_load_explicit(&bucket->tags[0], memory_order_acquire) == tag)
+        return 0;
+    if (atomic_load_explicit(&bucket->tags[1], memory_order_acquire) == tag)
+        return 1;
+    if (atomic_load_explicit(&bucket->tags[2], memory_order_acquire) == tag)
+        return 2;
+    if (atomic_load_explicit(&bucket->tags[3], memory_order_acquire) == tag)
+        return 3;
+    return CMW__RATE_WAYS;
 }
 
 /*

@@ -13,7 +13,14 @@
 #include "builtins.h"
 #include "hex.h"
 
-/* Time in ms << 12 | counter, of the last id: a cache line for each worker. */
+#if defined(__GNUC__)
+#define REQUEST_ID_INLINE inline __attribute__((always_inline))
+#else
+#define REQUEST_ID_INLINE inline
+#endif
+
+/* The first half of the last id, as a number: time in ms << 16 | version | counter. A cache line
+ * for each worker. */
 struct ticker {
     uint64_t last;
 };
@@ -35,6 +42,8 @@ struct request_id {
     cmw_str header;
     cmw_header_id header_id;
     cmw_value_field *field; /* NULL: the field has no id */
+    cmw_phase_fn *look;     /* the uncommon ways: by address, so that they stay out of line */
+    cmw_phase_fn *set_field;
     size_t max_length;
     cmw_slot slot;
     int format;
@@ -42,7 +51,10 @@ struct request_id {
     uint8_t trusts_some;
 };
 
-static cmw_phase_fn on_pre_route, on_post_route;
+enum { UUID_LEN = 36, HEX_LEN = 32 };
+enum { VERSION = 0x7000, COUNTER = 0xfff };
+
+static cmw_phase_fn on_pre_route, on_post_route, look, set_field;
 
 /* ---- Making ids ------------------------------------------------------------------------- */
 
@@ -57,7 +69,7 @@ static struct ticker *take_ticker(struct tickers *tickers, cmw_ctx *ctx)
     ticker = cmw_pool_alloc(tickers->pool, TICKER_BYTES, TICKER_BYTES);
     if (!ticker)
         return NULL;
-    ticker->last = 0;
+    ticker->last = VERSION;
     tickers->at[index] = ticker;
     return ticker;
 }
@@ -67,28 +79,29 @@ static struct ticker *take_ticker(struct tickers *tickers, cmw_ctx *ctx)
  * above it. Where it runs over, or the clock goes back, the ms runs ahead of the clock: the ids
  * still ascend.
  */
-static uint64_t next_tick(struct ticker *ticker, uint64_t now_ms, uint64_t random)
+static inline uint64_t next_tick(struct ticker *ticker, uint64_t now_ms, uint64_t random)
 {
-    const uint64_t fresh = now_ms << 12 | (random & 0x7ff);
+    uint64_t next = now_ms << 16 | VERSION | (random & COUNTER >> 1);
 
-    ticker->last = fresh >> 12 > ticker->last >> 12 ? fresh : ticker->last + 1;
-    return ticker->last;
+    if (now_ms <= ticker->last >> 16) {
+        next = ticker->last + 1;
+        if ((next & COUNTER) == 0) /* past the last one: the next ms */
+            next += UINT64_C(0x10000) - COUNTER - 1;
+    }
+    ticker->last = next;
+    return next;
 }
 
 static inline int make_uuid(const struct request_id *ids, cmw_ctx *ctx, char *to)
 {
     struct ticker *const ticker = take_ticker(ids->tickers, ctx);
     uint64_t random;
-    uint64_t halves[2];
 
     if (!ticker || cmw_ctx_random(ctx, &random, sizeof random) != 0)
         return -1;
     const uint64_t tick = next_tick(ticker, cmw_ctx_wall_ns(ctx) / 1000000, random);
-    cmw__store_big8((uint8_t *)&halves[0],
-                    (tick & ~UINT64_C(0xfff)) << 4 | 0x7000 | (tick & 0xfff));
-    cmw__store_big8((uint8_t *)&halves[1], UINT64_C(2) << 62 | (random & ~(UINT64_C(3) << 62)));
-    cmw__hex_uuid(to, halves);
-    return 36;
+    cmw__hex_uuid(to, tick, UINT64_C(2) << 62 | random >> 2);
+    return UUID_LEN;
 }
 
 static inline int make_hex(cmw_ctx *ctx, char *to)
@@ -98,19 +111,19 @@ static inline int make_hex(cmw_ctx *ctx, char *to)
     if (cmw_ctx_random(ctx, bytes, sizeof bytes) != 0)
         return -1;
     cmw__hex16(to, bytes);
-    return 32;
+    return HEX_LEN;
 }
 
 /* Where an id is made: where it stands in the response, if its field is known. */
 static inline char *make_room(const struct request_id *ids, cmw_ctx *ctx)
 {
-    enum { CAP = 36 };
-
-    return ids->field ? cmw_value_field_room(ids->field, cmw_ctx_arena(ctx), CAP)
-                      : cmw_arena_alloc_text(cmw_ctx_arena(ctx), CAP);
+    return ids->field ? cmw_value_field_room(ids->field, cmw_ctx_arena(ctx), UUID_LEN)
+                      : cmw_arena_alloc_text(cmw_ctx_arena(ctx), UUID_LEN);
 }
 
-static int make(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id *id)
+/* In line where it is the common way; `make` is the same as a function. */
+static REQUEST_ID_INLINE int make_in_line(const struct request_id *ids, cmw_ctx *ctx,
+                                          cmw_request_id *id)
 {
     char *const room = make_room(ids, ctx);
 
@@ -122,6 +135,11 @@ static int make(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id *id)
         return -1;
     *id = (cmw_request_id){room, (size_t)len, ids->field};
     return 0;
+}
+
+static int make(const struct request_id *ids, cmw_ctx *ctx, cmw_request_id *id)
+{
+    return make_in_line(ids, ctx, id);
 }
 
 /* ---- Ids that come in ------------------------------------------------------------------- */
@@ -191,7 +209,7 @@ static const cmw_request_id *choose(const struct request_id *ids, cmw_ctx *ctx,
 }
 
 /* A second instance, with another field, takes over the id of the first. */
-static int on_pre_route(void *self, cmw_ctx *ctx)
+static int look(void *self, cmw_ctx *ctx)
 {
     const struct request_id *ids = self;
     cmw_request *request = cmw_ctx_request(ctx);
@@ -209,9 +227,23 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
                : CMW_ERROR;
 }
 
-/* Here and not in pre_route: what the handler sets is replaced, and a request over its limits never
- * sees pre_route. */
-static int on_post_route(void *self, cmw_ctx *ctx)
+/* The common way: no id has come, and none was made. All else begins again. */
+static int on_pre_route(void *self, cmw_ctx *ctx)
+{
+    const struct request_id *ids = self;
+    cmw_request_id id;
+
+    if (ids->header_id != CMW_HDR_X_REQUEST_ID ||
+        cmw_request_header(cmw_ctx_request(ctx), CMW_HDR_X_REQUEST_ID) ||
+        cmw_ctx_slot(ctx, ids->slot))
+        return ids->look(self, ctx);
+    if (make_in_line(ids, ctx, &id) != 0)
+        return CMW_ERROR;
+    return cmw_ctx_copy_slot(ctx, ids->slot, &id) ? CMW_CONTINUE : CMW_ERROR;
+}
+
+/* The same for the response: one whose request never saw pre_route, or an id that came. */
+static int set_field(void *self, cmw_ctx *ctx)
 {
     const struct request_id *ids = self;
     cmw_response *response = cmw_ctx_response(ctx);
@@ -222,13 +254,25 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     if (!id)
         return CMW_ERROR;
     const cmw_str text = cmw_str_make(id->text, id->len);
-    if (id->field && id->field == ids->field)
-        return cmw_response_set_in_place(response, ids->field, text) == 0 ? CMW_CONTINUE
-                                                                          : CMW_ERROR;
     const int rc = ids->header_id != CMW_HDR_OTHER
                        ? cmw_response_set(response, ids->header_id, text)
                        : cmw_response_set_named(response, ids->header, text);
     return rc == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
+/* Here and not in pre_route: what the handler sets is replaced, and a request over its limits never
+ * sees pre_route. */
+static int on_post_route(void *self, cmw_ctx *ctx)
+{
+    const struct request_id *ids = self;
+    const cmw_request_id *id = cmw_ctx_slot(ctx, ids->slot);
+
+    if (!id || !id->field || id->field != ids->field)
+        return ids->set_field(self, ctx);
+    return cmw_response_set_in_place(cmw_ctx_response(ctx), ids->field,
+                                     cmw_str_make(id->text, id->len)) == 0
+               ? CMW_CONTINUE
+               : CMW_ERROR;
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */
@@ -383,6 +427,8 @@ int cmw_request_id_create(cmw_engine *engine, cmw_middleware *middleware,
         return CMW_ERR_NOMEM;
     ids->arena = arena;
     ids->engine = engine;
+    ids->look = look;
+    ids->set_field = set_field;
     rc = fill(ids, &ours, middleware->name, diag);
     if (rc != 0) {
         destroy(ids);

@@ -122,15 +122,6 @@ static int defer_destroy(cmw_ctx *ctx, const struct cmw__slot_place *place, void
     return cmw_arena_defer(&ctx->arena, run_slot_cleanup, cleanup);
 }
 
-/* Where a slot is; NULL if the plan does not know it. */
-static inline const struct cmw__slot_place *find_place(const cmw_plan *plan, cmw_slot slot)
-{
-    if (CMW_UNLIKELY(slot >= plan->slot_limit))
-        return NULL;
-    const struct cmw__slot_place *place = &plan->slots[slot];
-    return CMW_UNLIKELY(place->mask == 0) ? NULL : place;
-}
-
 /* The bit is cleared when the request ends: a value of one must never be seen by another. */
 static inline void mark_set(cmw_ctx *ctx, const struct cmw__slot_place *place)
 {
@@ -152,42 +143,22 @@ static CMW__NOINLINE void *set_slowly(cmw_ctx *ctx, const struct cmw__slot_place
     return value;
 }
 
-/* 1 for a slot that is set in line: without a destructor, and of this size at most. */
-static inline int is_simple(const struct cmw__slot_place *place)
-{
-    enum { MOST = 128 };
-
-    return !place->destroy && place->size <= MOST;
-}
-
-/* One of its pieces. */
-#define ZERO(n)                                                                                    \
-    case (n):                                                                                      \
-        memset(value + (size_t)16 * ((n)-1), 0, 16);                                               \
-        CMW__FALLTHROUGH;
-
 void *cmw_ctx_set_slot(cmw_ctx *ctx, cmw_slot slot)
 {
-    const struct cmw__slot_place *place = find_place(ctx->plan, slot);
-    if (!place)
+    const cmw_plan *const plan = ctx->plan;
+    if (CMW_UNLIKELY(slot >= plan->slot_limit))
         return cmw__shadow_set_slot(ctx, slot);
-    if (CMW_UNLIKELY(!is_simple(place)))
-        return set_slowly(ctx, place);
-    char *value = (char *)ctx + place->offset;
+    const struct cmw__slot_place *const place = &plan->slots[slot];
+    if (CMW_UNLIKELY(!place->is_quick))
+        return place->mask == 0 ? cmw__shadow_set_slot(ctx, slot) : set_slowly(ctx, place);
+    char *const value = (char *)ctx + place->offset;
 
-    mark_set(ctx, place);
-    switch ((place->size + 15) / 16) {
-        ZERO(8)
-        ZERO(7)
-        ZERO(6)
-        ZERO(5)
-        ZERO(4)
-        ZERO(3)
-        ZERO(2)
-        ZERO(1)
-    default:
-        return value;
-    }
+    /* its room is a multiple of 16 */
+    *cmw__ctx_slot_bits(ctx) |= place->mask;
+    memset(value, 0, 16);
+    for (size_t i = 16; i < place->size; i += 16)
+        memset(value + i, 0, 16);
+    return value;
 }
 
 static CMW__NOINLINE void *copy_slowly(cmw_ctx *ctx, const struct cmw__slot_place *place,

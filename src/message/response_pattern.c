@@ -134,24 +134,45 @@ int cmw_field_pattern_join(cmw_field_pattern *pattern, const cmw_field_pattern *
 
 /* ---- Using ------------------------------------------------------------------------------ */
 
-static const char pairs[] =
-    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
-    "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
-    "949596979899";
+/* The digits of a number below 1,000, and how many they are. */
+struct digits {
+    char text[3];
+    uint8_t len;
+};
 
-/* A number below 1,000. */
+#define DIGIT(n) (char)('0' + (n) % 10)
+#define ONE(n)                                                                                     \
+    {                                                                                              \
+        {DIGIT(n)}, 1                                                                              \
+    }
+#define TWO(n)                                                                                     \
+    {                                                                                              \
+        {DIGIT((n) / 10), DIGIT(n)}, 2                                                             \
+    }
+#define THREE(n)                                                                                   \
+    {                                                                                              \
+        {DIGIT((n) / 100), DIGIT((n) / 10), DIGIT(n)}, 3                                           \
+    }
+#define TEN(of, n)                                                                                 \
+    of(n), of((n) + 1), of((n) + 2), of((n) + 3), of((n) + 4), of((n) + 5), of((n) + 6),           \
+        of((n) + 7), of((n) + 8), of((n) + 9)
+#define HUNDRED(n)                                                                                 \
+    TEN(THREE, n), TEN(THREE, (n) + 10), TEN(THREE, (n) + 20), TEN(THREE, (n) + 30),               \
+        TEN(THREE, (n) + 40), TEN(THREE, (n) + 50), TEN(THREE, (n) + 60), TEN(THREE, (n) + 70),    \
+        TEN(THREE, (n) + 80), TEN(THREE, (n) + 90)
+
+static const struct digits small_numbers[1000] = {
+    TEN(ONE, 0),  TEN(TWO, 10), TEN(TWO, 20), TEN(TWO, 30), TEN(TWO, 40),
+    TEN(TWO, 50), TEN(TWO, 60), TEN(TWO, 70), TEN(TWO, 80), TEN(TWO, 90),
+    HUNDRED(100), HUNDRED(200), HUNDRED(300), HUNDRED(400), HUNDRED(500),
+    HUNDRED(600), HUNDRED(700), HUNDRED(800), HUNDRED(900),
+};
+
+/* A number below 1,000. Writes four bytes. */
 static inline char *put_small(char *at, uint64_t number)
 {
-    if (number < 10) {
-        *at = (char)('0' + number);
-        return at + 1;
-    }
-    if (number >= 100) {
-        *at++ = (char)('0' + number / 100);
-        number %= 100;
-    }
-    memcpy(at, pairs + 2 * number, 2);
-    return at + 2;
+    memcpy(at, &small_numbers[number], sizeof small_numbers[0]);
+    return at + small_numbers[number].len;
 }
 
 static char *put_any(char *at, uint64_t number)

@@ -38,14 +38,25 @@ int cmw_value_field_create(cmw_value_field **out, cmw_arena *arena, cmw_header_i
     return 0;
 }
 
+static CMW__NOINLINE char *take_slowly(const cmw_value_field *field, cmw_arena *arena, size_t len)
+{
+    char *const line = len <= SIZE_MAX / 2 ? cmw__arena_alloc_text(arena, PREFIX + len + 2) : NULL;
+
+    if (!line)
+        return NULL;
+    memcpy(line, field->prefix, PREFIX);
+    return line + field->line.len;
+}
+
 char *cmw_value_field_room(const cmw_value_field *field, cmw_arena *arena, size_t len)
 {
-    if (CMW_UNLIKELY(len > SIZE_MAX / 2))
-        return NULL;
-    char *const line = cmw__arena_alloc_text(arena, PREFIX + len + 2); /* with its line end */
+    char *const line = arena->room.cursor;
+    const size_t bytes = PREFIX + len + 2; /* with its line end */
 
-    if (CMW_UNLIKELY(!line))
-        return NULL;
+    if (CMW_UNLIKELY(len > SIZE_MAX / 2 || bytes > (size_t)(arena->room.end - line)))
+        return take_slowly(field, arena, len);
+    arena->room.cursor = line + bytes;
+    cmw__unpoison(line, bytes);
     memcpy(line, field->prefix, PREFIX);
     return line + field->line.len;
 }
