@@ -92,6 +92,63 @@ static int act_fail(cmw_ctx *ctx)
     return CMW_ERR_IO;
 }
 
+/* So many bytes, in pieces; the fourth one comes later, or never. */
+enum { OTHER_PIECE = 30000, OTHER_PIECES = 6 };
+enum { FLOWS, WAITS, FAILS };
+
+struct other {
+    int given, manner, has_waited;
+    char piece[OTHER_PIECE];
+};
+
+static int suspend(cmw_ctx *ctx);
+
+static int read_other(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    struct other *other = self;
+
+    if (other->given == 3 && other->manner == FAILS)
+        return CMW_ERR_IO;
+    if (other->given == 3 && other->manner == WAITS && !other->has_waited) {
+        other->has_waited = 1;
+        return suspend(ctx) == CMW_SUSPEND ? CMW_ERR_AGAIN : CMW_ERR_IO;
+    }
+    chunk->bytes = cmw_str_make(other->piece, sizeof other->piece);
+    chunk->is_last = ++other->given == OTHER_PIECES;
+    return 0;
+}
+
+static int stream_other(cmw_ctx *ctx, int manner)
+{
+    struct other *other = cmw_arena_alloc(cmw_ctx_arena(ctx), sizeof *other);
+    cmw_body_source source;
+
+    if (!other)
+        return CMW_ERR_NOMEM;
+    memset(other, 0, sizeof *other);
+    memset(other->piece, 'o', sizeof other->piece);
+    other->manner = manner;
+    cmw_body_source_init(&source);
+    source.read = read_other;
+    source.self = other;
+    return cmw_ctx_stream(ctx, 200, &source);
+}
+
+static int act_stream(cmw_ctx *ctx)
+{
+    return stream_other(ctx, FLOWS);
+}
+
+static int act_stream_waits(cmw_ctx *ctx)
+{
+    return stream_other(ctx, WAITS);
+}
+
+static int act_stream_fails(cmw_ctx *ctx)
+{
+    return stream_other(ctx, FAILS);
+}
+
 static int act_nothing(cmw_ctx *ctx)
 {
     (void)ctx;
@@ -111,6 +168,9 @@ static const struct act {
     {CMW_STR_INIT("101"), act_101, 0},
     {CMW_STR_INIT("fields"), act_fields, 0},
     {CMW_STR_INIT("fail"), act_fail, 0},
+    {CMW_STR_INIT("stream"), act_stream, 0},
+    {CMW_STR_INIT("stream-waits"), act_stream_waits, 0},
+    {CMW_STR_INIT("stream-fails"), act_stream_fails, 0},
     {CMW_STR_INIT("wait"), act_nothing, 1},
     {CMW_STR_INIT("wait-body"), act_body, 1},
     {CMW_STR_INIT("wait-fail"), act_fail, 1},
@@ -195,6 +255,23 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     return CMW_CONTINUE;
 }
 
+/* The body comes in capitals, and with an end of ours; one that begins with a ! is refused. */
+static int shout(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    char *text = cmw_arena_alloc(cmw_ctx_arena(ctx), chunk->bytes.len + 4);
+
+    (void)self;
+    if (!text)
+        return CMW_ERROR;
+    if (chunk->bytes.len > 0 && chunk->bytes.data[0] == '!')
+        return cmw_respond_text(ctx, 422, CMW_STR("not so loud\n"));
+    for (size_t i = 0; i < chunk->bytes.len; i++)
+        text[i] = (char)(chunk->bytes.data[i] & ~0x20);
+    memcpy(text + chunk->bytes.len, "!!!!", 4);
+    chunk->bytes = cmw_str_make(text, chunk->bytes.len + (chunk->is_last ? 4 : 0));
+    return CMW_CONTINUE;
+}
+
 static int deny(void *self, cmw_ctx *ctx)
 {
     (void)self;
@@ -241,6 +318,22 @@ static int add_actor(cmw_chain *chain, cmw_diag *diag)
     return cmw_chain_add(chain, &actor, diag);
 }
 
+static int add_shout(cmw_chain *chain, cmw_diag *diag)
+{
+    static const char *const paths[] = {"/app/shout"};
+    cmw_condition condition;
+    cmw_middleware loud;
+
+    describe(&loud, "loud", 15);
+    loud.request_body = shout;
+    loud.body_demand = CMW_BODY_CHUNKS;
+    cmw_condition_init(&condition);
+    condition.paths = paths;
+    condition.path_count = LEN(paths);
+    loud.condition = &condition;
+    return cmw_chain_add(chain, &loud, diag);
+}
+
 static int add_all(cmw_chain *chain, cmw_diag *diag)
 {
     static const cmw_header fields[] = {{CMW_STR_INIT("X-Const"), CMW_STR_INIT("yes")}};
@@ -263,6 +356,8 @@ static int add_all(cmw_chain *chain, cmw_diag *diag)
     int rc = cmw_chain_add(chain, &counter, diag);
     if (rc == 0)
         rc = add_actor(chain, diag);
+    if (rc == 0)
+        rc = add_shout(chain, diag);
     return rc == 0 ? cmw_chain_add(chain, &guard, diag) : rc;
 }
 
@@ -365,6 +460,13 @@ static void show_request(h2o_req_t *req)
     send_text(req, 200, text);
 }
 
+static void echo(h2o_req_t *req)
+{
+    req->res.status = 200;
+    req->res.reason = "OK";
+    h2o_send_inline(req, req->entity.base, req->entity.len);
+}
+
 /* ---- A body in pieces --------------------------------------------------------------------- */
 
 enum { PIECE = 40000, PIECES = 100 };
@@ -460,6 +562,8 @@ static const struct route {
     {CMW_STR_INIT("/app/user"), say_user},
     {CMW_STR_INIT("/app/redirect"), redirect_inside},
     {CMW_STR_INIT("/app/show"), show_request},
+    {CMW_STR_INIT("/app/echo"), echo},
+    {CMW_STR_INIT("/app/shout"), echo},
     {CMW_STR_INIT("/app/stream"), stream_unknown},
     {CMW_STR_INIT("/app/stream-known"), stream_known},
     {CMW_STR_INIT("/app/counts"), show_counts},

@@ -11,7 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "conformance"))
 from base import AdapterTest, BODY_LIMIT  # noqa: E402
 from cases_answers import VERDICTS  # noqa: E402
-from cases_bodies import alphabet  # noqa: E402
+from cases_bodies import LOUD, alphabet  # noqa: E402
 from client import LONG_S  # noqa: E402
 from test_h2o_pass import Http2, ask_2  # noqa: E402
 
@@ -96,6 +96,27 @@ class OverHttp2(AdapterTest):
                                f"http://127.0.0.1:{self.server.port}/stream-failing?1000000"],
                               capture_output=True, timeout=LONG_S)
         self.assertNotEqual(done.returncode, 0)
+
+    def test_bodies_are_transformed(self):
+        for target, body in (("/ok", b"ok"), ("/stream?70000", alphabet(70000))):
+            self.assertTrue(self.ask_2("GET", target, LOUD).body == body.upper())
+        self.assertEqual(self.post("/shout", b"hello"), (200, b"HELLO"))
+
+    def test_a_slow_client_holds_its_stream_up(self):
+        """Not more than its window is asked of the source, which has no end."""
+        before = self.settled_counts()
+        client = Http2(self.server.port)
+        client.ask(1, "/stream?1000000000")
+        taken = 0
+        while taken < 65535:
+            taken += len(client.read_payload(0, 1))
+        client.socket.settimeout(0.2)
+        with self.assertRaises(TimeoutError):
+            client.read_payload(0, 1)
+        self.assertEqual(taken, 65535)
+        client.socket.close()
+        after = self.settled_counts()
+        self.assertEqual(after["client_gone"] - before["client_gone"], 1)
 
     def test_many_fields(self):
         response = self.ask_2("GET", "/many-fields")

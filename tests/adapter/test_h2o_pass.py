@@ -277,6 +277,34 @@ class Passed:
                     self.assertEqual(response.get("Transfer-Encoding"), [])
         self.assert_sent(9)
 
+    def test_body_is_replaced_by_a_stream(self):
+        for target in ("/app/known", "/app/stream", "/app/stream-known", "/file/a.txt", "/nowhere",
+                       "/file/empty.txt"):
+            with self.subTest(target):
+                response = self.act(target, "stream")
+                self.assertEqual((response.status, response.get("Content-Length")), (200, []))
+                self.assertTrue(response.body == b"o" * 180000, len(response.body))
+                self.assert_decorated(response)
+        self.assert_sent(6)
+
+    def test_stream_in_its_place_waits(self):
+        for target in ("/app/known", "/app/stream", "/file/a.txt"):
+            with self.subTest(target):
+                response = self.wait(target, "stream-waits")
+                self.assertTrue(response.body == b"o" * 180000, len(response.body))
+        self.settled()
+
+    def test_stream_in_its_place_fails(self):
+        for target in ("/app/known", "/app/stream"):
+            with self.subTest(target):
+                try:
+                    response = self.act(target, "stream-fails")
+                    self.assertIsNone(response.status)
+                except (EOFError, OSError):
+                    pass
+        after = self.settled()
+        self.assertEqual(after["error"] - self.before["error"], 2)
+
     def test_answer_without_a_body_gets_one(self):
         response = self.act("/app/304", "body")
         self.assertEqual((response.status, response.body), (200, b"from the plan\n"))
@@ -369,6 +397,20 @@ class PassedOver1(Passed, Case):
                 client.send(request("GET", target, fields=[("X-Act", act)]))
                 client.read()
             self.assertFalse(client.rest)
+
+    def test_bodies_are_shown_and_changed_before_they_are_passed_on(self):
+        with Http1(self.server.port) as client:
+            for body in (b"", b"a", b"hello" * 10000):
+                for target, expected in (("/app/echo", body),
+                                         ("/app/shout", body.upper() + b"!!!!")):
+                    client.send(request("POST", target, body=body))
+                    response = client.read()
+                    self.assertEqual(response.status, 200)
+                    self.assertTrue(response.body == expected, (target, len(body)))
+            client.send(request("POST", "/app/shout", body=b"!not this"))
+            response = client.read()
+            self.assertEqual((response.status, response.body), (422, b"not so loud\n"))
+            self.assert_decorated(response)
 
     def test_status_that_cannot_be_sent_closes_the_connection(self):
         for target in ("/app/known", "/app/stream", "/file/a.txt"):

@@ -11,7 +11,6 @@
  * everything while post_route waits.
  */
 #include <string.h>
-#include <sys/socket.h>
 
 #include "state.h"
 
@@ -125,8 +124,8 @@ static void pass_body(struct seat *seat, const cmw_request *request)
 {
     const cmw_str body = cmw_request_body(request);
 
-    if (seat->is_fed && cmw_ctx_reads_body(seat->ctx))
-        seat->req->entity = h2o_iovec_init(body.data, body.len);
+    if (cmw_ctx_reads_body(seat->ctx)) /* of an empty one, too */
+        seat->req->entity = h2o_iovec_init(body.len > 0 ? body.data : "", body.len);
 }
 
 int cmw__h2o_prepare_pass(struct seat *seat)
@@ -134,7 +133,6 @@ int cmw__h2o_prepare_pass(struct seat *seat)
     cmw_request *request = cmw_ctx_request(seat->ctx);
 
     pass_body(seat, request);
-
     pass_fields(seat, request);
     pass_host(seat->req, request);
     return pass_path(seat->req, request);
@@ -254,20 +252,40 @@ static int adopt(struct seat *seat)
 
 /* ---- The gate ----------------------------------------------------------------------------- */
 
+/*
+ * The next piece of the body that is sent instead. H2O asks again for each that is not the last,
+ * also once the handler's body has ended.
+ */
+static void send_other(struct gate *gate, h2o_req_t *req, h2o_send_state_t state)
+{
+    struct seat *seat = gate->seat;
+    cmw_chunk chunk = {{NULL, 0}, 1, 0};
+    const int is_due =
+        !gate->has_sent && !seat->is_refused && cmw__h2o_has_body(req, req->res.status);
+    const int rc = is_due ? cmw_ctx_read_body(seat->ctx, &chunk) : 0;
+
+    gate->state = state;
+    if (rc == CMW_ERR_AGAIN)
+        return;
+    if (rc != 0) {
+        cmw__h2o_cut(seat);
+        h2o_ostream_send_next(&gate->super, req, NULL, 0, H2O_SEND_STATE_ERROR);
+        return;
+    }
+    gate->has_sent = chunk.is_last != 0;
+    if (!gate->has_sent && state == H2O_SEND_STATE_FINAL)
+        state = H2O_SEND_STATE_IN_PROGRESS;
+    h2o_iovec_t piece = h2o_iovec_init(chunk.bytes.data, chunk.bytes.len);
+    h2o_ostream_send_next(&gate->super, req, &piece, chunk.bytes.len > 0, state);
+}
+
 static void send_through(struct gate *gate, h2o_req_t *req, h2o_iovec_t *pieces, size_t count,
                          h2o_send_state_t state)
 {
-    if (!gate->replaces) {
+    if (gate->replaces)
+        send_other(gate, req, state);
+    else
         h2o_ostream_send_next(&gate->super, req, pieces, count, state);
-        return;
-    }
-    const cmw_str body = gate->seat->is_refused
-                             ? cmw_str_make(NULL, 0)
-                             : cmw_response_body(cmw_ctx_response(gate->seat->ctx));
-    h2o_iovec_t piece = h2o_iovec_init(body.data, body.len);
-    const int is_due = !gate->has_sent && body.len > 0 && cmw__h2o_has_body(req, req->res.status);
-    gate->has_sent = 1;
-    h2o_ostream_send_next(&gate->super, req, &piece, is_due ? 1 : 0, state);
 }
 
 static void on_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count,
@@ -330,15 +348,11 @@ static void empty_head(struct seat *seat)
 {
     h2o_req_t *req = seat->req;
 
-    seat->is_refused = 1;
+    cmw__h2o_cut(seat);
     req->res.status = 500;
     req->res.reason = "Internal Server Error";
     req->res.headers.size = 0;
     req->res.content_length = 0;
-    if (req->version < 0x200) {
-        req->http1_is_persistent = 0;
-        (void)shutdown(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SHUT_RDWR);
-    }
 }
 
 /* What commit has decided. 1 if the body is another one. */
@@ -365,6 +379,10 @@ void cmw__h2o_open_gate(struct seat *seat, int next)
 {
     struct gate *gate = seat->gate;
 
+    if (!gate->is_closed) {
+        send_other(gate, seat->req, gate->state);
+        return;
+    }
     gate->is_closed = 0;
     gate->replaces = (uint8_t)write_decision(seat, next);
     if (gate->has_call)

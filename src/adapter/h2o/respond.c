@@ -224,6 +224,17 @@ static void on_written(h2o_generator_t *generator, h2o_req_t *req)
     h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
 }
 
+void cmw__h2o_cut(struct seat *seat)
+{
+    h2o_req_t *req = seat->req;
+
+    seat->is_refused = 1;
+    if (req->version >= 0x200)
+        return;
+    req->http1_is_persistent = 0;
+    (void)shutdown(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SHUT_RDWR);
+}
+
 /* ---- Bodies that are made while they are sent --------------------------------------------- */
 
 /* The client is not to take for whole what it has. */
@@ -231,12 +242,8 @@ static void cut(struct seat *seat)
 {
     h2o_req_t *req = seat->req;
 
-    seat->is_refused = 1;
+    cmw__h2o_cut(seat);
     seat->is_read = 1;
-    if (req->version < 0x200) {
-        req->http1_is_persistent = 0;
-        (void)shutdown(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SHUT_RDWR);
-    }
     h2o_send(req, NULL, 0, req->version < 0x200 ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_ERROR);
 }
 
@@ -389,12 +396,8 @@ void cmw__h2o_refuse(struct seat *seat)
     h2o_iovec_t nothing = {NULL, 0};
 
     seat->state = SEAT_ANSWERED;
-    seat->is_refused = 1;
+    cmw__h2o_cut(seat);
     memset(&req->res.headers, 0, sizeof req->res.headers);
-    if (req->version < 0x200) {
-        req->http1_is_persistent = 0;
-        (void)shutdown(h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn)), SHUT_RDWR);
-    }
     respond_bare(req, 500, nothing,
                  req->version < 0x200 ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_ERROR);
 }

@@ -176,6 +176,9 @@ void cmw__h2o_go_on_streaming(struct seat *seat);
 /* The plan's ready-made 503, or a bare one, for a request that got no context. */
 void cmw__h2o_respond_overload(cmw_worker *worker, h2o_req_t *req);
 
+/* Nobody may take what was sent for whole: an HTTP/1 connection ends, and the request failed. */
+void cmw__h2o_cut(struct seat *seat);
+
 /* A response that cannot be sent: HTTP/1 sees its connection end, HTTP/2 its stream. */
 void cmw__h2o_refuse(struct seat *seat);
 
@@ -190,7 +193,8 @@ void cmw__h2o_pass(struct seat *seat);
 /* The filter's callback. */
 void cmw__h2o_on_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot);
 
-/* What waited in post_route goes on; `next` is what cmw_ctx_commit would have returned. */
+/* What waited in post_route, or in a body that is sent instead, goes on; `next` is what
+ * cmw_ctx_commit would have returned. */
 void cmw__h2o_open_gate(struct seat *seat, int next);
 
 #endif /* CMW_H2O_STATE_H */

@@ -95,7 +95,8 @@ static int can_be_coded(const cmw_response *response)
 
     return status >= 200 && status != 204 && status != 205 && status != 206 && status != 304 &&
            !cmw_response_has(response, CMW_HDR_CONTENT_ENCODING) &&
-           !cmw_response_has(response, CMW_HDR_CONTENT_RANGE) && !forbids_transforms(response);
+           !cmw_response_has(response, CMW_HDR_CONTENT_RANGE) && !forbids_transforms(response) &&
+           !cmw_response_passes_body(response);
 }
 
 /* ---- What becomes of its fields ---------------------------------------------------------- */

@@ -235,6 +235,26 @@ static void fields_tell_of_the_bytes_that_are_sent(void **state)
     assert_int_equal(cmw_test_destroy(test), 0);
 }
 
+static int pass_on(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    return cmw_response_pass_body(cmw_ctx_response(ctx), 200, CMW_STR(TEXT), 2000);
+}
+
+static void a_body_that_the_host_sends_by_itself_is_left_alone(void **state)
+{
+    cmw_test *test = open_component("compression", NULL, NULL);
+
+    (void)state;
+    cmw_test_set_handler(test, pass_on, NULL);
+    cmw_test_request(test, "GET", "/");
+    cmw_test_header(test, "Accept-Encoding", "gzip");
+    assert_int_equal(cmw_test_send_quick(test), 200);
+    check_field(test, "Content-Encoding", NULL);
+    check_field(test, "Vary", NULL);
+    assert_int_equal(cmw_test_destroy(test), 0);
+}
+
 /* ---- Memory ------------------------------------------------------------------------------ */
 
 static void a_warm_response_allocates_nothing(void **state)
@@ -342,6 +362,7 @@ int main(void)
     const struct CMUnitTest others[] = {
         cmocka_unit_test(what_comes_out_decodes_to_what_went_in),
         cmocka_unit_test(fields_tell_of_the_bytes_that_are_sent),
+        cmocka_unit_test(a_body_that_the_host_sends_by_itself_is_left_alone),
         cmocka_unit_test(a_warm_response_allocates_nothing),
         cmocka_unit_test(without_memory_the_body_comes_as_it_is),
         cmocka_unit_test(bad_configs_are_refused),

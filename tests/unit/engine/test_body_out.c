@@ -573,6 +573,43 @@ static void who_did_not_say_so_changes_nothing(void **state)
     close_bench(&bench);
 }
 
+static int pass_on(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    return cmw_response_pass_body(cmw_ctx_response(ctx), 200, CMW_STR("text/plain"), 5);
+}
+
+static int announce_in_vain(void *self, cmw_ctx *ctx)
+{
+    int *rc = self;
+    *rc = cmw_ctx_transform_body(ctx);
+    return CMW_CONTINUE;
+}
+
+static void what_goes_past_the_engine_is_not_transformed(void **state)
+{
+    struct bench bench;
+    cmw_middleware mw;
+    cmw_diag diag;
+    int rc = 0;
+
+    (void)state;
+    open_bench(&bench, 0);
+    cmw_middleware_init(&mw);
+    mw.name = "vain";
+    mw.self = &rc;
+    mw.flags = CMW_TRANSFORMS_BODY;
+    mw.post_route = announce_in_vain;
+    mw.response_body = change_without_leave;
+    assert_int_equal(cmw_chain_add(bench.chain, &mw, &diag), 0);
+    install(&bench, 40);
+    cmw_test_set_handler(bench.test, pass_on, NULL);
+    cmw_test_request(bench.test, "GET", "/");
+    assert_int_equal(cmw_test_send(bench.test), 200);
+    assert_int_equal(rc, CMW_ERR_UNSUPPORTED);
+    close_bench(&bench);
+}
+
 /* ---- Replaced, and without memory -------------------------------------------------------- */
 
 static int on_other_body(void *self, cmw_ctx *ctx)
@@ -686,6 +723,7 @@ int main(void)
         cmocka_unit_test(a_fault_before_commit_makes_another_response),
         cmocka_unit_test(a_fault_after_commit_aborts),
         cmocka_unit_test(who_did_not_say_so_changes_nothing),
+        cmocka_unit_test(what_goes_past_the_engine_is_not_transformed),
         cmocka_unit_test(another_body_takes_the_place_of_a_source),
         cmocka_unit_test(what_does_not_fit_in_memory_is_a_503),
         cmocka_unit_test(a_warm_body_allocates_nothing),
