@@ -31,7 +31,7 @@ struct server {
 };
 
 /* server_<name>.c; each is there if its adapter is. */
-extern const struct server server_microhttpd, server_evhttp, server_civetweb;
+extern const struct server server_microhttpd, server_evhttp, server_civetweb, server_h2o;
 
 /* Of those that were compiled in: the one of this name, or NULL; without a name the usual one. */
 const struct server *server_find(const char *name);

@@ -15,6 +15,9 @@ static const struct server *const servers[] = {
 #ifdef CMW_TOOL_CIVETWEB
     &server_civetweb,
 #endif
+#ifdef CMW_TOOL_H2O
+    &server_h2o,
+#endif
 };
 
 static const size_t server_count = sizeof servers / sizeof *servers;

@@ -276,8 +276,7 @@ static int is_whole(const struct seat *seat)
         return req->res.status == 101; /* upgraded: the engine has seen no response */
     if (seat->is_cut || req->timestamps.response_end_at.tv_sec == 0)
         return 0;
-    if ((seat->is_streaming && !seat->is_read) ||
-        (seat->state == SEAT_ANSWERED && !is_http_2(req)))
+    if ((seat->is_streaming && !seat->is_read) || (seat->state == SEAT_ANSWERED && !is_http_2(req)))
         return 0; /* our generator would have said so */
     return req->res.content_length == SIZE_MAX || !cmw__h2o_has_body(req, req->res.status) ||
            req->bytes_sent >= req->res.content_length;
