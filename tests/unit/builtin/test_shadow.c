@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Built-ins in shadow mode: the client sees nothing of them, the counters do. */
 #include <catzilla/builtin/basic_auth.h>
+#include <catzilla/builtin/concurrency_limit.h>
 #include <catzilla/builtin/cors.h>
+#include <catzilla/builtin/host_allow.h>
 #include <catzilla/builtin/ip_filter.h>
+#include <catzilla/builtin/maintenance.h>
+#include <catzilla/builtin/method_filter.h>
 #include <catzilla/builtin/rate_limit.h>
+#include <catzilla/builtin/redirect.h>
+#include <catzilla/builtin/response_cache.h>
 #include <catzilla/builtin/set_headers.h>
+#include <catzilla/builtin/vary.h>
 #include <catzilla/stats.h>
 
 #include "builtin_fixture.h"
@@ -91,6 +98,17 @@ int main(void)
     cmw_ip_filter_config filter;
     cmw_rate_limit_config limit;
     cmw_set_headers_config set;
+    static const char *const post[] = {"POST"};
+    static const char *const hosts[] = {"a.example"};
+    static const char *const names[] = {"Origin"};
+    static const cmw_redirect_rule rules[] = {{"/", "/elsewhere", 0}};
+    cmw_concurrency_limit_config concurrency;
+    cmw_host_allow_config host;
+    cmw_maintenance_config maintenance;
+    cmw_method_filter_config methods;
+    cmw_redirect_config redirect;
+    cmw_response_cache_config cache;
+    cmw_vary_config vary;
 
     cmw_basic_auth_config_init(&auth);
     auth.users = users;
@@ -103,12 +121,45 @@ int main(void)
     cmw_set_headers_config_init(&set);
     set.set = fields;
     set.set_count = 1;
+    cmw_concurrency_limit_config_init(&concurrency);
+    concurrency.limit = 1;
+    cmw_host_allow_config_init(&host);
+    host.hosts = hosts;
+    host.host_count = 1;
+    cmw_maintenance_config_init(&maintenance);
+    maintenance.enabled = 1;
+    cmw_method_filter_config_init(&methods);
+    methods.allow = post;
+    methods.allow_count = 1;
+    cmw_redirect_config_init(&redirect);
+    redirect.rules = rules;
+    redirect.rule_count = 1;
+    cmw_response_cache_config_init(&cache);
+    cache.default_ttl_s = 60;
+    cmw_vary_config_init(&vary);
+    vary.fields = names;
+    vary.field_count = 1;
     const struct row rows[] = {
         {"basic_auth", &auth, CMW_PHASE_PRE_ROUTE, 3, 3},
         {"ip_filter", &filter, CMW_PHASE_PRE_ROUTE, 3, 3},
         {"rate_limit", &limit, CMW_PHASE_PRE_ROUTE, 2, 3}, /* its own state counts: two too many */
         {"set_headers", &set, CMW_PHASE_POST_ROUTE, 0, 3},
         {"cors", NULL, CMW_PHASE_POST_ROUTE, 0, 3},
+        {"host_allow", &host, CMW_PHASE_PRE_ROUTE, 3, 3},
+        {"method_filter", &methods, CMW_PHASE_PRE_ROUTE, 3, 3},
+        {"maintenance", &maintenance, CMW_PHASE_PRE_ROUTE, 3, 3},
+        {"redirect", &redirect, CMW_PHASE_PRE_ROUTE, 3, 3},
+        {"csrf", NULL, CMW_PHASE_PRE_ROUTE, 0, 0},
+        {"timeout", NULL, CMW_PHASE_PRE_ROUTE, 0, 0},
+        /* The place that each takes is given back. */
+        {"concurrency_limit", &concurrency, CMW_PHASE_PRE_ROUTE, 0, 0},
+        {"load_shed", NULL, CMW_PHASE_PRE_ROUTE, 0, 0},
+        {"circuit_breaker", NULL, CMW_PHASE_PRE_ROUTE, 0, 0},
+        /* Its own store fills: two would have been served from it. */
+        {"response_cache", &cache, CMW_PHASE_PRE_ROUTE, 2, 2},
+        {"vary", &vary, CMW_PHASE_POST_ROUTE, 0, 3},
+        {"date_server", NULL, CMW_PHASE_POST_ROUTE, 0, 3},
+        {"server_timing", NULL, CMW_PHASE_POST_ROUTE, 0, 3},
     };
     struct CMUnitTest tests[LEN(rows)];
 
