@@ -11,7 +11,7 @@ static const cmw_host host = {
     .size = sizeof host,
     .name = "own_http",
     .capabilities = CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_REWRITE_TARGET |
-                    CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS,
+                    CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS | CMW_CAP_TIME_BODY,
     .header_limit = HTTP_FIELD_CAP,
 };
 
@@ -82,6 +82,19 @@ static void drain(const struct own_adapter *adapter, struct http_conn *conn)
     }
 }
 
+/* The next piece, as http_read_body has it, or 0 once it is too late for one. */
+static int read_in_time(struct http_conn *conn, cmw_ctx *ctx, const char **piece)
+{
+    if (cmw_ctx_await_body(ctx, 0) != 0)
+        return HTTP_LOST;
+    const uint64_t at_ns = cmw_ctx_deadline(ctx), now_ns = cmw_ctx_now_ns(ctx);
+    http_set_patience(conn, at_ns == 0 ? 0 : at_ns > now_ns ? (at_ns - now_ns) / 1000000 + 1 : 1);
+    const int len = http_read_body(conn, piece);
+    http_set_patience(conn, 0);
+    (void)cmw_worker_run(cmw_ctx_worker(ctx), 0);
+    return cmw_ctx_is_cancelled(ctx) ? 0 : len;
+}
+
 /* 0: it is whole, or the request has failed by it; else the connection did. */
 static int receive_body(const struct own_adapter *adapter, struct http_conn *conn, cmw_ctx *ctx)
 {
@@ -92,11 +105,16 @@ static int receive_body(const struct own_adapter *adapter, struct http_conn *con
         if (http_send(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25) != 0)
             return HTTP_LOST;
     }
-    while ((len = http_read_body(conn, &piece)) > 0) {
+    while ((len = read_in_time(conn, ctx, &piece)) > 0) {
         if (cmw_ctx_receive_body(ctx, cmw_str_make(piece, (size_t)len)) != 0) {
             drain(adapter, conn);
             return 0;
         }
+    }
+    cmw_ctx_body_arrived(ctx);
+    if (cmw_ctx_is_cancelled(ctx)) {
+        conn->must_close = 1;
+        return 0; /* 408 is made */
     }
     if (len == HTTP_MALFORMED) {
         conn->must_close = 1;

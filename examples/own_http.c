@@ -247,6 +247,19 @@ static int next_chunk(struct http_conn *conn)
     return read_trailers(conn);
 }
 
+void http_set_patience(struct http_conn *conn, uint64_t ms)
+{
+    const uint64_t idle_ms = (uint64_t)conn->server->idle_s * 1000;
+    const uint64_t wait_ms = ms != 0 && (idle_ms == 0 || ms < idle_ms) ? ms : idle_ms;
+    const struct timeval patience = {(time_t)(wait_ms / 1000),
+                                     (suseconds_t)(wait_ms % 1000 * 1000)};
+
+    if (ms == 0 && !conn->has_patience)
+        return; /* as it is */
+    conn->has_patience = ms != 0;
+    (void)setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
 int http_read_body(struct http_conn *conn, const char **piece)
 {
     int rc = 0;

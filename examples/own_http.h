@@ -46,6 +46,7 @@ struct http_conn {
     uint64_t left;  /* of the body, or of the chunk */
     int is_chunked;
     int is_in_chunks;                        /* the first one was begun */
+    int has_patience;                        /* of its own: http_set_patience */
     size_t head_len, begin, end;             /* of `in`: the head, and what was read behind it */
     char in[HTTP_HEAD_CAP + HTTP_PIECE_CAP]; /* the head, then pieces of the body */
     char out[HTTP_HEAD_CAP];                 /* room for the head of an answer */
@@ -83,6 +84,9 @@ const struct http_text *http_find(const struct http_conn *conn, const char *name
 
 /* How long the body is; HTTP_CHUNKED: chunks say it. Before it is read. */
 void http_expect_body(struct http_conn *conn, uint64_t length);
+
+/* How long the client may take for its next byte, if that is less than `idle_s`; 0: `idle_s`. */
+void http_set_patience(struct http_conn *conn, uint64_t ms);
 
 /* The next piece of the body: its length, 0 at the end, or what is wrong. */
 int http_read_body(struct http_conn *conn, const char **piece);

@@ -279,6 +279,23 @@ CMW_API uint64_t cmw_ctx_wall_ns(cmw_ctx *ctx);
 CMW_API CMW_NODISCARD int cmw_ctx_limit_body(cmw_ctx *ctx, uint64_t bytes);
 
 /**
+ * Shorten the time in which this request's body must come, below the engine's `limits.body_ms` and
+ * `limits.body_idle_ms`: from when the host waits for it (cmw_ctx_await_body), else 408.
+ *
+ * For middleware with CMW_TIMES_BODY, since not every host can time a body. A longer time than the
+ * one in force changes nothing.
+ *
+ * @param total_ms  for all of it, up to 86,400,000; 0: as it was
+ * @param idle_ms   for each piece of it, likewise
+ * @return          0; CMW_ERR_ARG; CMW_ERR_STATE after pre_route
+ * Threads:         the context's worker
+ * Cost:            O(1)
+ * Since:           0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_limit_body_time(cmw_ctx *ctx, uint64_t total_ms,
+                                                  uint64_t idle_ms);
+
+/**
  * The limit in force for this request's body, for a host that counts what it passes on itself.
  * Cost: O(1).
  */

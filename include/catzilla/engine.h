@@ -237,8 +237,11 @@ enum cmw_capability {
     CMW_CAP_FORKS = 1 << 8,                 /**< serves from several processes */
     CMW_CAP_HEAD_FIRST = 1 << 9,            /**< runs pre_route before it reads the body */
     CMW_CAP_ANY_METHOD = 1 << 10,           /**< hands over methods that it does not know */
-    CMW_CAP_PASSES_BODIES = 1 << 11         /**< its responses' bodies go past the engine: plans
+    CMW_CAP_PASSES_BODIES = 1 << 11,        /**< its responses' bodies go past the engine: plans
                                                that look at them are refused */
+    CMW_CAP_TIME_BODY = 1 << 12             /**< says when it waits for a body
+                                               (cmw_ctx_await_body), and gives up one that is late:
+                                               plans that limit its time are refused without it */
 };
 
 /* One request in flight: <catzilla/context.h>. */

@@ -232,9 +232,11 @@ enum cmw_middleware_flags {
     CMW_FIELDS_IF_ABSENT = 4, /**< its constant fields yield to those that are there */
     CMW_KEEPS_BEGIN_TIME = 8, /**< it asks for cmw_ctx_begin_ns late: where the host gives no time,
                                    the clock is read before pre_route */
-    CMW_TRANSFORMS_BODY = 16  /**< its response_body changes the body, of those responses for which
+    CMW_TRANSFORMS_BODY = 16, /**< its response_body changes the body, of those responses for which
                                    its post_route called cmw_ctx_transform_body; it runs for no
                                    other. Without this flag it runs for each body, to read it */
+    CMW_TIMES_BODY = 32       /**< it calls cmw_ctx_limit_body_time: a host without
+                                   CMW_CAP_TIME_BODY refuses the plan */
 };
 
 /**

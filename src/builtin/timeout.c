@@ -11,7 +11,8 @@
 struct timeout {
     cmw_arena *arena;
     uint64_t total_ns;
-    cmw_str retry_after; /* empty: none */
+    uint64_t body_ms, body_idle_ms; /* 0: none */
+    cmw_str retry_after;            /* empty: none */
 };
 
 static cmw_phase_fn on_pre_route, on_error;
@@ -24,6 +25,9 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     const uint64_t at_ns = cmw_ctx_begin_ns(ctx) + timeout->total_ns;
     const uint64_t earlier = cmw_ctx_deadline(ctx);
 
+    if ((timeout->body_ms != 0 || timeout->body_idle_ms != 0) &&
+        cmw_ctx_limit_body_time(ctx, timeout->body_ms, timeout->body_idle_ms) != 0)
+        return CMW_ERROR;
     if (earlier != 0 && earlier <= at_ns)
         return CMW_CONTINUE;
     return cmw_ctx_set_deadline(ctx, at_ns) == 0 ? CMW_CONTINUE : CMW_ERROR;
@@ -34,6 +38,14 @@ static int lacks_body(cmw_request *request)
 {
     const uint64_t declared = cmw_request_content_length(request);
     return declared != CMW_LENGTH_UNKNOWN && cmw_request_body(request).len < declared;
+}
+
+/* Given up by a time of its body's. */
+static int has_slow_body(cmw_ctx *ctx)
+{
+    const cmw_fault *fault = cmw_ctx_fault(ctx);
+
+    return cmw_ctx_is_cancelled(ctx) && fault->code == CMW_ERR_CANCELLED && fault->status == 408;
 }
 
 /* Given up by a deadline, this one's or an earlier one; not by a server that closes, nor because
@@ -50,9 +62,11 @@ static int on_error(void *self, cmw_ctx *ctx)
 {
     const struct timeout *timeout = self;
 
-    if (!is_late(timeout, ctx))
+    const int is_slow = has_slow_body(ctx);
+
+    if (!is_slow && !is_late(timeout, ctx))
         return CMW_CONTINUE;
-    if (lacks_body(cmw_ctx_request(ctx)))
+    if (is_slow || lacks_body(cmw_ctx_request(ctx)))
         return cmw_respond_problem(ctx, 408, "the request did not come whole in time");
     if (cmw_ctx_fault(ctx)->phase < 0)
         return cmw_respond_problem(ctx, 504, "there was no answer in time");
@@ -70,8 +84,23 @@ static void destroy(void *self)
     cmw_arena_destroy(timeout->arena);
 }
 
+/* 0 is none. */
+static int check_body(const char *option, int64_t value_ms, cmw_diag *diag)
+{
+    if (value_ms >= 0 && value_ms <= 86400000)
+        return 0;
+    return cmw_diag_set(diag, CMW_ERR_ARG, "timeout: %s: %lld is not 0 to 86400000", option,
+                        (long long)value_ms);
+}
+
 static int check(const cmw_timeout_config *config, cmw_diag *diag)
 {
+    int rc = check_body("body_ms", config->body_ms, diag);
+
+    if (rc == 0)
+        rc = check_body("body_idle_ms", config->body_idle_ms, diag);
+    if (rc != 0)
+        return rc;
     if (config->total_ms < 1 || config->total_ms > 86400000)
         return cmw_diag_set(diag, CMW_ERR_ARG, "timeout: total_ms: %lld is not 1 to 86400000",
                             (long long)config->total_ms);
@@ -101,6 +130,8 @@ int cmw_timeout_create(cmw_engine *engine, cmw_middleware *middleware,
         return CMW_ERR_NOMEM;
     timeout->arena = arena;
     timeout->total_ns = (uint64_t)ours.total_ms * 1000000;
+    timeout->body_ms = (uint64_t)ours.body_ms;
+    timeout->body_idle_ms = (uint64_t)ours.body_idle_ms;
     if (ours.retry_after_s > 0)
         (void)snprintf(number, sizeof number, "%lld", (long long)ours.retry_after_s);
     if (cmw_arena_dup(arena, &timeout->retry_after, cmw_str_cstr(number)) != 0) {
@@ -110,6 +141,8 @@ int cmw_timeout_create(cmw_engine *engine, cmw_middleware *middleware,
 
     middleware->kind = "timeout";
     middleware->priority = 15;
+    if (ours.body_ms != 0 || ours.body_idle_ms != 0)
+        middleware->flags |= CMW_TIMES_BODY;
     middleware->self = timeout;
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
@@ -143,6 +176,18 @@ static const cmw_option options[] = {
      .min = 0,
      .max = 86400,
      .help = "Seconds for Retry-After on a 503; 0: none"},
+    {.name = "body_ms",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(cmw_timeout_config, body_ms),
+     .min = 0,
+     .max = 86400000,
+     .help = "Milliseconds for the body of a request; 0: none of its own"},
+    {.name = "body_idle_ms",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(cmw_timeout_config, body_idle_ms),
+     .min = 0,
+     .max = 86400000,
+     .help = "Milliseconds for each piece of the body; 0: none"},
 };
 
 const cmw_kind cmw__kind_timeout = {

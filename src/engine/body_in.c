@@ -226,8 +226,11 @@ static cmw_next leave(cmw_ctx *ctx, const struct cmw__body_in *in, int value)
     const struct cmw__flow_item *item = &in->flow.items[in->flow.at];
     const struct cmw__program *program = &ctx->plan->programs[CMW_PHASE_REQUEST_BODY];
 
-    if (value == CMW_SUSPEND && cmw__ctx_park(ctx, program, item->entry))
+    if (value == CMW_SUSPEND && cmw__ctx_park(ctx, program, item->entry)) {
+        if (ctx->awaits_body) /* not the client's time any more: the host says so again */
+            cmw_ctx_body_arrived(ctx);
         return CMW_TO_SUSPENDED;
+    }
     if (value == CMW_STOP) {
         cmw__count(ctx, item->info->counters + CMW__ENTRY_STOPS);
         if (ctx->response.status != 0)

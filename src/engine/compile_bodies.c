@@ -112,6 +112,9 @@ int cmw__compile_bodies(struct cmw__compiler *compiler)
         }
         if (mw->response_body)
             plan->body_phases |= 1u << CMW_PHASE_RESPONSE_BODY;
+        if ((mw->flags & CMW_TIMES_BODY) && !plan->times &&
+            plan->middleware[i].instance->mode != CMW_MODE_SHADOWED)
+            plan->times = mw->name;
     }
     return check_buffer(compiler);
 }

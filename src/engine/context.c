@@ -209,6 +209,8 @@ static CMW__NOINLINE void sweep(cmw_ctx *ctx)
     ctx->arena.limit_bytes -= ctx->shadow_bytes;
     ctx->shadow_bytes = 0;
     ctx->early = 0;
+    ctx->body_ms = 0;
+    ctx->body_idle_ms = 0;
     ctx->route = CMW_NONE;
     clear_slots(ctx);
 }

@@ -145,6 +145,8 @@ struct cmw_ctx {
     cmw_fault fault;
     uint32_t reason;
     uint8_t awaits_body; /* the host waits for it: if TIMED */
+    uint32_t body_ms; /* what middleware allows its body, if that is less than the engine does; */
+    uint32_t body_idle_ms; /* 0: as the engine */
     struct cmw__segment segments[CMW__SEGMENTS_INLINE];
 };
 

@@ -6,6 +6,8 @@
 #include "run.h"
 #include "shadow.h"
 
+#define BODY_MS_MAX 86400000
+
 /* ---- The heap --------------------------------------------------------------------------- */
 
 static void put(struct cmw__waits *waits, uint32_t index, struct cmw__timer timer)
@@ -151,25 +153,52 @@ static uint64_t after_ms(uint64_t now_ns, uint64_t ms)
     return ms == 0 ? 0 : now_ns + ms * UINT64_C(1000000);
 }
 
+/* The shorter of two times, of which 0 is none. */
+static uint64_t shorter(uint64_t ms, uint64_t other_ms)
+{
+    return other_ms == 0 || (ms != 0 && ms < other_ms) ? ms : other_ms;
+}
+
+static uint64_t body_ms(const cmw_ctx *ctx)
+{
+    return shorter(ctx->body_ms, ctx->worker->engine->limits.body_ms);
+}
+
+static uint64_t body_idle_ms(const cmw_ctx *ctx)
+{
+    return shorter(ctx->body_idle_ms, ctx->worker->engine->limits.body_idle_ms);
+}
+
+int cmw_ctx_limit_body_time(cmw_ctx *ctx, uint64_t total_ms, uint64_t idle_ms)
+{
+    if (total_ms > BODY_MS_MAX || idle_ms > BODY_MS_MAX)
+        return CMW_ERR_ARG;
+    if (ctx->state > CMW__CTX_PRE_ROUTE)
+        return CMW_ERR_STATE;
+    if (cmw__ctx_in_shadow(ctx))
+        return 0;
+    ctx->body_ms = (uint32_t)shorter(ctx->body_ms, total_ms);
+    ctx->body_idle_ms = (uint32_t)shorter(ctx->body_idle_ms, idle_ms);
+    ctx->traces |= CMW__CTX_LITTER;
+    return 0;
+}
+
 static int set_for_body(cmw_ctx *ctx, uint64_t now_ns)
 {
-    const cmw_limits *limits = &ctx->worker->engine->limits;
     int rc = 0;
 
     if (!ctx->awaits_body)
-        rc = set_one(ctx, CMW__DEADLINE_BODY, after_ms(now_ns, limits->body_ms));
+        rc = set_one(ctx, CMW__DEADLINE_BODY, after_ms(now_ns, body_ms(ctx)));
     if (rc == 0)
-        rc = set_one(ctx, CMW__DEADLINE_IDLE, after_ms(now_ns, limits->body_idle_ms));
+        rc = set_one(ctx, CMW__DEADLINE_IDLE, after_ms(now_ns, body_idle_ms(ctx)));
     return rc;
 }
 
 int cmw_ctx_await_body(cmw_ctx *ctx, uint64_t now_ns)
 {
-    const cmw_limits *limits = &ctx->worker->engine->limits;
-
     if (ctx->state >= CMW__CTX_POST_ROUTE || (ctx->traces & CMW__CTX_PARKED))
         return CMW_ERR_STATE;
-    if (limits->body_ms == 0 && limits->body_idle_ms == 0)
+    if (body_ms(ctx) == 0 && body_idle_ms(ctx) == 0)
         return 0;
     const int rc = set_for_body(ctx, now_ns ? now_ns : cmw__engine_clock(ctx->worker->engine));
     if (rc == 0)

@@ -174,8 +174,12 @@ static int open_loops(struct loops *loops, const struct server_config *config, i
 
 static int start(void **object, struct server_config *config, cmw_diag *diag)
 {
-    struct loops *const loops = create_loops(config->threads);
+    /* The adapter does so, too, but does not say why not. */
+    int rc = cmw_engine_attach_host(config->engine, cmw_evhttp_host(), diag);
 
+    if (rc != 0)
+        return rc;
+    struct loops *const loops = create_loops(config->threads);
     if (!loops)
         return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory for the server");
     const int fd = listen_on(&config->address);
@@ -183,7 +187,7 @@ static int start(void **object, struct server_config *config, cmw_diag *diag)
         stop(loops);
         return cmw_diag_set(diag, CMW_ERR_IO, "cannot listen");
     }
-    const int rc = open_loops(loops, config, fd);
+    rc = open_loops(loops, config, fd);
     (void)close(fd); /* the loops have their own */
     if (rc != 0) {
         stop(loops);

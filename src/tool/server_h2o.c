@@ -221,10 +221,14 @@ static int start(void **object, struct server_config *config, cmw_diag *diag)
 {
     if (config->body_bytes > SIZE_MAX / 2 - MORE_BODY_BYTES)
         return cmw_diag_set(diag, CMW_ERR_LIMIT, "cannot serve: limits.body_bytes is too large");
+    /* The adapter does so, too, but does not say why not. */
+    int rc = cmw_engine_attach_host(config->engine, cmw_h2o_host(), diag);
+    if (rc != 0)
+        return rc;
     struct lanes *const lanes = create_lanes(config);
     if (!lanes)
         return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory for the server");
-    int rc = cmw_h2o_create(&lanes->adapter, config->engine, config->handler, config->self);
+    rc = cmw_h2o_create(&lanes->adapter, config->engine, config->handler, config->self);
     if (rc == 0)
         rc = cmw_h2o_attach(lanes->adapter, &lanes->config);
     if (rc == 0)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Run catzilla-mw and look at what it says: run_tool.py <check> <program> [<server>]
 
-Nothing here waits for time to pass: each step waits for a line, an answer or an end.
+Each step waits for a line, an answer or an end; none asserts how long it took.
 """
 import concurrent.futures
 import http.client
@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT_S = 60
@@ -247,6 +248,44 @@ def check_full_pool():
                 if waiting:
                     expect("afterwards", server.ask()[0], 200)
     expect("some were refused", refusals > 0, True)
+
+
+def check_slow_upload():
+    """One whose body takes longer than `timeout` allows is answered 408, and its connection ends. A
+    server that does not measure bodies does not start with such a chain."""
+    with Folder() as folder:
+        folder.write(FIELDS, {"use": "timeout", "options": {"body_ms": 50}})
+        if SERVER != "microhttpd":
+            done = subprocess.run([PROGRAM, "serve", folder.file, "--server", SERVER],
+                                  capture_output=True, text=True, timeout=LIMIT_S)
+            expect("it starts", done.returncode == 0, False)
+            name = {"h2o": "H2O"}.get(SERVER, SERVER)
+            expect_in("why not", f"'timeout' limits the time of bodies, and {name} does not",
+                      done.stderr)
+            return
+        with Server(folder.file) as server:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as slow:
+                slow.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+                slow.setblocking(False)
+                answer, has_ended = b"", False
+                while not has_ended:  # until it has had enough
+                    time.sleep(0.01)
+                    try:
+                        slow.send(b"x" * 9000)
+                    except OSError:
+                        pass
+                    try:
+                        piece = slow.recv(4096)
+                        answer += piece
+                        has_ended = not piece
+                    except BlockingIOError:
+                        pass
+                    except ConnectionResetError:
+                        has_ended = True
+            expect("the answer", answer[:13], b"HTTP/1.1 408 ")
+            expect_in("its fields", b"X-Chain: first\r\n", answer)
+            expect_in("its problem", b"did not come whole in time", answer)
+            expect("others", server.ask("POST", "/", body="quick")[0], 200)
 
 
 def check_serve():

@@ -20,6 +20,9 @@ typedef struct cmw_timeout_config {
     int64_t total_ms; /**< from the request's beginning to the head of its response, the body of
                            the request included; 1 to 86,400,000. Default 30,000 */
     int64_t retry_after_s; /**< on a 503, 0 to 86,400; 0: none. Default 1 */
+    int64_t body_ms;       /**< for the body of the request, from when the server waits for it; 0 to
+                                86,400,000; 0: no time of its own. Default 0. Since 0.1 */
+    int64_t body_idle_ms;  /**< for each piece of it, likewise. Default 0. Since 0.1 */
 } cmw_timeout_config;
 
 /** Fill the defaults. Cost: O(1). */
@@ -36,12 +39,15 @@ static inline void cmw_timeout_config_init(cmw_timeout_config *config)
  *
  * A request that is over its time is answered
  *
- *     408  if less of its body has come than it declared,
+ *     408  if less of its body has come than it declared, or `body_ms` or `body_idle_ms` are over,
  *     503  if it waited in a middleware (a queue, a store),
  *     504  if it was the handler's turn.
  *
  * An earlier deadline that was set before, such as the engine's `limits.request_ms`, stays. A
  * handler can ask cmw_ctx_is_cancelled, and what it makes after its time is dropped.
+ *
+ * With `body_ms` or `body_idle_ms` a server that cannot time bodies (CMW_CAP_TIME_BODY) refuses the
+ * plan.
  *
  * @param config  NULL: the defaults
  * @return        0, CMW_ERR_VERSION, CMW_ERR_ARG (`diag` names the option), CMW_ERR_NOMEM

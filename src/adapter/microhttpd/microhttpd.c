@@ -42,7 +42,7 @@ static const cmw_host host = {
     .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
                     CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
                     CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
-                    CMW_CAP_STREAM_RESPONSE_BODY,
+                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY,
     .wake = cmw__wait_wake,
     .arm_timer = cmw__wait_arm,
     .proceed = cmw__wait_proceed,
@@ -349,10 +349,8 @@ static void read_peer(struct MHD_Connection *connection, cmw_address *peer)
         cmw_address_from_sockaddr(peer, info->client_addr, sockaddr_len(info->client_addr));
 }
 
-static int is_https(const cmw_mhd *mhd, struct MHD_Connection *connection)
+static int has_tls(struct MHD_Connection *connection)
 {
-    if (mhd->config.is_https)
-        return 1;
     const union MHD_ConnectionInfo *connection_info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON);
     if (!connection_info)
@@ -360,6 +358,11 @@ static int is_https(const cmw_mhd *mhd, struct MHD_Connection *connection)
     const union MHD_DaemonInfo *daemon_info =
         MHD_get_daemon_info(connection_info->daemon, MHD_DAEMON_INFO_FLAGS);
     return daemon_info && (daemon_info->flags & MHD_USE_TLS) != 0;
+}
+
+static int is_https(const cmw_mhd *mhd, struct MHD_Connection *connection)
+{
+    return mhd->config.is_https || has_tls(connection);
 }
 
 static uint16_t parse_version(const char *version)
@@ -384,12 +387,95 @@ static int is_worth_draining(const cmw_mhd *mhd, cmw_ctx *ctx)
     return cmw_request_header(view, CMW_HDR_EXPECT) == NULL;
 }
 
+/*
+ * It has been answered, as far as the engine goes, since its body is late: libmicrohttpd takes no
+ * answer in the middle of an upload, so the bytes go past it, and it closes the connection. Of what
+ * it sends itself nothing is on its way then; under TLS the connection ends without an answer.
+ */
+static enum MHD_Result send_late(struct request *req)
+{
+    static const cmw_str tail = CMW_STR_INIT("Connection: close\r\n\r\n");
+    struct seat *seat = req->seat;
+    const cmw_response *response = cmw_ctx_response(req->ctx);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(req->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const cmw_str body = cmw_response_body(response);
+    const unsigned flags = CMW_READ_STATUS_LINE | CMW_READ_LENGTH;
+    size_t len = 0;
+
+    if (!info || has_tls(req->connection) || req->next_step != CMW_TO_RESPOND)
+        return MHD_NO;
+    (void)!cmw_response_write_head(response, &len, NULL, 0, flags); /* says how long it is */
+    const size_t bytes = len + tail.len + body.len;
+    if (cmw__room_reserve(&seat->field_room, seat->owner->scratch_pool, bytes) != 0)
+        return MHD_NO;
+    char *at = seat->field_room.data;
+    if (cmw_response_write_head(response, &len, at, len, flags) != 0)
+        return MHD_NO;
+    memcpy(at + len, tail.data, tail.len);
+    if (body.len > 0)
+        memcpy(at + len + tail.len, body.data, body.len);
+    (void)send(info->connect_fd, at, bytes, MSG_NOSIGNAL | MSG_DONTWAIT); /* it closes anyway */
+    return MHD_NO;
+}
+
+/* A client that sends nothing more is not seen here: libmicrohttpd closes its connection. It counts
+ * in seconds, from the last byte on. */
+static void limit_silence(struct request *req)
+{
+    const uint64_t at_ns = cmw_ctx_deadline(req->ctx);
+
+    if (at_ns == 0)
+        return;
+    if (!req->has_own_timeout) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(req->connection, MHD_CONNECTION_INFO_CONNECTION_TIMEOUT);
+        req->timeout_s = info ? info->connection_timeout : 0;
+        req->has_own_timeout = 1;
+    }
+    const uint64_t now_ns = cmw_ctx_now_ns(req->ctx);
+    uint64_t left_s = at_ns > now_ns ? (at_ns - now_ns) / UINT64_C(1000000000) + 1 : 1;
+    if (req->timeout_s != 0 && req->timeout_s < left_s)
+        left_s = req->timeout_s;
+    (void)MHD_set_connection_option(req->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    (unsigned)left_s); /* else as long as it always waits */
+}
+
+static void end_silence(struct request *req)
+{
+    if (req->has_own_timeout)
+        (void)MHD_set_connection_option(req->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                        req->timeout_s); /* as above */
+    req->has_own_timeout = 0;
+}
+
+/* The body is awaited, or more of it: MHD_NO if its deadline cannot be kept. */
+static enum MHD_Result await_body(struct request *req)
+{
+    if (cmw_request_content_length(cmw_ctx_request(req->ctx)) == 0)
+        return MHD_YES;
+    if (cmw_ctx_await_body(req->ctx, 0) != 0)
+        return MHD_NO;
+    req->is_awaiting = 1;
+    limit_silence(req);
+    return MHD_YES;
+}
+
+static void stop_awaiting(struct request *req)
+{
+    if (!req->is_awaiting)
+        return;
+    req->is_awaiting = 0;
+    end_silence(req);
+    cmw_ctx_body_arrived(req->ctx);
+}
+
 /* What pre_route came to. */
 static enum MHD_Result leave_head(const cmw_mhd *mhd, struct request *req, int next)
 {
     req->is_in_head = 0;
     if (next == CMW_TO_HANDLER)
-        return MHD_YES;
+        return await_body(req);
     if (next != CMW_TO_RESPOND)
         return MHD_NO;
     req->is_refused = 1;
@@ -460,14 +546,19 @@ static int feed(struct request *req, cmw_str part, int is_last)
 
 static enum MHD_Result on_body_part(const cmw_mhd *mhd, struct request *req, cmw_str part)
 {
-    if (!req->is_refused)
-        return feed(req, part, 0) >= 0 ? MHD_YES : MHD_NO;
+    if (!req->is_refused) {
+        const int is_through = feed(req, part, 0);
+        return is_through < 0                       ? MHD_NO
+               : is_through == 0 || req->is_refused ? MHD_YES
+                                                    : await_body(req);
+    }
     req->drained_bytes += part.len;
     return req->drained_bytes <= mhd->config.drain_bytes ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
 {
+    stop_awaiting(req);
     if (!req->is_refused && !req->is_fed &&
         cmw_request_content_length(cmw_ctx_request(req->ctx)) != 0) {
         req->is_fed = 1;
@@ -482,6 +573,13 @@ static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
             cmw_ctx_fail(req->ctx, MHD_HTTP_INTERNAL_SERVER_ERROR);
     }
     return answer(req, 0);
+}
+
+/* More of the body has come, or its end: 1 if that is too late. */
+static int is_late(struct request *req)
+{
+    cmw__wait_catch_up(req->seat);
+    return req->has_gone_on;
 }
 
 enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection, const char *url,
@@ -505,12 +603,16 @@ enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection
             const int is_through = leave_body(req, req->next_step);
             if (is_through <= 0)
                 return is_through == 0 ? MHD_YES : MHD_NO;
+            if (!req->is_refused && !req->is_fed && await_body(req) != MHD_YES)
+                return MHD_NO;
         } else {
             if (req->next_step != CMW_TO_RESPOND)
                 return MHD_NO;
             req->is_final = 1;
         }
     }
+    if (req->is_awaiting && !req->is_refused && is_late(req))
+        return send_late(req);
     if (*upload_data_size == 0)
         return on_body_end(mhd, req);
     const size_t len = *upload_data_size;
@@ -561,6 +663,8 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **r
         return;
     *request_data = NULL;
     cmw__wait_leave(req);
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        end_silence(req);
     cmw_worker *const worker = req->seat->worker;
     if (req->ctx)
         cmw_ctx_end(req->ctx, end_reason(req, code));

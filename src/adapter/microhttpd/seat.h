@@ -43,6 +43,9 @@ struct request {
     cmw_str piece;                /* of a streamed response, what was not yet taken */
     uint8_t is_in_head;           /* it waits in pre_route */
     uint8_t is_in_body;           /* it waits in request_body */
+    uint8_t is_awaiting;          /* the engine was told that its body is awaited, */
+    uint8_t has_own_timeout;      /* and libmicrohttpd how long: before it was */
+    unsigned timeout_s;           /* this */
     uint8_t is_fed;               /* the body was handed over to its end */
     uint8_t is_ended;             /* of the streamed response everything was read */
     uint8_t is_handled;           /* the handler has run */

@@ -311,6 +311,53 @@ class Ends(AdapterTest):
             self.assert_decorated(response)
         self.assertEqual(self.stop()["deadline"], 1 if self.can("head_first") else 0)
 
+    def test_slow_upload_is_a_decorated_408(self):
+        """As soon as a piece comes that is late; a server that does not measure it waits."""
+        for limit in ("body_ms=50", "body_idle_ms=50"):
+            if not self.can_time_bodies(limit):
+                continue
+            with self.subTest(limit), self.connect() as client, self.connect() as other:
+                client.send(request("POST", "/echo", body=b"x" * 900000)[:-880000])
+                time.sleep(0.1)  # at least
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    client.send(b"x" * 20000)
+                response = client.read()
+                self.assertEqual(response.status, 408)
+                self.assert_decorated(response)
+                self.assertEqual(response.get("Connection"), ["close"])
+                self.assert_goes_on(other)
+            self.assertEqual(self.stop()["deadline"], 1)
+
+    def test_silent_upload_ends(self):
+        """With an answer or without, long before the server's own time is over."""
+        if not self.can_time_bodies("body_idle_ms=50", "idle_s=2"):
+            return
+        with self.connect() as client, self.connect() as other:
+            client.send(request("POST", "/echo", body=b"x" * 1000)[:-500])
+            with contextlib.suppress(ConnectionResetError):
+                while client.socket.recv(1 << 16):
+                    pass
+            self.assert_goes_on(other)
+        self.assertEqual(self.stop()["deadline"], 1)
+
+    def can_time_bodies(self, *arguments):
+        """A server that runs, or a check that it refuses to."""
+        self.start(*arguments)
+        if self.can("time_body"):
+            return True
+        self.assert_refused("time_body")
+        self.stop()
+        return False
+
+    def test_quick_upload_is_none_of_a_deadline(self):
+        """Also several on one connection, whose time begins anew with each."""
+        if not self.can_time_bodies("body_ms=30000", "body_idle_ms=20000"):
+            return
+        with self.connect() as client:
+            for _ in range(3):
+                self.assertEqual(client.ask("POST", "/echo", body=b"x" * 1000).status, 200)
+        self.assertEqual(self.stop()["deadline"], 0)
+
     def test_clients_that_send_nothing_more_are_not_awaited_for_ever(self):
         """Idle, in a head, in an upload: the connection ends, with an answer or without."""
         self.start("idle_s=1")

@@ -432,6 +432,11 @@ static void need_request_body(cmw_middleware *mw)
     mw->body_demand = CMW_BODY_FULL;
 }
 
+static void need_timed_body(cmw_middleware *mw)
+{
+    mw->flags = CMW_TIMES_BODY;
+}
+
 static void need_guarded_path(cmw_middleware *mw)
 {
     static const char *const paths[] = {"/inner/*"};
@@ -460,6 +465,7 @@ static const struct need {
     {"rewrite_target", CMW_CAP_REWRITE_TARGET, need_guarded_path},
     {"forks", CMW_CAP_FORKS, NULL},
     {"head_first", CMW_CAP_HEAD_FIRST, NULL},
+    {"time_body", CMW_CAP_TIME_BODY, need_timed_body},
     {"any_method", CMW_CAP_ANY_METHOD, NULL},
     {"passes_bodies", CMW_CAP_PASSES_BODIES, NULL},
 };

@@ -34,6 +34,8 @@ static int create_engine(cmw_engine **engine, char **arguments)
     config.limits.body_bytes = CONFORMANCE_BODY_LIMIT;
     config.limits.memory_bytes = (size_t)4 * CONFORMANCE_BODY_LIMIT;
     config.limits.request_ms = read_argument(arguments, "request_ms", 0);
+    config.limits.body_ms = read_argument(arguments, "body_ms", 0);
+    config.limits.body_idle_ms = read_argument(arguments, "body_idle_ms", 0);
     config.worker_limit = CONFORMANCE_WORKERS;
     config.context_limit = (uint32_t)read_argument(arguments, "contexts", config.context_limit);
     config.pool_limit_bytes = read_argument(arguments, "pool_bytes", 0);

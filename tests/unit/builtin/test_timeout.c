@@ -117,6 +117,92 @@ static void a_body_that_does_not_come_is_answered_408(void **state)
     server_close(&flight.server);
 }
 
+/* The answer that a host is told of is its `next`. */
+static cmw_ctx *begin_upload(struct flight *flight)
+{
+    cmw_request_view view;
+    cmw_ctx *ctx = NULL;
+
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("POST");
+    view.target = CMW_STR("/");
+    view.now_ns = flight->now_ns;
+    view.content_length = 5;
+    assert_int_equal(cmw_ctx_begin(flight->server.worker, &ctx, &view), 0);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+    flight->requests[0].ctx = ctx;
+    return ctx;
+}
+
+static void a_body_has_a_time_of_its_own(void **state)
+{
+    static const struct {
+        int64_t body_ms, idle_ms, late_ms;
+    } rows[] = {{200, 0, 200}, {0, 150, 250}, {200, 150, 200}, {200, 90, 90}};
+    cmw_timeout_config config;
+    struct flight flight;
+
+    (void)state;
+    for (size_t i = 0; i < LEN(rows); i++) {
+        cmw_timeout_config_init(&config);
+        config.body_ms = rows[i].body_ms;
+        config.body_idle_ms = rows[i].idle_ms;
+        flight_open(&flight);
+        flight.server.host.capabilities |= CMW_CAP_TIME_BODY;
+        assert_int_equal(cmw_chain_use(flight.server.chain, "timeout", &config, NULL), 0);
+        server_start(&flight.server);
+        cmw_ctx *ctx = begin_upload(&flight);
+        const uint64_t begin_ns = flight.now_ns;
+        assert_int_equal(cmw_ctx_await_body(ctx, flight.now_ns), 0);
+        if (rows[i].late_ms > 100) {
+            flight.now_ns = begin_ns + 100 * MS;
+            assert_int_equal(cmw_worker_run(flight.server.worker, flight.now_ns), 0);
+            assert_int_equal(cmw_ctx_receive_body(ctx, CMW_STR("a")), 0);
+            assert_int_equal(cmw_ctx_await_body(ctx, flight.now_ns), 0);
+        }
+        flight.now_ns = begin_ns + (uint64_t)rows[i].late_ms * MS - 1;
+        assert_int_equal(cmw_worker_run(flight.server.worker, flight.now_ns), 0);
+        flight.now_ns++;
+        assert_int_equal(cmw_worker_run(flight.server.worker, flight.now_ns), 1);
+        assert_int_equal(flight.requests[0].next, CMW_TO_RESPOND);
+        assert_int_equal(cmw_response_status(cmw_ctx_response(ctx)), 408);
+        assert_non_null(strstr(cmw_response_body(cmw_ctx_response(ctx)).data, "in time"));
+        cmw_ctx_end(ctx, CMW_END_SENT);
+        /* The next request in the same context has no time but its own. */
+        ctx = begin_upload(&flight);
+        flight.now_ns += 150 * MS;
+        assert_int_equal(cmw_worker_run(flight.server.worker, flight.now_ns), 0);
+        assert_int_equal(cmw_ctx_limit_body_time(ctx, 1, 1), CMW_ERR_STATE);
+        cmw_ctx_end(ctx, CMW_END_CLIENT_GONE);
+        server_close(&flight.server);
+    }
+}
+
+static void a_server_that_does_not_measure_bodies_is_refused(void **state)
+{
+    static const cmw_host host = {.size = sizeof host, .name = "toy"};
+    cmw_timeout_config config;
+    cmw_engine *engine;
+    cmw_chain *chain;
+    cmw_diag diag = {0};
+
+    (void)state;
+    cmw_timeout_config_init(&config);
+    config.body_ms = 1000;
+    assert_int_equal(cmw_engine_create(&engine, NULL), 0);
+    assert_int_equal(cmw_engine_attach_host(engine, &host, NULL), 0);
+    assert_int_equal(cmw_chain_create(engine, &chain, 0), 0);
+    assert_int_equal(cmw_chain_use(chain, "timeout", &config, NULL), 0);
+    assert_int_equal(cmw_chain_install(chain, &diag), CMW_ERR_UNSUPPORTED);
+    assert_string_equal(diag.message,
+                        "'timeout' limits the time of bodies, and toy does not measure it");
+    /* Where it changes nothing, it needs nothing. */
+    assert_int_equal(cmw_chain_shadow(chain, "timeout"), 0);
+    assert_int_equal(cmw_chain_install(chain, &diag), 0);
+    cmw_chain_destroy(chain);
+    assert_int_equal(cmw_engine_destroy(engine), 0);
+}
+
 /* Other ends are not its business. */
 static void a_server_that_closes_is_not_late(void **state)
 {
@@ -156,6 +242,14 @@ static void configs_that_mean_nothing_are_refused(void **state)
     config.total_ms = 0;
     assert_refused("timeout", &config, CMW_ERR_ARG, "timeout: total_ms: 0 is not 1 to 86400000");
     cmw_timeout_config_init(&config);
+    config.body_ms = 86400001;
+    assert_refused("timeout", &config, CMW_ERR_ARG,
+                   "timeout: body_ms: 86400001 is not 0 to 86400000");
+    cmw_timeout_config_init(&config);
+    config.body_idle_ms = -1;
+    assert_refused("timeout", &config, CMW_ERR_ARG,
+                   "timeout: body_idle_ms: -1 is not 0 to 86400000");
+    cmw_timeout_config_init(&config);
     config.retry_after_s = -1;
     assert_refused("timeout", &config, CMW_ERR_ARG, "timeout: retry_after: -1 is not 0 to 86400");
 }
@@ -173,6 +267,8 @@ int main(void)
         cmocka_unit_test(who_waits_too_long_is_answered_503),
         cmocka_unit_test(an_answer_in_time_is_sent),
         cmocka_unit_test(a_body_that_does_not_come_is_answered_408),
+        cmocka_unit_test(a_body_has_a_time_of_its_own),
+        cmocka_unit_test(a_server_that_does_not_measure_bodies_is_refused),
         cmocka_unit_test(a_server_that_closes_is_not_late),
         cmocka_unit_test(nothing_is_allocated),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
