@@ -127,7 +127,8 @@ static size_t unescape(u_char *to, cmw_str path)
     for (size_t i = 0; i < path.len; i++) {
         int byte = (unsigned char)path.data[i];
         if (byte == '%' && i + 2 < path.len) {
-            const int value = hex_value(path.data[i + 1]) * 16 + hex_value(path.data[i + 2]);
+            const int high = hex_value(path.data[i + 1]), low = hex_value(path.data[i + 2]);
+            const int value = high < 0 || low < 0 ? -1 : high * 16 + low;
             if (value > 0 && value != '/') {
                 byte = value;
                 i += 2;

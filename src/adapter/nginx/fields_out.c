@@ -121,31 +121,45 @@ static ngx_table_elt_t **pointer_at(ngx_http_headers_out_t *out, size_t offset)
     return (ngx_table_elt_t **)(void *)((char *)out + offset);
 }
 
-static ngx_int_t add_field(ngx_http_headers_out_t *out, const cmw_header *field, cmw_header_id id)
+ngx_int_t fields_out_keep(const struct seat *seat, ngx_str_t *to, cmw_str from)
 {
+    to->data = (u_char *)(uintptr_t)from.data;
+    to->len = from.len;
+    if (seat->ctx || from.len == 0)
+        return NGX_OK;
+    to->data = ngx_pnalloc(seat->request->pool, from.len);
+    if (!to->data)
+        return NGX_ERROR;
+    ngx_memcpy(to->data, from.data, from.len);
+    return NGX_OK;
+}
+
+static ngx_int_t add_field(const struct seat *seat, const cmw_header *field, cmw_header_id id)
+{
+    ngx_http_headers_out_t *out = &seat->request->headers_out;
     ngx_table_elt_t *elt = ngx_list_push(&out->headers);
 
     if (!elt)
         return NGX_ERROR;
     ngx_memzero(elt, sizeof *elt);
+    if (fields_out_keep(seat, &elt->key, field->name) != NGX_OK ||
+        fields_out_keep(seat, &elt->value, field->value) != NGX_OK)
+        return NGX_ERROR; /* its hash is 0: it is not sent */
     elt->hash = 1;
-    elt->key.data = (u_char *)(uintptr_t)field->name.data;
-    elt->key.len = field->name.len;
-    elt->value.data = (u_char *)(uintptr_t)field->value.data;
-    elt->value.len = field->value.len;
     for (size_t i = 0; i < sizeof known_fields / sizeof known_fields[0]; i++)
         if (known_fields[i].id == id)
             *pointer_at(out, known_fields[i].offset) = elt;
     return NGX_OK;
 }
 
-static void set_type(ngx_http_headers_out_t *out, cmw_str type)
+static ngx_int_t set_type(const struct seat *seat, cmw_str type)
 {
-    out->content_type.data = (u_char *)(uintptr_t)type.data;
-    out->content_type.len = type.len;
+    ngx_http_headers_out_t *out = &seat->request->headers_out;
+
     out->content_type_len = type.len;
     out->content_type_lowcase = NULL;
     ngx_str_null(&out->charset); /* it is in the type */
+    return fields_out_keep(seat, &out->content_type, type);
 }
 
 /* What is left was removed or changed: forget it, and who points to it. */
@@ -188,18 +202,16 @@ static int is_time(const ngx_http_headers_out_t *out, time_t time, const cmw_hea
 }
 
 /* Those that stand in nginx's list already, in the order of the walk, stay there. */
-static ngx_int_t import_field(ngx_http_headers_out_t *out, struct walk *walk,
-                              const cmw_header *field, int is_replaced)
+static ngx_int_t import_field(const struct seat *seat, struct walk *walk, const cmw_header *field,
+                              int is_replaced)
 {
     const cmw_header_id id = cmw_header_id_find(field->name);
     ngx_table_elt_t *taken = find_taken(walk);
 
-    if (id == CMW_HDR_CONTENT_TYPE) {
-        set_type(out, field->value);
-        return NGX_OK;
-    }
+    if (id == CMW_HDR_CONTENT_TYPE)
+        return set_type(seat, field->value);
     if (!is_same(taken, field))
-        return add_field(out, field, id);
+        return add_field(seat, field, id);
     if (!is_replaced || !is_of_body(id))
         taken->hash = 1;
     else
@@ -207,8 +219,9 @@ static ngx_int_t import_field(ngx_http_headers_out_t *out, struct walk *walk,
     return NGX_OK;
 }
 
-static ngx_int_t import_fields(ngx_http_headers_out_t *out, const cmw_response *response)
+static ngx_int_t import_fields(const struct seat *seat, const cmw_response *response)
 {
+    ngx_http_headers_out_t *out = &seat->request->headers_out;
     const int is_replaced = !cmw_response_passes_body(response);
     struct walk walk = {&out->headers.part, 0};
     const time_t time = out->last_modified_time;
@@ -221,7 +234,7 @@ static ngx_int_t import_fields(ngx_http_headers_out_t *out, const cmw_response *
         if (is_time(out, time, &field)) {
             if (!is_replaced)
                 out->last_modified_time = time;
-        } else if (import_field(out, &walk, &field, is_replaced) != NGX_OK) {
+        } else if (import_field(seat, &walk, &field, is_replaced) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -243,7 +256,7 @@ ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response)
     ngx_http_request_t *r = seat->request;
     const ngx_uint_t status = (ngx_uint_t)cmw_response_status(response);
 
-    if (import_fields(&r->headers_out, response) != NGX_OK)
+    if (import_fields(seat, response) != NGX_OK)
         return NGX_ERROR;
     if (r->headers_out.status != status) {
         r->headers_out.status = status;

@@ -116,6 +116,8 @@ ngx_int_t fields_in_write_target(struct seat *seat);
 ngx_int_t fields_out_export(struct seat *seat, cmw_response *response);
 /* Give nginx the committed response: status and fields, not the body. */
 ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response);
+/* Text of a response for as long as the request: copied where no context keeps it. */
+ngx_int_t fields_out_keep(const struct seat *seat, ngx_str_t *to, cmw_str from);
 /* Make nginx's head anew: nothing of what is there stays. */
 void fields_out_clear(ngx_http_request_t *r);
 

@@ -222,10 +222,13 @@ struct seat *request_begin(ngx_http_request_t *r, struct site *site, int *refusa
 static ngx_int_t send_body(ngx_http_request_t *r, struct seat *seat, cmw_str body)
 {
     ngx_buf_t *buffer = &seat->own_buffer;
+    ngx_str_t text;
 
-    if (body.len > 0) {
-        buffer->pos = buffer->start = (u_char *)(uintptr_t)body.data;
-        buffer->last = buffer->end = buffer->pos + body.len;
+    if (fields_out_keep(seat, &text, body) != NGX_OK)
+        return NGX_ERROR;
+    if (text.len > 0) {
+        buffer->pos = buffer->start = text.data;
+        buffer->last = buffer->end = buffer->pos + text.len;
         buffer->memory = 1; /* nobody may write to it */
     }
     buffer->last_buf = 1;
@@ -267,6 +270,8 @@ static ngx_int_t answer(struct seat *seat, const cmw_response *response)
     return send_body(r, seat, cmw_response_body(response));
 }
 
+/* The response is the plan's, and no context of this request keeps it: its fields are copied
+ * by fields_out.c, its body here. */
 static ngx_int_t answer_overload(struct seat *seat)
 {
     const cmw_response *response = cmw_worker_overload_response(seat->process->worker);
@@ -356,17 +361,24 @@ ngx_int_t request_on_server(ngx_http_request_t *r)
     return seat->stage == STAGE_RESUMED ? follow(seat, seat->next) : NGX_DECLINED;
 }
 
+/* The error that a page of error_page stands for; else that there is no way on. */
+static int status_of_refusal(const ngx_http_request_t *r)
+{
+    return r->error_page && r->err_status >= NGX_HTTP_BAD_REQUEST ? (int)r->err_status
+                                                                  : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
 /* A second file cannot be entered: what it guards must not be reached without it. */
 static ngx_int_t enter(struct seat *seat, const struct place *place)
 {
-    if (seat->route == place->route || seat->request->error_page)
+    if (seat->route == place->route)
         return NGX_DECLINED;
     if (seat->route != CMW_NONE) {
         ngx_log_error(NGX_LOG_ERR, seat->request->connection->log, 0,
                       "catzilla_mw: the request was redirected from a location with another file "
                       "to \"%V\"",
                       &place->name);
-        return refuse(seat, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return refuse(seat, status_of_refusal(seat->request));
     }
     seat->route = place->route;
     return follow(seat, (int)cmw_ctx_enter_route(seat->ctx, place->route));

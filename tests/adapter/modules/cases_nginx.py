@@ -131,6 +131,66 @@ class Places(ModuleTest):
         self.assertEqual(self.ask("GET", "/nested/off/").get("X-Place"), [])
 
 
+class ErrorPages(ModuleTest):
+    """What a location's file guards is not reached by way of error_page either."""
+
+    chain = {"middleware": [PROBE, {"use": "security_headers"}, {"use": "request_id"}]}
+    locations = {"kept": {"middleware": [
+        {"use": "basic_auth", "options": {"realm": "r", "users": {"u": "p"}}}]},
+                 "marked": {"middleware": [
+                     {"use": "set_headers", "options": {"append": {"X-Place": "marked"}}}]}}
+    options = {"more": """
+        location = /to-kept { error_page 404 /kept/page; return 404; }
+        location = /to-marked { error_page 404 /marked/page; return 404; }
+        location = /marked-to-kept { catzilla_mw marked.json; error_page 404 /kept/page; return 404; }
+        location = /as-200 { error_page 404 =200 /kept/page; return 404; }
+    """}
+
+    def test_a_guarded_page(self):
+        for target in ("/to-kept", "/as-200"):
+            response = self.ask("GET", target)
+            self.assertEqual(response.status, 401)
+            self.assertNotIn(b"kept", response.body)
+            self.assert_decorated(response)
+
+    def test_a_page_with_a_file(self):
+        response = self.ask("GET", "/to-marked")
+        self.assertEqual((response.status, response.body, response.get("X-Place")),
+                         (404, b"marked\n", ["marked"]))
+
+    def test_a_page_behind_a_second_file_is_left_out(self):
+        response = self.ask("GET", "/marked-to-kept")
+        self.assertEqual(response.status, 404)
+        self.assertNotIn(b"kept", response.body)
+        self.assert_decorated(response)
+
+
+class Overload(ModuleTest):
+    """More requests than may be in flight."""
+
+    chain = {"engine": {"context_limit": 2},
+             "middleware": [PROBE, {"use": "security_headers"},
+                            {"use": "set_headers", "options": {"set": {"X-Long": "l" * 3000}}}]}
+    options = {"workers": 1}
+
+    def test_overload_is_answered_with_the_plans_fields(self):
+        waiting = [self.connect() for _ in range(2)]
+        for client in waiting:
+            client.send(request("GET", "/text", fields=[("X-Act", "wait-long")]))
+        self.server.wait(lambda: self.server.counts()["entered"] -
+                         self.server.counts()["left"] == 2, "they do not wait")
+        for _ in range(5):
+            response = self.ask("GET", "/text")
+            self.assertEqual(response.status, 503)
+            self.assertEqual(response.get("X-Const"), ["yes"])
+            self.assertEqual(response.get("X-Content-Type-Options"), ["nosniff"])
+            self.assertEqual(response.get("Connection"), ["close"])
+        for client in waiting:
+            client.socket.close()
+        self.server.settled()
+        self.assertEqual(self.ask("GET", "/text").status, 200)
+
+
 class LocationOnly(ModuleTest):
     chain = {"middleware": []}
     locations = {"place": {"middleware": [PROBE, {"use": "security_headers"}, {"use": "request_id"}]}}
