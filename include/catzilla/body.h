@@ -94,6 +94,10 @@ typedef struct cmw_body_source {
     void (*close)(void *self); /**< called once, when the request ends, whether the body was read or
                                     not; or NULL */
     void *self;
+    int32_t
+        is_hosts; /**< 1: the host itself has the bytes, of a response that it made. CMW_ERR_AGAIN
+                           then needs no cmw_ctx_suspend, and no `proceed` follows: the host reads
+                           again when it has more */
 } cmw_body_source;
 
 static inline void cmw_body_source_init(cmw_body_source *source)
@@ -135,6 +139,13 @@ CMW_API CMW_NODISCARD int cmw_ctx_stream(cmw_ctx *ctx, int status, const cmw_bod
  * Since:   0.1
  */
 CMW_API CMW_NODISCARD int cmw_ctx_transform_body(cmw_ctx *ctx);
+
+/**
+ * 1 if middleware of the request's plan looks at bodies of responses: a host with a body of its own
+ * gives it as a source (cmw_body_source, `is_hosts`), where else it could pass it
+ * (cmw_response_pass_body). Cost: O(1).
+ */
+CMW_API int cmw_ctx_reads_response_body(const cmw_ctx *ctx);
 
 /** Bytes of the request's body as they came, before any callback. Cost: O(1). */
 CMW_API uint64_t cmw_ctx_body_received(const cmw_ctx *ctx);

@@ -225,7 +225,8 @@ CMW_API size_t cmw_engine_poll(cmw_engine *engine);
 /** What a server can do. An adapter declares what holds; installing checks what a plan needs. */
 enum cmw_capability {
     CMW_CAP_STREAM_REQUEST_BODY = 1 << 0,   /**< hands the body to cmw_ctx_feed_body: as it comes
-                                                 if it has CMW_CAP_HEAD_FIRST, else when whole */
+                                                 if it has CMW_CAP_HEAD_FIRST, else when whole; a
+                                                 host that buffers bodies by itself, when whole */
     CMW_CAP_STREAM_RESPONSE_BODY = 1 << 1,  /**< reads bodies with cmw_ctx_read_body; without it
                                                  commit makes each body whole */
     CMW_CAP_SUSPEND = 1 << 2,               /**< can park a request in pre_route */

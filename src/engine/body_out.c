@@ -15,6 +15,11 @@
 /* Up to here a body that is all there is made whole at commit. */
 enum { GATHER_BYTES = 64 << 10 };
 
+int cmw_ctx_reads_response_body(const cmw_ctx *ctx)
+{
+    return ctx->plan->body_phases >> CMW_PHASE_RESPONSE_BODY & 1;
+}
+
 /* ---- Announcing ------------------------------------------------------------------------- */
 
 int cmw_ctx_transform_body(cmw_ctx *ctx)
@@ -261,13 +266,13 @@ static int open_flow(cmw_ctx *ctx)
 
 void cmw__body_out_open(cmw_ctx *ctx)
 {
-    if (ctx->response.flags & CMW__RESPONSE_PASSES)
-        return;
     if (!cmw__response_sends_body(&ctx->response)) {
         if (ctx->announced)
             ctx->response.flags |= CMW__RESPONSE_NO_LENGTH;
         return;
     }
+    if (ctx->response.flags & CMW__RESPONSE_PASSES)
+        return;
     const int rc = open_flow(ctx);
     if (rc != 0) {
         cmw__raise_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_RESPONSE_BODY, rc));
@@ -314,7 +319,7 @@ int cmw_ctx_read_body(cmw_ctx *ctx, cmw_chunk *chunk)
         return 0;
     }
     int rc = next_piece(ctx, out, chunk);
-    if (rc == CMW_ERR_AGAIN && !cmw__ctx_park_source(ctx))
+    if (rc == CMW_ERR_AGAIN && !out->source.is_hosts && !cmw__ctx_park_source(ctx))
         rc = CMW_ERR_INVALID; /* nobody would ever wake it */
     if (rc == 0) {
         out->is_read = chunk->is_last != 0;

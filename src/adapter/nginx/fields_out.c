@@ -68,17 +68,31 @@ static uint64_t length_of(const ngx_http_request_t *r)
     return length >= 0 ? (uint64_t)length : UINT64_MAX;
 }
 
+static int has_body(const ngx_http_request_t *r)
+{
+    return r->method != NGX_HTTP_HEAD && r->headers_out.status != NGX_HTTP_NO_CONTENT &&
+           r->headers_out.status != NGX_HTTP_NOT_MODIFIED;
+}
+
+static int export_body(struct seat *seat, cmw_response *response, cmw_str type)
+{
+    const ngx_http_request_t *r = seat->request;
+
+    if (has_body(r) && cmw_ctx_reads_response_body(seat->ctx))
+        return body_out_open(seat, response, type, length_of(r));
+    return cmw_response_pass_body(response, (int)r->headers_out.status, type, length_of(r));
+}
+
 ngx_int_t fields_out_export(struct seat *seat, cmw_response *response)
 {
     ngx_http_request_t *r = seat->request;
-    const int status = (int)r->headers_out.status;
     cmw_str type;
 
     if (read_type(r, &type) != NGX_OK)
         return NGX_ERROR;
-    int rc = cmw_response_pass_body(response, status, type, length_of(r));
+    int rc = export_body(seat, response, type);
     if (rc == CMW_ERR_INVALID) /* a type that is none is not passed on */
-        rc = cmw_response_pass_body(response, status, CMW_STR(""), length_of(r));
+        rc = export_body(seat, response, CMW_STR(""));
     if (rc != 0 || export_time(r, response) != NGX_OK)
         return NGX_ERROR;
     return export_list(r, response);
@@ -219,10 +233,15 @@ static ngx_int_t import_field(const struct seat *seat, struct walk *walk, const 
     return NGX_OK;
 }
 
+static int replaces_body(const struct seat *seat, const cmw_response *response)
+{
+    return !cmw_response_passes_body(response) && !(seat->streams && seat->asks);
+}
+
 static ngx_int_t import_fields(const struct seat *seat, const cmw_response *response)
 {
     ngx_http_headers_out_t *out = &seat->request->headers_out;
-    const int is_replaced = !cmw_response_passes_body(response);
+    const int is_replaced = replaces_body(seat, response);
     struct walk walk = {&out->headers.part, 0};
     const time_t time = out->last_modified_time;
     cmw_header_cursor cursor = {0, 0};
@@ -251,6 +270,13 @@ static void import_length(ngx_http_request_t *r, const cmw_response *response)
     r->allow_ranges = 0;
 }
 
+/* The body is nginx's, but the plan makes another of it, of which there are no ranges. */
+static int changes_body(const ngx_http_request_t *r, const cmw_response *response)
+{
+    return (has_body(r) || r->method == NGX_HTTP_HEAD) &&
+           cmw_response_content_length(response) != length_of(r);
+}
+
 ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response)
 {
     ngx_http_request_t *r = seat->request;
@@ -262,8 +288,12 @@ ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response)
         r->headers_out.status = status;
         ngx_str_null(&r->headers_out.status_line);
     }
-    if (!cmw_response_passes_body(response))
+    const int changes = changes_body(r, response);
+    if (changes || replaces_body(seat, response))
         import_length(r, response);
+    if (changes) {
+        ngx_http_clear_accept_ranges(r);
+    }
     return NGX_OK;
 }
 

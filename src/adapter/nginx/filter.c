@@ -3,8 +3,9 @@
  * Every response on its way out, whatever made it: a file, `return`, an upstream, an error page,
  * nginx's own errors.
  *
- * The head filter runs post_route. nginx's body then goes on as it is, unless post_route, or a
- * fault, has put another in its place: that one is sent instead, and nginx's is swallowed.
+ * The head filter runs post_route. nginx's body then goes on as it is, unless the plan looks at
+ * bodies: then it goes through the engine (body_out.c). Where post_route, or a fault, has put
+ * another in its place, that one is sent instead, and nginx's is swallowed.
  */
 #include "module.h"
 
@@ -20,9 +21,14 @@ static ngx_int_t commit(struct seat *seat)
     const cmw_response *response = cmw_ctx_response(seat->ctx);
 
     seat->stage = STAGE_COMMITTED;
-    if (next != CMW_TO_RESPOND || cmw_response_status(response) < 200)
+    if (next != CMW_TO_RESPOND || cmw_response_status(response) < 200 ||
+        body_out_begin(seat) != NGX_OK)
         return NGX_ERROR;
-    seat->replaces_body = !cmw_response_passes_body(response);
+    seat->replaces_body = !seat->streams && !cmw_response_passes_body(response);
+    if (seat->streams) { /* files are read by the copy filter, also those of subrequests */
+        seat->request->filter_need_in_memory = 1;
+        seat->request->main_filter_need_in_memory = 1;
+    }
     return fields_out_import(seat, response);
 }
 
@@ -95,7 +101,8 @@ static ngx_int_t send_own(struct seat *seat)
 /* With nothing to send, nginx takes a call for a mistake. */
 static ngx_int_t flush(ngx_http_request_t *r)
 {
-    return r->out || r->connection->buffered ? next_body(r, NULL) : NGX_OK;
+    return r->out || (r->connection->buffered & NGX_LOWLEVEL_BUFFERED) ? next_body(r, NULL)
+                                                                       : NGX_OK;
 }
 
 static void note_passed(struct seat *seat, const ngx_chain_t *in)
@@ -106,17 +113,46 @@ static void note_passed(struct seat *seat, const ngx_chain_t *in)
     }
 }
 
+/* A flag of a connection that waits for more, beside nginx's own. */
+enum { BUFFERED = 0x40 };
+
+static ngx_int_t on_streamed(struct seat *seat, ngx_chain_t *in)
+{
+    ngx_connection_t *c = seat->request->connection;
+
+    if (!seat->ctx || (in && body_out_push(seat, in) != NGX_OK))
+        return NGX_ERROR;
+    const ngx_int_t rc = body_out_pump(seat, next_body);
+    if (rc == NGX_ERROR) {
+        c->error = 1; /* nobody may take it for whole */
+        return NGX_ERROR;
+    }
+    if (!seat->asks || seat->has_sent_last) {
+        swallow(seat->input);
+        seat->input = NULL;
+    }
+    c->buffered &= ~(unsigned)BUFFERED & 0xff;
+    if (rc != NGX_DECLINED)
+        return rc;
+    if (!seat->asks)
+        c->buffered |= BUFFERED; /* its source waits */
+    return c->buffered ? NGX_AGAIN : NGX_OK;
+}
+
 static ngx_int_t on_body(ngx_http_request_t *r, ngx_chain_t *in)
 {
     struct seat *seat = request_find(r);
 
+    if (seat && seat->streams && seat->stage == STAGE_COMMITTED)
+        return on_streamed(seat, in);
     if (!seat || !in)
         return next_body(r, in);
     if (seat->replaces_body) {
         swallow(in);
         return seat->has_sent_own ? flush(seat->request) : send_own(seat);
     }
-    note_passed(seat, in);
+    if (!seat->streams) /* else body_out.c has counted it */
+        note_passed(seat, in);
     return next_body(r, in);
 }
 
@@ -127,7 +163,7 @@ static ngx_int_t on_request_body(ngx_http_request_t *r, ngx_chain_t *in)
 {
     struct seat *seat = r == r->main ? request_find(r) : NULL;
 
-    if (!seat || !seat->ctx || seat->stage != STAGE_PASSED)
+    if (!seat || !seat->ctx || (seat->stage != STAGE_PASSED && seat->stage != STAGE_READING))
         return next_request_body(r, in);
     for (const ngx_chain_t *at = in; at; at = at->next)
         seat->received += ngx_buf_size(at->buf);

@@ -6,7 +6,9 @@
  *     process.c     what one worker process has of an engine: its worker, wakes, timers
  *     request.c     one request: begin, phases, waiting, answers, end
  *     fields_in.c   what middleware rewrote of a request, written back to nginx
+ *     body_in.c     bodies of requests, for plans that look at them
  *     filter.c      every response: head and body filters
+ *     body_out.c    bodies that are read from the engine, a piece at a time
  *     fields_out.c  the head of a response, from nginx to the engine and back
  *     variables.c   what middleware found out, for proxy_set_header and logs
  *
@@ -51,6 +53,7 @@ struct place {
 enum stage {
     STAGE_BEGUN = 0,
     STAGE_WAITING,   /* in pre_route */
+    STAGE_READING,   /* nginx reads the body for the plan */
     STAGE_RESUMED,   /* it may go on: `next` */
     STAGE_PASSED,    /* pre_route let it pass */
     STAGE_ANSWERED,  /* by the plan; the response is committed */
@@ -73,6 +76,19 @@ struct seat {
     off_t passed;         /* bytes of the response's body that went on from here */
     ngx_chain_t own_body; /* what replaces nginx's body, and its buffer */
     ngx_buf_t own_buffer;
+    ngx_chain_t *feed;       /* of the request's body: what is fed next, */
+    off_t feed_at;           /*   from here on in the buffer, */
+    u_char *feed_room;       /*   and where pieces of files are read into */
+    ngx_chain_t *input;      /* of nginx's body: what the engine has not taken, */
+    ngx_buf_t *taken;        /*   and what it has, and may still look at */
+    cmw_chunk first;         /* of a streamed body that is not nginx's, when has_first */
+    unsigned has_target : 1; /* the target was written back */
+    unsigned has_body : 1;   /* nginx has read the request's body, */
+    unsigned is_fed : 1;     /*   the plan has seen it, */
+    unsigned is_written : 1; /*   and what it made of it was written back */
+    unsigned streams : 1;    /* the response's body is read from the engine, */
+    unsigned asks : 1;       /*   which asks for nginx's, */
+    unsigned has_first : 1;  /*   or has given a piece of another */
     unsigned replaces_body : 1;
     unsigned has_sent_own : 1;
     unsigned has_sent_last : 1;
@@ -111,8 +127,26 @@ void request_abandon(struct seat *seat);
 ngx_int_t fields_in_write(struct seat *seat);
 ngx_int_t fields_in_write_target(struct seat *seat);
 
+/* body_in.c */
+/* Feed what nginx has read, as far as the plan takes it. A cmw_next. */
+int body_in_feed(struct seat *seat);
+/* Give nginx the body as the plan has left it. NGX_OK or NGX_ERROR. */
+ngx_int_t body_in_write(struct seat *seat);
+
+/* body_out.c */
+typedef ngx_int_t body_send_fn(ngx_http_request_t *r, ngx_chain_t *in);
+/* nginx's body, for the engine to ask for. 0 or a CMW_ERR_*. */
+int body_out_open(struct seat *seat, cmw_response *response, cmw_str type, uint64_t length);
+/* After commit: whether the body is to be pumped, and whose it is. NGX_OK; NGX_ERROR: it cannot be
+ * made. */
+ngx_int_t body_out_begin(struct seat *seat);
+ngx_int_t body_out_push(struct seat *seat, ngx_chain_t *in);
+/* Send what is there. NGX_OK: all of it; NGX_AGAIN: the client takes no more now; NGX_DECLINED:
+ * nothing more is there yet; NGX_ERROR. */
+ngx_int_t body_out_pump(struct seat *seat, body_send_fn *send);
+
 /* fields_out.c */
-/* Give nginx's response to the engine. */
+/* Give nginx's response to the engine: its body goes by, unless the plan looks at it. */
 ngx_int_t fields_out_export(struct seat *seat, cmw_response *response);
 /* Give nginx the committed response: status and fields, not the body. */
 ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response);

@@ -3,7 +3,7 @@
  * One main request, from its head to its end.
  *
  *     server rewrite phase   begin, pre_route; what it lets pass is written back to nginx
- *     rewrite phase          the location's route
+ *     rewrite phase          the location's route; then the body, for a plan that looks at it
  *     filters                filter.c
  *     log phase              the reason; the context ends with the request's pool, once
  *
@@ -237,6 +237,43 @@ static ngx_int_t send_body(ngx_http_request_t *r, struct seat *seat, cmw_str bod
     return ngx_http_output_filter(r, &seat->own_body);
 }
 
+static void on_writable(ngx_http_request_t *r);
+
+/* As far as the client takes it, or it is made: the status that ends the phase, or NGX_DONE. */
+static ngx_int_t send_more(struct seat *seat)
+{
+    ngx_http_request_t *r = seat->request;
+    const ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    ngx_event_t *event = r->connection->write;
+    const ngx_int_t rc = body_out_pump(seat, ngx_http_output_filter);
+
+    if (rc == NGX_OK || rc == NGX_ERROR || seat->has_sent_last)
+        return rc;
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = on_writable;
+    if (!event->delayed && event->timer_set)
+        ngx_del_timer(event);
+    if (!event->delayed && rc == NGX_AGAIN)
+        ngx_add_timer(event, core->send_timeout);
+    if (ngx_handle_write_event(event, core->send_lowat) != NGX_OK)
+        return NGX_ERROR;
+    return NGX_DONE;
+}
+
+static void on_writable(ngx_http_request_t *r)
+{
+    struct seat *seat = request_find(r);
+    ngx_connection_t *c = r->connection;
+    ngx_int_t rc = NGX_ERROR;
+
+    if (c->write->timedout)
+        c->timedout = 1;
+    else if (seat && seat->ctx)
+        rc = send_more(seat);
+    if (rc != NGX_DONE)
+        ngx_http_finalize_request(r, rc);
+}
+
 /*
  * What is left of the request's body is read and thrown away, by nginx, beside the answer. A client
  * that waits for 100 Continue may not send it at all: then the connection ends.
@@ -262,11 +299,15 @@ static ngx_int_t answer(struct seat *seat, const cmw_response *response)
     if (rc != NGX_OK)
         return rc;
     fields_out_clear(r);
+    if (seat->ctx && body_out_begin(seat) != NGX_OK)
+        return NGX_ERROR;
     if (fields_out_import(seat, response) != NGX_OK)
         return NGX_ERROR;
     rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only)
         return rc;
+    if (seat->streams)
+        return send_more(seat);
     return send_body(r, seat, cmw_response_body(response));
 }
 
@@ -308,12 +349,12 @@ static ngx_int_t refuse(struct seat *seat, int status)
 
 static ngx_int_t let_pass(struct seat *seat)
 {
-    const int is_first = seat->route == CMW_NONE;
     ngx_int_t rc = fields_in_write(seat);
 
     seat->stage = STAGE_PASSED;
-    if (rc == NGX_OK && is_first)
+    if (rc == NGX_OK && !seat->has_target)
         rc = fields_in_write_target(seat);
+    seat->has_target = 1; /* from here on it is nginx's to rewrite */
     return rc == NGX_OK ? NGX_DECLINED : refuse(seat, NGX_HTTP_INTERNAL_SERVER_ERROR);
 }
 
@@ -384,6 +425,49 @@ static ngx_int_t enter(struct seat *seat, const struct place *place)
     return follow(seat, (int)cmw_ctx_enter_route(seat->ctx, place->route));
 }
 
+/* ---- The body ----------------------------------------------------------------------------- */
+
+/* nginx has read it. */
+static void on_body(ngx_http_request_t *r)
+{
+    struct seat *seat = request_find(r);
+
+    seat->stage = STAGE_PASSED;
+    seat->has_body = 1;
+    seat->feed = r->request_body ? r->request_body->bufs : NULL;
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+static ngx_int_t read_body(struct seat *seat)
+{
+    ngx_http_request_t *r = seat->request;
+
+    seat->stage = STAGE_READING;
+    const ngx_int_t rc = ngx_http_read_client_request_body(r, on_body);
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE)
+        return rc;
+    ngx_http_finalize_request(r, NGX_DONE);
+    return NGX_DONE;
+}
+
+/* Before the location does anything: what looks at bodies may refuse the request. */
+static ngx_int_t take_body(struct seat *seat)
+{
+    if (!seat->ctx || seat->is_written || !cmw_ctx_reads_body(seat->ctx) ||
+        cmw_request_content_length(cmw_ctx_request(seat->ctx)) == 0)
+        return NGX_DECLINED;
+    if (!seat->has_body)
+        return read_body(seat);
+    const int next = seat->is_fed ? CMW_TO_HANDLER : body_in_feed(seat);
+    if (next != CMW_TO_HANDLER)
+        return follow(seat, next);
+    seat->is_written = 1;
+    if (body_in_write(seat) != NGX_OK)
+        return refuse(seat, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    return let_pass(seat);
+}
+
 ngx_int_t request_on_location(ngx_http_request_t *r)
 {
     const struct place *place = ngx_http_get_module_loc_conf(r, ngx_http_catzilla_mw_module);
@@ -391,13 +475,14 @@ ngx_int_t request_on_location(ngx_http_request_t *r)
 
     if (!seat)
         return NGX_DECLINED;
-    if (seat->stage == STAGE_WAITING)
+    if (seat->stage == STAGE_WAITING || seat->stage == STAGE_READING)
         return NGX_DONE;
+    ngx_int_t rc = NGX_DECLINED;
     if (seat->stage == STAGE_RESUMED)
-        return follow(seat, seat->next);
-    if (seat->stage != STAGE_PASSED || !place->extra || place->site != seat->site)
-        return NGX_DECLINED;
-    return enter(seat, place);
+        rc = follow(seat, seat->next);
+    else if (seat->stage == STAGE_PASSED && place->extra && place->site == seat->site)
+        rc = enter(seat, place);
+    return rc == NGX_DECLINED && seat->stage == STAGE_PASSED ? take_body(seat) : rc;
 }
 
 /* It waited, and goes on where it was. */
@@ -406,6 +491,12 @@ void request_proceed(struct seat *seat, int next)
     ngx_http_request_t *r = seat->request;
     ngx_connection_t *c = r->connection;
 
+    if (seat->streams) { /* there is more of the body, or there never will be */
+        r->connection->error |= next == CMW_TO_ABORT;
+        r->write_event_handler(r);
+        ngx_http_run_posted_requests(c);
+        return;
+    }
     seat->stage = STAGE_RESUMED;
     seat->next = next;
     r->read_event_handler = ngx_http_block_reading;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """nginx alone: its directives, phases, subrequests."""
+import shutil
 import unittest
 
 from cases import CHAIN, ModuleTest, PROBE
@@ -51,9 +52,9 @@ class Directives(unittest.TestCase):
         text = self.refuse(locations={"place": {"engine": {"header_count": 5}, "middleware": []}})
         self.assertIn("engine", text)
 
-    def test_a_plan_that_looks_at_bodies(self):
-        text = self.refuse({"middleware": [{"use": "body_reader"}]})
-        self.assertIn("nginx does not hand bodies to it", text)
+    def test_a_plan_that_waits_in_post_route(self):
+        text = self.refuse({"middleware": [{"use": "post_waiter"}]})
+        self.assertIn("suspends in post_route, and nginx cannot wait", text)
 
     def test_twice(self):
         self.assertIn("duplicate", self.refuse(http="catzilla_mw chain.json; catzilla_mw chain.json;"))
@@ -254,20 +255,65 @@ class Inside(ModuleTest):
         self.assertEqual(len(ids), 200)
 
 
+class OneProcess(Nginx):
+    """It reads the configuration and serves."""
+
+    def configure(self):
+        super().configure()
+        path = self.folder / "nginx.conf"
+        path.write_text(path.read_text().replace("daemon off;", "daemon off; master_process off;"))
+
+
 class Single(ModuleTest):
     """One process that reads and serves. nginx cannot reload then."""
 
+    Server = OneProcess
+
     @classmethod
     def setUpClass(cls):
-        class One(Nginx):
-            def configure(self):
-                super().configure()
-                path = self.folder / "nginx.conf"
-                path.write_text(path.read_text().replace("daemon off;", "daemon off; master_process off;"))
-        cls.server = One(cls.chain).start()
+        cls.server = OneProcess(cls.chain).start()
 
     def test_it_serves(self):
         with self.connect() as client:
             for _ in range(10):
                 self.assert_goes_on(client)
             self.assert_decorated(client.ask("GET", "/file.txt", fields=[("X-Act", "wait")]))
+
+
+class UnderValgrind(ModuleTest):
+    """One process, whose every access of memory is looked at. What nginx itself leaves allocated at
+    its end is not."""
+
+    chain = {"engine": {"context_limit": 2}, "middleware": CHAIN["middleware"] + [{"use": "bodies"}]}
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("valgrind") or Nginx.settings.get("preload"):
+            raise unittest.SkipTest("no valgrind, or a sanitizer")
+
+        class Watched(OneProcess):
+            def command(self, *arguments):
+                return ["valgrind", "-q", "--error-exitcode=99",
+                        f"--log-file={self.folder}/valgrind", *super().command(*arguments)]
+        cls.server = Watched(cls.chain).start()
+
+    def test_no_error(self):
+        with self.connect() as client:
+            self.assert_goes_on(client)
+            for target in ("/file.txt", "/large", "/proxy/x", "/ssi", "/none", "/secret/x"):
+                for name in ("loud", "replace", "slow-post", "stream", "slow"):
+                    client.ask("GET", target, fields=[("X-Body", name)])
+            for name in ("count", "half", "wait", "refuse"):
+                client.ask("POST", "/proxy/x", body=b"x" * 50000, fields=[("X-Body", name)])
+            for act in ("wait", "post-text", "post-error", "stop:403", "rewrite"):
+                client.ask("GET", "/proxy/x", fields=[("X-Act", act)])
+        waiting = [self.connect() for _ in range(2)]
+        for client in waiting:
+            client.send(request("GET", "/text", fields=[("X-Act", "wait-long")]))
+        self.server.wait(lambda: self.server.counts()["entered"] -
+                         self.server.counts()["left"] == 2, "they do not wait")
+        self.assertEqual(self.ask("GET", "/text").status, 503)
+        for client in waiting:
+            client.socket.close()
+        self.server.settled()
+        self.assertEqual((self.server.folder / "valgrind").read_text(), "")

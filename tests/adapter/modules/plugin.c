@@ -20,6 +20,8 @@
 #include <catzilla/mw.h>
 #include <catzilla/plugin.h>
 
+#include "bodies.h"
+
 /* As modules.py reads it: 64-bit numbers in this order. */
 struct counts {
     _Atomic uint64_t entered, left, twice, body_sent, by_reason[8];
@@ -271,7 +273,26 @@ static const cmw_kind kind = {
     .create = create,
 };
 
-/* One that looks at bodies, which a stock server does not show. */
+/* One that waits where a stock server cannot. */
+static int create_waiter(cmw_engine *engine, cmw_middleware *middleware, const void *config,
+                         cmw_diag *diag)
+{
+    (void)engine;
+    (void)config;
+    (void)diag;
+    middleware->post_route = on_post_route;
+    middleware->suspend_phases = 1u << CMW_PHASE_POST_ROUTE;
+    return 0;
+}
+
+static const cmw_kind waiter = {
+    .size = sizeof(cmw_kind),
+    .name = "post_waiter",
+    .summary = "Waits in post_route",
+    .create = create_waiter,
+};
+
+/* One that looks at bodies, which not every stock server shows. */
 static int on_chunk(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
 {
     (void)self;
@@ -301,8 +322,12 @@ CMW_API cmw_plugin_init_fn cmw_plugin_init;
 
 int cmw_plugin_init(cmw_engine *engine, cmw_diag *diag)
 {
-    const int rc = cmw_kind_register(engine, &kind);
+    int rc = cmw_kind_register(engine, &kind);
 
     (void)diag;
-    return rc == 0 ? cmw_kind_register(engine, &reader) : rc;
+    if (rc == 0)
+        rc = cmw_kind_register(engine, &waiter);
+    if (rc == 0)
+        rc = cmw_kind_register(engine, &reader);
+    return rc == 0 ? bodies_register(engine) : rc;
 }

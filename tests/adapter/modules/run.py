@@ -14,6 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "conform
 import cases
 import cases_apache
 import cases_nginx
+import cases_nginx_bodies
+import cases_nginx_http2
 import servers
 
 SKIPPED = 77  # for CTest
@@ -28,10 +30,11 @@ if __name__ == "__main__":
         print(f"skipped: {server.program} is not installed")
         sys.exit(SKIPPED)
     servers.Stock.settings = {"module": module, "plugin": plugin,
+                              "compression": os.environ.get("CMW_TEST_COMPRESSION"),
                               "preload": os.environ.get("CMW_TEST_PRELOAD")}
     cases.ModuleTest.Server = server
-    for group in [cases] + {"nginx": [cases_nginx], "apache": [cases_apache],
-                           "apache_prefork": []}[name]:
+    for group in [cases] + {"nginx": [cases_nginx, cases_nginx_bodies, cases_nginx_http2],
+                           "apache": [cases_apache], "apache_prefork": []}[name]:
         for key, value in vars(group).items():
             if isinstance(value, type) and issubclass(value, unittest.TestCase):
                 globals()[key] = value

@@ -126,6 +126,7 @@ class Stock:
         (root / "index.html").write_text("index\n")
         (root / "50x.html").write_text("our own page\n")
         (root / "large").write_bytes(b"l" * LARGE)
+        (root / "large.txt").write_bytes(b"l" * LARGE)
         with (root / "huge").open("wb") as huge:  # more than lies in sockets
             huge.truncate(64 << 20)
         (root / "folder").mkdir()

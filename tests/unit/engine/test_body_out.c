@@ -39,6 +39,7 @@ struct bench {
     size_t source_step, given;
     int source_error; /* once all was given, instead of an end */
     int waits;        /* the source has nothing every second time */
+    int is_hosts;     /* and is the host's own */
     uint32_t asked;
     cmw_token token;
     uint32_t closed;
@@ -104,6 +105,8 @@ static int on_read(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
     size_t len = bench->body.len - bench->given;
 
     if (bench->waits && bench->asked++ % 2 == 0) {
+        if (bench->is_hosts)
+            return CMW_ERR_AGAIN;
         assert_int_equal(cmw_ctx_suspend(ctx, &bench->token), 0);
         return CMW_ERR_AGAIN;
     }
@@ -135,6 +138,7 @@ static int on_handler(void *self, cmw_ctx *ctx)
     source.read = on_read;
     source.close = on_close;
     source.self = bench;
+    source.is_hosts = bench->is_hosts;
     return cmw_ctx_stream(ctx, 200, &source);
 }
 
@@ -243,6 +247,10 @@ static void read_all(struct bench *bench, cmw_ctx *ctx, struct answer *answer)
 
     while (!chunk.is_last) {
         answer->error = cmw_ctx_read_body(ctx, &chunk);
+        if (answer->error == CMW_ERR_AGAIN && bench->is_hosts) {
+            assert_int_equal(cmw_worker_suspended(bench->worker), 0);
+            continue;
+        }
         if (answer->error == CMW_ERR_AGAIN) {
             const uint32_t before = bench->proceeded;
             cmw_chunk none;
@@ -536,6 +544,55 @@ static void a_fault_after_commit_aborts(void **state)
     close_bench(&bench);
 }
 
+static void a_source_of_the_hosts_waits_without_a_token(void **state)
+{
+    struct answer answer = {.bytes = got};
+    struct bench bench;
+
+    (void)state;
+    open_bench(&bench, 1);
+    add_repeater(&bench, 0, 10, 2, 5);
+    install(&bench, 40);
+    bench.streams = 1;
+    bench.is_hosts = 1;
+    bench.waits = 1;
+    bench.body = cmw_str_make(text, 20);
+    send(&bench, "GET", &answer);
+    assert_int_equal(answer.status, 200);
+    expect_repeated(&answer, 20, 2);
+    assert_int_equal(bench.proceeded, 0);
+    assert_int_equal(bench.closed, 1);
+    close_bench(&bench);
+}
+
+static void a_body_that_goes_by_has_no_known_length_once_it_is_to_be_changed(void **state)
+{
+    struct bench bench;
+    cmw_request_view view;
+    cmw_ctx *ctx;
+
+    (void)state;
+    open_bench(&bench, 1);
+    add_repeater(&bench, 0, 10, 2, 5);
+    install(&bench, 40);
+    for (int is_announced = 0; is_announced < 2; is_announced++) {
+        bench.repeaters[0].is_announced = is_announced;
+        bench.completes = 0;
+        cmw_request_view_init(&view);
+        view.method = CMW_STR("HEAD");
+        view.target = CMW_STR("/");
+        assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
+        assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+        assert_int_equal(cmw_ctx_reads_response_body(ctx), 1);
+        assert_int_equal(cmw_response_pass_body(cmw_ctx_response(ctx), 200, CMW_STR("a/b"), 9), 0);
+        assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+        assert_true(cmw_response_content_length(cmw_ctx_response(ctx)) ==
+                    (is_announced ? UINT64_MAX : 9));
+        cmw_ctx_end(ctx, CMW_END_SENT);
+    }
+    close_bench(&bench);
+}
+
 static int announce_wrongly(void *self, cmw_ctx *ctx)
 {
     int *rc = self;
@@ -722,6 +779,8 @@ int main(void)
         cmocka_unit_test(a_known_length_is_declared_and_kept),
         cmocka_unit_test(a_fault_before_commit_makes_another_response),
         cmocka_unit_test(a_fault_after_commit_aborts),
+        cmocka_unit_test(a_source_of_the_hosts_waits_without_a_token),
+        cmocka_unit_test(a_body_that_goes_by_has_no_known_length_once_it_is_to_be_changed),
         cmocka_unit_test(who_did_not_say_so_changes_nothing),
         cmocka_unit_test(what_goes_past_the_engine_is_not_transformed),
         cmocka_unit_test(another_body_takes_the_place_of_a_source),
