@@ -21,9 +21,9 @@ struct keeping {
 /* Other middleware set it before the handler, and sets it anew for each request. */
 static int was_before(const struct cmw__cache_visit *visit, const cmw_header *field)
 {
-    for (size_t i = 0; i < visit->before_count; i++)
-        if (cmw_str_equals_fold(visit->before[i].name, field->name) &&
-            cmw_str_equals(visit->before[i].value, field->value))
+    for (size_t i = 0; i < visit->asking->before_count; i++)
+        if (cmw_str_equals_fold(visit->asking->before[i].name, field->name) &&
+            cmw_str_equals(visit->asking->before[i].value, field->value))
             return 1;
     return 0;
 }

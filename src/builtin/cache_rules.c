@@ -59,24 +59,33 @@ int64_t cmw__cache_seconds(cmw_str text)
     return sum;
 }
 
+/* A member, and where its first "=" is; its length: none. */
+struct member {
+    cmw_str text;
+    size_t equals;
+};
+
 /* Take what stands before the next comma that is not between quotes. Quotes that do not end set
  * `*is_broken`: what follows them cannot be told from text. */
-static cmw_str take_member(cmw_str *rest, int *is_broken)
+static struct member take_member(cmw_str *rest, int *is_broken)
 {
-    size_t len = 0;
+    size_t len = 0, equals = SIZE_MAX;
     int is_quoted = 0;
 
     for (; len < rest->len && (is_quoted || rest->data[len] != ','); len++) {
-        if (rest->data[len] == '"')
+        const char c = rest->data[len];
+        if (c == '"')
             is_quoted = !is_quoted;
-        else if (is_quoted && rest->data[len] == '\\' && len + 1 < rest->len)
+        else if (c == '=' && equals == SIZE_MAX)
+            equals = len;
+        else if (is_quoted && c == '\\' && len + 1 < rest->len)
             len++;
     }
     *is_broken |= is_quoted;
-    const cmw_str member = cmw_str_make(rest->data, len);
+    const struct member member = {cmw_str_make(rest->data, len), equals < len ? equals : len};
     const size_t gone = len < rest->len ? len + 1 : len;
     *rest = cmw_str_make(rest->data + gone, rest->len - gone);
-    return trim(member);
+    return member;
 }
 
 static void note_number(int64_t *at, cmw_str value)
@@ -91,7 +100,8 @@ static void note(struct cmw__cache_control *control, cmw_str name, cmw_str value
 {
     for (size_t i = 0; i < sizeof directives / sizeof *directives; i++) {
         const struct directive *directive = &directives[i];
-        if (name.len != directive->name.len || !cmw_str_equals_fold(name, directive->name))
+        if (name.len != directive->name.len || (name.data[0] | 0x20) != directive->name.data[0] ||
+            !cmw_str_equals_fold(name, directive->name))
             continue;
         control->flags |= directive->bits;
         if (directive->number > 0)
@@ -105,12 +115,10 @@ void cmw__cache_control_read(struct cmw__cache_control *control, cmw_str field)
     int is_broken = 0;
 
     while (field.len > 0) {
-        const cmw_str member = take_member(&field, &is_broken);
-        const char *equals = member.len > 0 ? memchr(member.data, '=', member.len) : NULL;
-        const size_t len = equals ? (size_t)(equals - member.data) : member.len;
-        const cmw_str value =
-            equals ? cmw_str_make(equals + 1, member.len - len - 1) : cmw_str_make("", 0);
-        note(control, trim(cmw_str_make(member.data, len)), trim(value));
+        const struct member member = take_member(&field, &is_broken);
+        const size_t gone = member.equals < member.text.len ? member.equals + 1 : member.equals;
+        note(control, trim(cmw_str_make(member.text.data, member.equals)),
+             trim(cmw_str_make(member.text.data + gone, member.text.len - gone)));
     }
     if (is_broken)
         control->flags |= CMW__CACHE_NO_STORE;

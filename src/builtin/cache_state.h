@@ -25,6 +25,8 @@ struct cmw__cache {
     uint64_t max_waiting; /* 0: nobody waits */
     uint64_t max_wait_ns;
     cmw_str name; /* empty: no Cache-Status */
+    /* Age and Cache-Status of what is served. */
+    cmw_field_pattern *age, *hit, *stale, *collapsed;
     cmw_slot slot, principal;
 };
 
@@ -37,21 +39,27 @@ enum cmw__cache_stage {
     CMW__CACHE_UNSAFE /* its success drops what is stored */
 };
 
-struct cmw__cache_visit {
-    enum cmw__cache_stage stage;
-    uint64_t hash;
-    cmw_str key;
-    uint64_t now_ns;                /* when it was looked for last */
-    uint32_t purges;                /* of its key, as they were then */
-    struct cmw__cache_entry *stale; /* for an error; released with the request */
-    int renews;                     /* it keeps others from asking for a new `stale` */
-    cmw_header *before;             /* fields that the response had before the handler */
+/* What a request has that is not served at once; the arena's, so that a hit's slot is small. */
+struct cmw__cache_asking {
+    const struct cmw__cache *cache;
+    struct cmw__cache_visit *visit;
+    cmw_header *before; /* fields that the response had before the handler */
     size_t before_count;
-    unsigned waits;       /* how often it has waited */
     uint64_t deadline_ns; /* that was in force when it began to wait; 0: none */
     struct cmw__cache_flight flight;
     struct cmw__cache_waiter waiter;
-    const struct cmw__cache *cache;
+};
+
+struct cmw__cache_visit {
+    enum cmw__cache_stage stage;
+    uint32_t purges; /* of its key, when it was looked for */
+    unsigned waits;  /* how often it has waited */
+    int renews;      /* it keeps others from asking for a new `stale` */
+    uint64_t hash;
+    cmw_str key;
+    uint64_t now_ns;                /* when it was looked for last */
+    struct cmw__cache_entry *stale; /* for an error; released with the request */
+    struct cmw__cache_asking *asking;
 };
 
 cmw_phase_fn cmw__cache_on_pre_route, cmw__cache_on_post_route, cmw__cache_on_error;

@@ -63,18 +63,15 @@ static int set_age(const struct cmw__cache *cache, cmw_ctx *ctx,
                    const struct cmw__cache_entry *entry, uint64_t age_s, int has_waited)
 {
     const int is_stale = age_s >= entry->fresh_s;
-    char text[64];
-    const char *end = put_number(text, age_s);
+    const uint64_t left_s = is_stale ? age_s - entry->fresh_s : entry->fresh_s - age_s;
+    cmw_response *response = cmw_ctx_response(ctx);
 
-    const int rc = cmw_response_append(cmw_ctx_response(ctx), CMW_HDR_AGE,
-                                       cmw_str_make(text, (size_t)(end - text)));
-    if (rc != 0)
+    const int rc = cmw_response_append_pattern(response, cache->age, &age_s);
+    if (rc != 0 || cache->name.len == 0)
         return rc;
     if (has_waited)
-        return add_status(cache, ctx, CMW_STR("; fwd=uri-miss; collapsed"));
-    end = put_number(put(text, is_stale ? CMW_STR("; hit; ttl=-") : CMW_STR("; hit; ttl=")),
-                     is_stale ? age_s - entry->fresh_s : entry->fresh_s - age_s);
-    return add_status(cache, ctx, cmw_str_make(text, (size_t)(end - text)));
+        return cmw_response_append_pattern(response, cache->collapsed, NULL);
+    return cmw_response_append_pattern(response, is_stale ? cache->stale : cache->hit, &left_s);
 }
 
 static void release(void *entry)
@@ -119,8 +116,11 @@ static int make_key(cmw_ctx *ctx, struct cmw__cache_visit *visit)
     char *at = put(key, cmw_request_scheme(request) == CMW_SCHEME_HTTPS ? CMW_STR("https ")
                                                                         : CMW_STR("http "));
     at = put(at, host);
-    *at++ = ':';
-    at = put_number(at, cmw_request_port(request));
+    const uint16_t port = cmw_request_port(request);
+    if (port != 0) {
+        *at++ = ':';
+        at = put_number(at, port);
+    }
     *at++ = ' ';
     at = put(at, path);
     if (query.len > 0)
@@ -148,6 +148,16 @@ static void read_request(cmw_request *request, struct cmw__cache_control *contro
     cmw__cache_control_init(control);
     if (!at && pragma && cmw_str_equals_fold(pragma->value, CMW_STR("no-cache")))
         control->flags |= CMW__CACHE_NO_CACHE;
+    if (!at)
+        return;
+    /* What browsers say of a reload is most of what comes. */
+    if (!cmw_request_is_repeated(request, CMW_HDR_CACHE_CONTROL)) {
+        if (at->value.len == 9 && memcmp(at->value.data, "max-age=0", 9) == 0)
+            control->max_age = 0;
+        else
+            cmw__cache_control_read(control, at->value);
+        return;
+    }
     for (; at; at = cmw_request_next_header(request, CMW_HDR_CACHE_CONTROL, at))
         cmw__cache_control_read(control, at->value);
 }
@@ -159,17 +169,16 @@ static int note_fields(cmw_ctx *ctx, struct cmw__cache_visit *visit)
     cmw_header field;
     size_t fields = 0;
 
-    if (visit->before)
-        return 0;
     while (cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0))
         fields++;
-    visit->before = cmw_arena_alloc(cmw_ctx_arena(ctx), fields * sizeof *visit->before);
-    if (!visit->before)
+    visit->asking->before =
+        cmw_arena_alloc(cmw_ctx_arena(ctx), fields * sizeof *visit->asking->before);
+    if (!visit->asking->before)
         return CMW_ERR_NOMEM;
     cursor = (cmw_header_cursor){0, 0};
-    while (visit->before_count < fields &&
+    while (visit->asking->before_count < fields &&
            cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0))
-        visit->before[visit->before_count++] = field;
+        visit->asking->before[visit->asking->before_count++] = field;
     return 0;
 }
 
@@ -190,6 +199,24 @@ static int asks_for_others(cmw_ctx *ctx, const struct cmw__cache_control *contro
            !(control->flags & CMW__CACHE_ONLY_IF_CACHED);
 }
 
+/* It was not answered: somebody else may ask. */
+static void stop_renewing(void *object)
+{
+    const struct cmw__cache_visit *visit = object;
+
+    if (visit->renews)
+        atomic_store_explicit(&visit->stale->asked_until_ns, 0, memory_order_relaxed);
+}
+
+/* Cleaned up before the entry is released, which was deferred earlier. */
+static void renew(cmw_ctx *ctx, struct cmw__cache_visit *visit, struct cmw__cache_entry *entry)
+{
+    visit->stale = entry;
+    visit->renews = 1;
+    if (cmw_arena_defer(cmw_ctx_arena(ctx), stop_renewing, visit) != 0)
+        visit->renews = 0; /* others ask after a while */
+}
+
 /* 1 if an entry answers this request as it is. */
 static int is_good(struct cmw__cache_entry *entry, cmw_ctx *ctx, struct cmw__cache_visit *visit,
                    const struct cmw__cache_control *control)
@@ -205,8 +232,10 @@ static int is_good(struct cmw__cache_entry *entry, cmw_ctx *ctx, struct cmw__cac
         return 1;
     if (age_s - entry->fresh_s >= entry->stale_while_s)
         return 0;
-    visit->renews = asks_for_others(ctx, control) && may_ask(entry, visit->now_ns);
-    return !visit->renews;
+    if (!asks_for_others(ctx, control) || !may_ask(entry, visit->now_ns))
+        return 1;
+    renew(ctx, visit, entry);
+    return 0;
 }
 
 /* ---- Together with others --------------------------------------------------------------- */
@@ -214,19 +243,20 @@ static int is_good(struct cmw__cache_entry *entry, cmw_ctx *ctx, struct cmw__cac
 /* Those who wait for it look for themselves. */
 static void close_flight(const struct cmw__cache *cache, struct cmw__cache_visit *visit)
 {
-    cmw__flight_close(&cache->shared->flights, cache->engine, &visit->flight, &answered);
+    if (visit->asking)
+        cmw__flight_close(&cache->shared->flights, cache->engine, &visit->asking->flight,
+                          &answered);
 }
 
 /* At the request's end, whatever has happened. */
 static void leave(void *object)
 {
-    struct cmw__cache_visit *visit = object;
-    struct cmw__cache_flights *flights = &visit->cache->shared->flights;
+    const struct cmw__cache_asking *asking = object;
+    struct cmw__cache_visit *visit = asking->visit;
+    struct cmw__cache_flights *flights = &asking->cache->shared->flights;
 
-    cmw__flight_close(flights, visit->cache->engine, &visit->flight, &died);
-    cmw__flight_leave(flights, &visit->waiter, visit->hash);
-    if (visit->renews) /* it was not answered */
-        atomic_store_explicit(&visit->stale->asked_until_ns, 0, memory_order_relaxed);
+    cmw__flight_close(flights, asking->cache->engine, &visit->asking->flight, &died);
+    cmw__flight_leave(flights, &visit->asking->waiter, visit->hash);
 }
 
 /* A request whose answer may be for itself alone (304, 412) is nobody's to wait for. */
@@ -244,8 +274,8 @@ static int set_patience(const struct cmw__cache *cache, cmw_ctx *ctx,
 {
     const uint64_t at_ns = cmw_ctx_now_ns(ctx) + cache->max_wait_ns;
 
-    visit->deadline_ns = cmw_ctx_deadline(ctx);
-    if (visit->deadline_ns != 0 && visit->deadline_ns <= at_ns)
+    visit->asking->deadline_ns = cmw_ctx_deadline(ctx);
+    if (visit->asking->deadline_ns != 0 && visit->asking->deadline_ns <= at_ns)
         return 0;
     return cmw_ctx_set_deadline(ctx, at_ns);
 }
@@ -255,16 +285,16 @@ static int join(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_
 {
     struct cmw__cache_flights *flights = &cache->shared->flights;
 
-    visit->flight.hash = visit->hash;
-    visit->flight.key = visit->key;
+    visit->asking->flight.hash = visit->hash;
+    visit->asking->flight.key = visit->key;
     if (may_wait)
         may_wait = visit->waits < WAITS_MOST &&
                    cmw__flight_is_open(flights, visit->hash, visit->key) &&
-                   cmw_ctx_suspend(ctx, &visit->waiter.token) == 0;
+                   cmw_ctx_suspend(ctx, &visit->asking->waiter.token) == 0;
     if (!may_wait && is_conditional(cmw_ctx_request(ctx)))
         return CMW__FLIGHT_PASSES_ON;
-    return (int)cmw__flight_join(flights, &visit->flight, &visit->waiter, visit->now_ns,
-                                 cache->max_waiting, may_wait);
+    return (int)cmw__flight_join(flights, &visit->asking->flight, &visit->asking->waiter,
+                                 visit->now_ns, cache->max_waiting, may_wait);
 }
 
 /* The entry for a request, which holds it till its end: 0 or an error. */
@@ -289,6 +319,7 @@ static int ask_or_serve(const struct cmw__cache *cache, cmw_ctx *ctx,
     if (find(cache, ctx, visit, &entry) != 0)
         return CMW_ERROR;
     if (!entry || entry == visit->stale || !is_good(entry, ctx, visit, control)) {
+        visit->stale = entry;
         count(&cache->shared->misses);
         return CMW_CONTINUE;
     }
@@ -308,10 +339,25 @@ static int ask_or_wait(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw_
         visit->stage = CMW__CACHE_WAITS;
         return set_patience(cache, ctx, visit) == 0 ? CMW_SUSPEND : CMW_ERROR;
     }
-    if (visit->flight.is_open && !wants_new)
+    if (visit->asking->flight.is_open && !wants_new)
         return ask_or_serve(cache, ctx, visit, control);
     count(&cache->shared->misses);
     return CMW_CONTINUE;
+}
+
+static int begin_asking(const struct cmw__cache *cache, cmw_ctx *ctx,
+                        struct cmw__cache_visit *visit)
+{
+    struct cmw__cache_asking *asking = cmw_arena_alloc(cmw_ctx_arena(ctx), sizeof *asking);
+
+    if (!asking)
+        return CMW_ERR_NOMEM;
+    memset(asking, 0, sizeof *asking);
+    asking->cache = cache;
+    asking->visit = visit;
+    visit->asking = asking;
+    const int rc = cmw_arena_defer(cmw_ctx_arena(ctx), leave, asking);
+    return rc == 0 ? note_fields(ctx, visit) : rc;
 }
 
 static int miss(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
@@ -326,12 +372,7 @@ static int miss(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_
         return CMW_CONTINUE; /* HEAD: its answer is none to GET */
     }
     visit->stage = CMW__CACHE_MISS;
-    if (!visit->cache) {
-        visit->cache = cache;
-        if (cmw_arena_defer(cmw_ctx_arena(ctx), leave, visit) != 0)
-            return CMW_ERROR;
-    }
-    if (note_fields(ctx, visit) != 0)
+    if (!visit->asking && begin_asking(cache, ctx, visit) != 0)
         return CMW_ERROR;
     if (cache->max_waiting > 0)
         return ask_or_wait(cache, ctx, visit, control, may_wait);
@@ -365,7 +406,7 @@ int cmw__cache_on_resumed(void *self, cmw_ctx *ctx, int verdict, void *data)
     struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
 
     (void)verdict;
-    if (!visit || cmw_ctx_set_deadline(ctx, visit->deadline_ns) != 0)
+    if (!visit || !visit->asking || cmw_ctx_set_deadline(ctx, visit->asking->deadline_ns) != 0)
         return CMW_ERROR;
     visit->now_ns = cmw_ctx_now_ns(ctx);
     return look_up(cache, ctx, visit, data == &died);
@@ -412,7 +453,7 @@ static void pass_on(const struct cmw__cache *cache, const struct cmw__cache_visi
 {
     if (visit->stale && age_of(visit->stale, visit->now_ns) >= visit->stale->fresh_s)
         cmw__cache_drop(cache->shared->store, visit->stale);
-    if (visit->flight.is_open)
+    if (visit->asking->flight.is_open)
         cmw__flight_pass(&cache->shared->flights, visit->hash, visit->now_ns + PASSED_NS);
 }
 
@@ -433,7 +474,7 @@ static int store_it(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__ca
         count(&cache->shared->stored);
     else if (kept != CMW__CACHE_OUTDATED && status >= 200 && status < 300)
         pass_on(cache, visit);
-    cmw__flight_close(&cache->shared->flights, cache->engine, &visit->flight,
+    cmw__flight_close(&cache->shared->flights, cache->engine, &visit->asking->flight,
                       kept == CMW__CACHE_OUTDATED ? &died : &answered);
     char text[64];
     char *end = put(put(text, why_asked(visit)),
@@ -449,7 +490,7 @@ int cmw__cache_on_post_route(void *self, cmw_ctx *ctx)
     struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
     const int status = cmw_response_status(cmw_ctx_response(ctx));
 
-    if (!visit)
+    if (!visit || visit->stage == CMW__CACHE_HIT || visit->stage == CMW__CACHE_BYPASS)
         return CMW_CONTINUE;
     if (!cmw_ctx_is_cancelled(ctx))
         visit->renews = 0; /* an answer, if a bad one: others ask in their turn */

@@ -107,6 +107,32 @@ static int share(struct cmw__cache *cache, const char *name,
     return rc;
 }
 
+static int make_pattern(struct cmw__cache *cache, cmw_field_pattern **out, const char *what,
+                        size_t number_count)
+{
+    char text[CMW__CACHE_NAME_CAP + 64];
+
+    (void)snprintf(text, sizeof text, "%.*s%s", (int)cache->name.len, cache->name.data, what);
+    const cmw_str texts[] = {cmw_str_cstr(text), CMW_STR("")};
+    return cmw_field_pattern_create(out, cache->arena, CMW_HDR_CACHE_STATUS, texts, number_count);
+}
+
+/* What each hit says, written out once. */
+static int make_patterns(struct cmw__cache *cache)
+{
+    static const cmw_str number[] = {CMW_STR_INIT(""), CMW_STR_INIT("")};
+
+    int rc = cmw_field_pattern_create(&cache->age, cache->arena, CMW_HDR_AGE, number, 1);
+    if (rc != 0 || cache->name.len == 0)
+        return rc;
+    rc = make_pattern(cache, &cache->hit, "; hit; ttl=", 1);
+    if (rc == 0)
+        rc = make_pattern(cache, &cache->stale, "; hit; ttl=-", 1);
+    if (rc == 0)
+        rc = make_pattern(cache, &cache->collapsed, "; fwd=uri-miss; collapsed", 0);
+    return rc;
+}
+
 static int fill(struct cmw__cache *cache, const char *name, const cmw_response_cache_config *config,
                 cmw_diag *diag)
 {
@@ -120,6 +146,8 @@ static int fill(struct cmw__cache *cache, const char *name, const cmw_response_c
     cache->stale_if_error_s = (uint64_t)config->stale_if_error_s;
     (void)snprintf(text, sizeof text, "response_cache.%s", name ? name : "");
     int rc = cmw_arena_dup(cache->arena, &cache->name, cmw_str_cstr(config->name));
+    if (rc == 0)
+        rc = make_patterns(cache);
     if (rc == 0)
         rc = share(cache, name, config);
     if (rc == 0)

@@ -6,6 +6,7 @@
  * host would pass for two, and no host that is reached by DNS has them.
  */
 #include "request_state.h"
+#include "str.h"
 
 static int is_digit(char c)
 {
@@ -17,6 +18,36 @@ static int is_name_byte(char c)
     const char folded = (char)(c | 0x20);
     return (folded >= 'a' && folded <= 'z') || is_digit(c) || c == '-' || c == '.' || c == '_' ||
            c == '~';
+}
+
+/* Top bit of each place whose byte is from `low` to `high`; all bytes are below 0x80. */
+static inline uint64_t in_range(uint64_t word, unsigned low, unsigned high)
+{
+    return (word + CMW__EACH_BYTE(0x80 - low)) & ~(word + CMW__EACH_BYTE(0x7f - high));
+}
+
+/* 1 if eight bytes are lower-case letters, digits, hyphens and dots, and no dot follows a dot. */
+static int is_plain8(const char *bytes)
+{
+    const uint64_t word = cmw__load8(bytes);
+    const uint64_t top = CMW__EACH_BYTE(0x80);
+    const uint64_t dots = cmw__zero_bytes(word ^ CMW__EACH_BYTE('.'));
+
+    if ((word & top) != 0 || (dots & dots << 8) != 0)
+        return 0;
+    return ((in_range(word, 'a', 'z') | in_range(word, '-', '.') | in_range(word, '0', '9')) &
+            top) == top;
+}
+
+/* 1 for what most hosts are: such names without a port. 0 says nothing. */
+static int is_plain(cmw_str text)
+{
+    if (text.len < 8 || text.data[0] == '.')
+        return 0;
+    for (size_t i = 0; i + 8 < text.len; i += 7) /* two dots may stand across the edge of eight */
+        if (!is_plain8(text.data + i))
+            return 0;
+    return is_plain8(text.data + text.len - 8);
 }
 
 /* ":" and a port, or nothing. */
@@ -74,6 +105,12 @@ int cmw__host_parse(struct cmw__host *out, cmw_str text)
 {
     if (text.len == 0)
         return CMW_ERR_INVALID;
+    if (is_plain(text)) {
+        out->name = cmw_str_make(text.data, text.len - (text.data[text.len - 1] == '.'));
+        out->port = 0;
+        out->has_upper = 0;
+        return 0;
+    }
 
     const int is_literal = text.data[0] == '[';
     const size_t len =

@@ -247,7 +247,10 @@ static cmw_str host_text(cmw_request *request, cmw_str field)
 
     if (request->view.authority.len > 0)
         return request->view.authority;
-    cmw__target_split(&parts, cmw_request_raw_target(request), cmw_request_method_id(request));
+    const cmw_str target = cmw_request_raw_target(request);
+    if (target.len > 0 && target.data[0] == '/')
+        return field;
+    cmw__target_split(&parts, target, cmw_request_method_id(request));
     return parts.authority.len > 0 ? parts.authority : field;
 }
 
@@ -261,7 +264,7 @@ static int take_host_field(cmw_request *request, cmw_str *field, struct cmw__hos
     if (!header)
         return 1;
     *field = header->value;
-    if (cmw_request_next_header(request, CMW_HDR_HOST, header))
+    if (cmw_request_is_repeated(request, CMW_HDR_HOST))
         return 0;
     return field->len == 0 || cmw__host_parse(host, *field) == 0;
 }

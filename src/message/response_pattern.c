@@ -27,7 +27,8 @@ struct cmw_field_pattern {
     uint64_t ids[2]; /* of line and beside */
     uint8_t number_count;
     uint8_t has_beside;
-    uint8_t is_quick; /* two numbers, a short head, and a constant beside */
+    uint8_t is_quick;  /* two numbers, a short head, and a constant beside */
+    uint8_t is_single; /* one number, at the end */
     struct piece pieces[CMW_PATTERN_NUMBERS_MAX];
     struct piece tail; /* of a quick one: the last text and the line end */
 };
@@ -105,6 +106,7 @@ int cmw_field_pattern_create(cmw_field_pattern **out, cmw_arena *arena, cmw_head
     pattern->line.id = (uint8_t)id;
     cmw__add_id(pattern->ids, (unsigned)id);
     pattern->number_count = (uint8_t)number_count;
+    pattern->is_single = number_count == 1 && texts[1].len == 0;
     fill(pattern, head, name, texts);
     *out = pattern;
     return 0;
@@ -188,6 +190,19 @@ static char *put_any(char *at, uint64_t number)
     return at;
 }
 
+/* Below a million, without a loop. */
+static inline char *put_number(char *at, uint64_t number)
+{
+    if (number < 1000)
+        return put_small(at, number);
+    if (number >= 1000000)
+        return put_any(at, number);
+    at = put_small(at, number / 1000);
+    *at = (char)('0' + number % 1000 / 100);
+    memcpy(at + 1, pairs + 2 * (number % 100), 2);
+    return at + 3;
+}
+
 static void push(cmw_response *response, const struct cmw__segment *segment)
 {
     cmw__response_push(response, segment->bytes, segment->len, segment->name_len, segment->id,
@@ -203,11 +218,12 @@ static const char *write_line(cmw_response *response, const cmw_field_pattern *p
 
     if (!line)
         return NULL;
-    memcpy(at, pattern->head, pattern->head_len);
+    for (uint32_t i = 0; i < pattern->head_len; i += QUICK_HEAD) /* both have that much room */
+        memcpy(at + i, pattern->head + i, QUICK_HEAD);
     at += pattern->head_len;
     for (size_t i = 0; i < pattern->number_count; i++) {
-        at = put_any(at, numbers[i]);
-        memcpy(at, pattern->pieces[i].text, pattern->pieces[i].len);
+        at = put_number(at, numbers[i]);
+        memcpy(at, &pattern->pieces[i], 16); /* the length behind the text is overwritten */
         at += pattern->pieces[i].len;
     }
     memcpy(at, "\r\n", 2);
@@ -252,6 +268,41 @@ static inline int is_unusual(const cmw_response *response)
     return both != 0;
 }
 
+/* One number below a million at the end of a line that nothing goes with: 1, or 0: not so. */
+static inline int append_single(cmw_response *response, const cmw_field_pattern *pattern,
+                                const uint64_t *numbers)
+{
+    if (!pattern->is_single || pattern->has_beside || is_unusual(response) ||
+        response->segment_count == response->segment_cap || numbers[0] >= 1000000)
+        return 0;
+    cmw_arena *const arena = response->arena;
+    char *const line = arena->room.cursor;
+    if (CMW_UNLIKELY(pattern->room > (size_t)(arena->room.end - line)))
+        return 0;
+    cmw__unpoison(line, pattern->room);
+    for (uint32_t i = 0; i < pattern->head_len; i += QUICK_HEAD)
+        memcpy(line + i, pattern->head + i, QUICK_HEAD);
+    char *const end = put_number(line + pattern->head_len, numbers[0]);
+    memcpy(end, "\r\n", 2);
+    cmw__poison(end + 2, pattern->room - (size_t)(end + 2 - line));
+    arena->room.cursor = end + 2;
+
+    struct cmw__segment *const segment = response->segments + response->segment_count++;
+    *segment = pattern->line;
+    segment->bytes = line;
+    segment->len = (uint32_t)(end + 2 - line);
+    response->ids[0] |= pattern->ids[0];
+    response->ids[1] |= pattern->ids[1];
+    return 1;
+}
+
+static CMW__NOINLINE int append_other(cmw_response *response, const cmw_field_pattern *pattern,
+                                      const uint64_t *numbers)
+{
+    return append_single(response, pattern, numbers) ? 0
+                                                     : append_slowly(response, pattern, numbers);
+}
+
 /* What is not usual (other numbers, the handler's own fields, no room) is the last call, so that
  * nothing needs to be saved. */
 int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern *pattern,
@@ -260,7 +311,7 @@ int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern 
     if (CMW_UNLIKELY(!pattern->is_quick || is_unusual(response) ||
                      response->segment_count + 2 > response->segment_cap || numbers[0] >= 1000 ||
                      numbers[1] >= 1000))
-        return append_slowly(response, pattern, numbers);
+        return append_other(response, pattern, numbers);
     cmw_arena *const arena = response->arena; /* there is one, unless it is frozen */
     char *const line = arena->room.cursor;
     if (CMW_UNLIKELY(pattern->room > (size_t)(arena->room.end - line)))

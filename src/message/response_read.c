@@ -123,6 +123,8 @@ static char *write_text(char *out, cmw_str text)
 /* The space stays where there is no phrase (RFC 9112, 4). */
 static char *write_status_line(char *out, int status)
 {
+    if (status == 200)
+        return write_text(out, CMW_STR("HTTP/1.1 200 OK\r\n"));
     out = write_text(out, CMW_STR("HTTP/1.1 "));
     *out++ = (char)('0' + status / 100 % 10);
     *out++ = (char)('0' + status / 10 % 10);
@@ -142,7 +144,8 @@ static char *write_length(char *out, size_t length)
         length /= 10;
     } while (length > 0);
     out = write_text(out, CMW_STR("Content-Length: "));
-    out = write_text(out, cmw_str_make(digits + at, sizeof digits - at));
+    while (at < sizeof digits)
+        *out++ = digits[at++];
     return write_text(out, CMW_STR("\r\n"));
 }
 

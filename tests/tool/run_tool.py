@@ -339,6 +339,33 @@ def check_idempotency():
                 expect("the others", {status for status, _, _ in answers} <= {200, 409}, True)
 
 
+def check_cache():
+    """Of many at once for one target one asks the back end; the others get what it was answered."""
+    with Folder() as folder:
+        folder.write({"use": "response_cache",
+                      "options": {"default_ttl": 3600, "max_wait_ms": 600000}},
+                     {"use": "concurrency_limit", "priority": 750,
+                      "options": {"limit": 1, "queue": 100, "queue_ms": 600000}},
+                     backend="static:finished")
+        with Server(folder.file, "--threads", "8") as server:
+            slow = Slow(server.port)  # has the only place, so that who leads has to wait
+            with concurrent.futures.ThreadPoolExecutor(6) as crowd:
+                asked = [crowd.submit(server.ask, "GET", "/a") for _ in range(6)]
+                slow.finish()
+                answers = [each.result() for each in asked]
+            asked = 0
+            for status, headers, text in answers:
+                said = headers["Cache-Status"]
+                expect("each", (status, text), (200, "finished"))
+                asked += said == "catzilla; fwd=uri-miss; stored"
+                expect(said, re.fullmatch(r"catzilla; (fwd=uri-miss; (stored|collapsed)|"
+                                          r"hit; ttl=\d+)", said) is not None, True)
+            expect("asked the back end", asked, 1)
+            expect_in("later", "catzilla; hit; ttl=", server.ask("GET", "/a")[1]["Cache-Status"])
+            expect("another one", server.ask("GET", "/b")[1]["Cache-Status"],
+                   "catzilla; fwd=uri-miss; stored")
+
+
 # ---- Exit codes -----------------------------------------------------------------------------
 
 

@@ -459,6 +459,30 @@ static void who_renews_and_leaves_is_followed(void **state)
     close_crowd(&crowd);
 }
 
+/* It is stale when it comes: who waited renews it, and leaves when nobody else holds it. */
+static void who_waited_may_renew_and_leave(void **state)
+{
+    struct origin origin = {.status = 200,
+                            .fields = {"Cache-Control", "max-age=1, stale-while-revalidate=90"}};
+    struct crowd crowd;
+
+    (void)state;
+    open_crowd(&crowd, 1000);
+    start_all(&crowd);
+    cmw_test_advance_ns(crowd.test, 3 * S);
+    finish(&crowd, 0, &origin);
+    (void)cmw_worker_run(crowd.worker, 0);
+    assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
+    for (size_t i = 2; i < CROWD; i++) {
+        assert_int_equal(crowd.next[i], CMW_TO_RESPOND);
+        leave(&crowd, i);
+    }
+    assert_int_equal(cmw_response_cache_purge(&crowd.mw, NULL, CMW_CACHE_PURGE_ALL, CMW_STR("")),
+                     0);
+    leave(&crowd, 1);
+    close_crowd(&crowd);
+}
+
 /* ---- Who does not wait ------------------------------------------------------------------ */
 
 static void some_ask_for_themselves(void **state)
@@ -507,6 +531,7 @@ int main(void)
         cmocka_unit_test(what_is_purged_while_it_is_made_is_not_stored),
         cmocka_unit_test(an_unsafe_method_outdates_what_is_being_made),
         cmocka_unit_test(who_renews_and_leaves_is_followed),
+        cmocka_unit_test(who_waited_may_renew_and_leave),
         cmocka_unit_test(some_ask_for_themselves),
         cmocka_unit_test(only_so_many_wait),
     };

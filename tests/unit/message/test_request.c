@@ -142,6 +142,38 @@ static void check_host(void **state)
 
 RUN_ROWS("request hosts", host_rows, check_host)
 
+static int may_stand(const char *text, size_t len, size_t at)
+{
+    const char c = text[at];
+
+    if (c == '.')
+        return at > 0 && text[at - 1] != '.' && (at + 1 == len || text[at + 1] != '.');
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '~' || (c == ':' && at + 1 == len);
+}
+
+/* Hosts of many lengths are read eight bytes at a time: no place is looked at less well. */
+static void every_byte_in_every_place_of_a_host(void **state)
+{
+    static const size_t lengths[] = {7, 8, 9, 14, 15, 16, 17, 22, 23};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
+        for (size_t at = 0; at < lengths[i]; at++)
+            for (int byte = 0; byte < 256; byte++) {
+                struct fixture fixture;
+                char text[32];
+                fixture_open(&fixture, 4096);
+                memset(text, 'a', sizeof text);
+                text[lengths[i] / 2] = '.';
+                text[at] = (char)byte;
+                fixture.view.authority = cmw_str_make(text, lengths[i]);
+                assert_int_equal(cmw_request_host_is_valid(fixture_request(&fixture)),
+                                 may_stand(text, lengths[i], at));
+                fixture_close(&fixture);
+            }
+}
+
 struct source_row {
     const char *name;
     const char *authority;
@@ -322,6 +354,7 @@ static void without_memory_a_path_or_host_is_not_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_byte_in_every_place_of_a_host),
         cmocka_unit_test(methods_have_ids),
         cmocka_unit_test(what_the_view_says_is_what_is_read),
         cmocka_unit_test(canonical_paths_take_no_memory),

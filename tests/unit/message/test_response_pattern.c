@@ -114,6 +114,41 @@ static void every_number_below_ten_thousand_is_written_right(void **state)
     close_fixture(&fixture);
 }
 
+static void one_number_at_the_end_is_written_right(void **state)
+{
+    static const uint64_t numbers[] = {0,      9,       10,      99,      100,        999,
+                                       1000,   1001,    1100,    9999,    10000,      86400,
+                                       999999, 1000000, 1000001, 9999999, 2147483648, UINT64_MAX};
+    static const char *const heads[] = {
+        "",
+        "a; ttl=",
+        "a name that is longer than thirty-two; ttl=",
+        "a name so long that its line takes more than sixty-four bytes; ttl=",
+    };
+    struct fixture fixture;
+
+    (void)state;
+    open_fixture(&fixture, CMW__SEGMENTS_INLINE);
+    for (size_t k = 0; k < LEN(heads); k++) {
+        const cmw_str texts[] = {cmw_str_cstr(heads[k]), CMW_STR("")};
+        cmw_field_pattern *pattern = NULL;
+        assert_int_equal(
+            cmw_field_pattern_create(&pattern, &fixture.kept, CMW_HDR_CACHE_STATUS, texts, 1), 0);
+        for (size_t i = 0; i < LEN(numbers); i++) {
+            char expected[160];
+            snprintf(expected, sizeof expected, "%s%llu", heads[k], (unsigned long long)numbers[i]);
+            assert_int_equal(cmw_response_append_pattern(&fixture.response, pattern, &numbers[i]),
+                             0);
+            assert_true(cmw_response_has(&fixture.response, CMW_HDR_CACHE_STATUS));
+            const cmw_str value = cmw_response_get(&fixture.response, CMW_HDR_CACHE_STATUS);
+            assert_true(cmw_str_equals(value, cmw_str_cstr(expected)));
+            cmw__response_restart(&fixture.response, CMW__SEGMENTS_INLINE);
+            cmw__arena_recycle(&fixture.arena);
+        }
+    }
+    close_fixture(&fixture);
+}
+
 /* ---- The head --------------------------------------------------------------------------- */
 
 static void assert_head(struct fixture *fixture, const char *expected)
@@ -270,6 +305,7 @@ int main(void)
         cmocka_unit_test(every_number_below_ten_thousand_is_written_right),
         cmocka_unit_test(fields_are_added_to_those_that_are_there),
         cmocka_unit_test(there_is_room_where_segments_or_memory_are_short),
+        cmocka_unit_test(one_number_at_the_end_is_written_right),
         cmocka_unit_test(without_memory_nothing_is_changed),
         cmocka_unit_test(a_handlers_field_is_the_handlers),
         cmocka_unit_test(a_frozen_response_takes_none),
