@@ -35,9 +35,10 @@ struct held {
     int is_in;
     uint32_t era;
     uint64_t begun_ns;
+    uint64_t answered_ns; /* with slow_ms: when the answer was there; 0: not yet */
 };
 
-static cmw_phase_fn on_pre_route;
+static cmw_phase_fn on_pre_route, on_post_route;
 static cmw_complete_fn on_complete;
 
 /* ---- Requests --------------------------------------------------------------------------- */
@@ -71,6 +72,17 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     return CMW_CONTINUE;
 }
 
+/* How long a client takes to read says nothing of who answers, or any client could open it. */
+static int on_post_route(void *self, cmw_ctx *ctx)
+{
+    const struct circuit *circuit = self;
+    struct held *held = cmw_ctx_slot(ctx, circuit->slot);
+
+    if (held && held->is_in)
+        held->answered_ns = cmw_ctx_now_ns(ctx);
+    return CMW_CONTINUE;
+}
+
 static enum cmw__breaker_outcome judge(const struct circuit *circuit, cmw_ctx *ctx,
                                        cmw_end_reason reason, uint64_t took_ns)
 {
@@ -94,7 +106,8 @@ static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
         return;
     held->is_in = 0;
     const uint64_t now_ns = cmw_ctx_now_ns(ctx);
-    const uint64_t took_ns = now_ns > held->begun_ns ? now_ns - held->begun_ns : 0;
+    const uint64_t end_ns = held->answered_ns != 0 ? held->answered_ns : now_ns;
+    const uint64_t took_ns = end_ns > held->begun_ns ? end_ns - held->begun_ns : 0;
     const enum cmw__breaker_outcome outcome = judge(circuit, ctx, reason, took_ns);
     if (outcome == CMW__BREAKER_FAILED)
         atomic_fetch_add_explicit(&shared->failed, 1, memory_order_relaxed);
@@ -218,6 +231,8 @@ int cmw_circuit_breaker_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
     middleware->complete = on_complete;
+    if (circuit->slow_ns != 0)
+        middleware->post_route = on_post_route;
     cmw_middleware_provides(middleware, circuit->slot);
     return 0;
 }

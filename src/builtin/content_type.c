@@ -114,10 +114,11 @@ static int has_good_parameters(const struct content_type *rules, cmw_str rest)
             continue;
         if (!equals)
             return 0;
-        const size_t len = (size_t)(equals - parameter.data);
-        if (!rules->any_charset &&
-            cmw_str_equals_fold(cmw_str_make(parameter.data, len), CMW_STR("charset")) &&
-            !is_charset(rules, cmw_str_make(equals + 1, parameter.len - len - 1)))
+        const cmw_str name = cmw_str_make(parameter.data, (size_t)(equals - parameter.data));
+        if (!cmw_header_name_is_valid(name)) /* "charset =": others may take it for one */
+            return 0;
+        if (!rules->any_charset && cmw_str_equals_fold(name, CMW_STR("charset")) &&
+            !is_charset(rules, cmw_str_make(equals + 1, parameter.len - name.len - 1)))
             return 0;
     }
     return 1;

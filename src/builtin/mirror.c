@@ -185,13 +185,13 @@ static int write_all(int fd, cmw_str text)
     return 0;
 }
 
-/* What would end a line, or a message, where nobody meant it. */
-static int is_one_line(cmw_str text)
+/* A request line is cut at spaces. */
+static int is_target(cmw_str text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] == '\r' || text.data[i] == '\n' || text.data[i] == '\0')
+        if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 0x7f)
             return 0;
-    return 1;
+    return text.len > 0;
 }
 
 /* The fields by which a message is framed are made anew. */
@@ -208,7 +208,9 @@ static int write_fields(int fd, const cmw_mirror_request *copy)
 
     for (size_t i = 0; i < copy->header_count && rc == 0; i++) {
         const cmw_header *header = &copy->headers[i];
-        if (frames(header->name) || !is_one_line(header->name) || !is_one_line(header->value))
+        /* What is no token may be a framing field to whoever reads it: "Content-Length " */
+        if (frames(header->name) || !cmw_header_name_is_valid(header->name) ||
+            !cmw_header_value_is_valid(header->value))
             continue;
         const cmw_str parts[] = {header->name, CMW_STR(": "), header->value, CMW_STR("\r\n")};
         for (size_t k = 0; k < sizeof parts / sizeof *parts && rc == 0; k++)
@@ -221,7 +223,7 @@ static int write_message(int fd, const cmw_mirror_request *copy)
 {
     char length[64];
 
-    if (!is_one_line(copy->method) || !is_one_line(copy->target))
+    if (!cmw_header_name_is_valid(copy->method) || !is_target(copy->target)) /* a token, too */
         return CMW_ERR_INVALID;
     const int len = snprintf(length, sizeof length, "Content-Length: %zu\r\n\r\n", copy->body.len);
     const cmw_str line[] = {copy->method, CMW_STR(" "), copy->target, CMW_STR(" HTTP/1.1\r\n")};

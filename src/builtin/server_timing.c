@@ -19,6 +19,7 @@ struct timing {
     _Atomic uint64_t p50_ns, p95_ns;
     _Atomic uint64_t taken_at; /* 0: never */
     _Atomic uint64_t asked_at;
+    uint64_t tried_at; /* the poll's own: when it looked last, whatever it found */
 };
 
 enum { METRIC_CAP = 64, ENTRY_CAP = METRIC_CAP + 32 };
@@ -120,14 +121,16 @@ static size_t poll_statistics(void *self)
 {
     struct timing *timing = self;
     const uint64_t asked = atomic_load_explicit(&timing->asked_at, memory_order_relaxed);
-    const uint64_t taken = atomic_load_explicit(&timing->taken_at, memory_order_relaxed);
     cmw_request_stats stats = {.size = sizeof stats};
     cmw_stats *snapshot = NULL;
 
-    if (asked == 0 || (taken != 0 && asked - taken < timing->interval_ns))
+    /* Workers may be asked a little after another: time seems to go backwards then. */
+    if (asked <= timing->tried_at ||
+        (timing->tried_at != 0 && asked - timing->tried_at < timing->interval_ns))
         return 0;
     if (cmw_stats_snapshot(timing->engine, &snapshot) != 0)
         return 0; /* the next poll tries again; what is known stays */
+    timing->tried_at = asked;
     if (cmw_stats_requests(snapshot, &stats) == 0 && stats.durations.samples > 0) {
         atomic_store_explicit(&timing->p50_ns, stats.durations.p50_ns, memory_order_relaxed);
         atomic_store_explicit(&timing->p95_ns, stats.durations.p95_ns, memory_order_relaxed);

@@ -25,7 +25,8 @@ typedef struct cmw_circuit_breaker_config {
     int64_t open_ms;        /**< the pause, 1 to 3,600,000. Default 5,000 */
     int64_t probes;         /**< requests that must go well after it, 1 to 1,000. Default 3 */
     int64_t failure_status; /**< a status from this one on is a failure, 400 to 599. Default 500 */
-    int64_t slow_ms;        /**< so is an answer that takes longer; 0: however long. Default 0 */
+    int64_t slow_ms;        /**< so is an answer that takes longer until it is there, however slowly
+                                 a client then reads it; 0: however long. Default 0 */
 } cmw_circuit_breaker_config;
 
 /** Fill the defaults. Cost: O(1). */

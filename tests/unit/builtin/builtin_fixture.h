@@ -7,20 +7,26 @@
 
 #include <catzilla/testing.h>
 
-static inline cmw_test *open_bench(const char *kind, const void *config)
+static inline cmw_test *open_bench_of(const char *kind, const void *config,
+                                      const cmw_engine_config *engine)
 {
     cmw_test *test = NULL;
     cmw_chain *chain = NULL;
     cmw_plan *plan = NULL;
     cmw_diag diag = {0};
 
-    assert_int_equal(cmw_test_create(&test, NULL), 0);
+    assert_int_equal(cmw_test_create(&test, engine), 0);
     assert_int_equal(cmw_chain_create(cmw_test_engine(test), &chain, 0), 0);
     assert_int_equal(cmw_chain_use(chain, kind, config, &diag), 0);
     assert_int_equal(cmw_chain_compile(chain, &plan, &diag), 0);
     cmw_chain_destroy(chain);
     assert_int_equal(cmw_test_install(test, plan), 0);
     return test;
+}
+
+static inline cmw_test *open_bench(const char *kind, const void *config)
+{
+    return open_bench_of(kind, config, NULL);
 }
 
 /* A config is refused with this sentence, and nothing is kept. */

@@ -95,6 +95,48 @@ static void check_row(void **state)
     close_bench(test);
 }
 
+static int read_slowly(void *self, cmw_ctx *ctx)
+{
+    (void)ctx;
+    cmw_test_advance_ns(self, 900 * MS);
+    return CMW_CONTINUE;
+}
+
+/* What passes once the answer is there is the client's time: else any client could open it. */
+static void a_client_that_reads_slowly_opens_nothing(void **state)
+{
+    struct backend backend = {NULL, 200, 0, 0};
+    cmw_circuit_breaker_config config;
+    cmw_chain *chain = NULL;
+    cmw_middleware mw, slow;
+
+    (void)state;
+    cmw_circuit_breaker_config_init(&config);
+    config.min_requests = 4;
+    config.slow_ms = 100;
+    assert_int_equal(cmw_test_create(&backend.test, NULL), 0);
+    cmw_engine *const engine = cmw_test_engine(backend.test);
+    assert_int_equal(cmw_chain_create(engine, &chain, 0), 0);
+    cmw_middleware_init(&mw);
+    mw.name = "breaker";
+    assert_int_equal(cmw_circuit_breaker_create(engine, &mw, &config, NULL), 0);
+    assert_int_equal(cmw_chain_add(chain, &mw, NULL), 0);
+    cmw_middleware_init(&slow);
+    slow.name = "slow";
+    slow.post_priority = 60000; /* called after the breaker's */
+    slow.post_route = read_slowly;
+    slow.self = backend.test;
+    assert_int_equal(cmw_chain_add(chain, &slow, NULL), 0);
+    assert_int_equal(cmw_chain_install(chain, NULL), 0);
+    cmw_chain_destroy(chain);
+    cmw_test_set_handler(backend.test, serve, &backend);
+    cmw_test_request(backend.test, "GET", "/");
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(cmw_test_send(backend.test), 200);
+    assert_int_equal(stats_of(&mw).state, CMW_CIRCUIT_CLOSED);
+    close_bench(backend.test);
+}
+
 static void it_opens_and_closes(void **state)
 {
     struct backend backend = {NULL, 500, 0, 0};
@@ -180,6 +222,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows)];
     const struct CMUnitTest others[] = {
         cmocka_unit_test(it_opens_and_closes),
+        cmocka_unit_test(a_client_that_reads_slowly_opens_nothing),
         cmocka_unit_test(the_state_outlives_the_plan),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
         cmocka_unit_test(failing_memory_is_survived),

@@ -191,7 +191,12 @@ static void a_file_gets_messages(void **state)
     cmw_test_header(test, "Content-Length", "5");
     cmw_test_header(test, "Transfer-Encoding", "chunked");
     cmw_test_header(test, "X-Split", "a\r\nEvil: b"); /* no server hands this over */
+    cmw_test_header(test, "Content-Length ", "0");    /* which somebody may read as the field */
+    cmw_test_header(test, "Transfer-Encoding: chunked\r\nX", "y");
+    cmw_test_header(test, "", "nameless");
     cmw_test_body(test, CMW_STR("hello"));
+    assert_int_equal(cmw_test_send(test), 200);
+    cmw_test_request(test, "GET", "/a HTTP/1.1 /b"); /* no request line of its own */
     assert_int_equal(cmw_test_send(test), 200);
     close_bench(test);
     assert_int_equal(read(fd, text, sizeof text), sizeof expected - 1);

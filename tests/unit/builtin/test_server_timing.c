@@ -121,6 +121,32 @@ static void statistics_come_with_the_poll(void **state)
     close_bench(test);
 }
 
+/* Where no request is timed there is nothing to tell, and nothing to look for again and again. */
+static void a_poll_without_samples_waits_as_well(void **state)
+{
+    cmw_engine_config engine;
+    cmw_server_timing_config config;
+
+    (void)state;
+    cmw_engine_config_init(&engine);
+    engine.sample_every = 0;
+    cmw_server_timing_config_init(&config);
+    config.statistics = 1;
+    config.interval_ms = 1000;
+    cmw_test *test = open_bench_of("server_timing", &config, &engine);
+    cmw_test_request(test, "GET", "/");
+    assert_int_equal(cmw_test_send(test), 200);
+    assert_int_equal(cmw_engine_poll(cmw_test_engine(test)), 1);
+    assert_int_equal(cmw_engine_poll(cmw_test_engine(test)), 0);
+    assert_int_equal(cmw_test_send(test), 200);
+    assert_int_equal(cmw_engine_poll(cmw_test_engine(test)), 0);
+    assert_string_equal(cmw_test_response_field(test, "Server-Timing"), "total;dur=0.000");
+    cmw_test_advance_ns(test, 1000000000);
+    assert_int_equal(cmw_test_send(test), 200);
+    assert_int_equal(cmw_engine_poll(cmw_test_engine(test)), 1);
+    close_bench(test);
+}
+
 static void configs_that_mean_nothing_are_refused(void **state)
 {
     cmw_server_timing_config config;
@@ -157,6 +183,7 @@ int main(void)
         cmocka_unit_test(programs_add_times_of_their_own),
         cmocka_unit_test(only_some_are_told),
         cmocka_unit_test(statistics_come_with_the_poll),
+        cmocka_unit_test(a_poll_without_samples_waits_as_well),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
         cmocka_unit_test(failing_memory_is_survived),
     };
