@@ -59,6 +59,23 @@ CMW_API int cmw_request_accepts_language(cmw_request *request, cmw_str language)
  */
 CMW_API int cmw_request_accepts_encoding(cmw_request *request, cmw_str coding);
 
+/**
+ * The offer that the request's fields like best: each of them weighed as above, in one walk for
+ * eight of them.
+ *
+ * @param weight  its weight; 0: none is acceptable
+ * @param field   CMW_HDR_ACCEPT, CMW_HDR_ACCEPT_LANGUAGE or CMW_HDR_ACCEPT_ENCODING; with another
+ *                nothing is acceptable
+ * @param offers  `count` types, languages or codings, the one that is liked best here first
+ * @return        the index of the first one that weighs most; 0 where none is acceptable
+ * Threads:       the context's worker
+ * Cost:          O(length of the fields, times offers), no allocation
+ * Source:        RFC 9110, 12.5
+ * Since:         0.1
+ */
+CMW_API size_t cmw_request_choose(cmw_request *request, int *weight, cmw_header_id field,
+                                  const cmw_str *offers, size_t count);
+
 CMW_END_DECLS
 
 #endif /* CATZILLA_NEGOTIATE_H */

@@ -70,6 +70,10 @@ static inline unsigned cmw__lowest_bit(unsigned bits)
 {
     return (unsigned)__builtin_ctz(bits);
 }
+static inline unsigned cmw__lowest_bit64(uint64_t bits)
+{
+    return (unsigned)__builtin_ctzll(bits);
+}
 static inline unsigned cmw__highest_bit(unsigned bits)
 {
     return 31u - (unsigned)__builtin_clz(bits);
@@ -81,6 +85,11 @@ static inline unsigned cmw__lowest_bit(unsigned bits)
     for (; (bits & 1u) == 0; bits >>= 1)
         index++;
     return index;
+}
+static inline unsigned cmw__lowest_bit64(uint64_t bits)
+{
+    const unsigned low = (unsigned)(bits & UINT32_MAX);
+    return low ? cmw__lowest_bit(low) : 32 + cmw__lowest_bit((unsigned)(bits >> 32));
 }
 static inline unsigned cmw__highest_bit(unsigned bits)
 {

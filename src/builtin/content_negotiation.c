@@ -6,12 +6,9 @@
 
 #include "builtins.h"
 
-typedef int weigh_fn(cmw_request *request, cmw_str offer);
-
 /* Types, languages or codings. */
 struct dimension {
     const char *option;
-    weigh_fn *weigh;
     cmw_header_id field;
     cmw_str *offers;
     size_t count; /* 0: not looked at */
@@ -23,6 +20,7 @@ struct negotiation {
     cmw_arena *arena;
     cmw_slot slot;
     int is_strict;
+    cmw_str vary; /* the fields that are looked at */
     struct dimension dimensions[DIMENSION_COUNT];
 };
 
@@ -33,17 +31,11 @@ static cmw_phase_fn on_pre_route, on_post_route;
 /* The offer that weighs most; the first one, and 0, where none is acceptable. */
 static int choose(const struct dimension *dimension, cmw_request *request, cmw_str *chosen)
 {
-    int best = 0;
+    int weight;
 
-    *chosen = dimension->offers[0];
-    for (size_t i = 0; i < dimension->count && best < CMW_QUALITY_MAX; i++) {
-        const int weight = dimension->weigh(request, dimension->offers[i]);
-        if (weight > best) {
-            best = weight;
-            *chosen = dimension->offers[i];
-        }
-    }
-    return best > 0;
+    *chosen = dimension->offers[cmw_request_choose(request, &weight, dimension->field,
+                                                   dimension->offers, dimension->count)];
+    return weight > 0;
 }
 
 static int on_pre_route(void *self, cmw_ctx *ctx)
@@ -72,6 +64,9 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     const struct negotiation *const negotiation = self;
     cmw_response *const response = cmw_ctx_response(ctx);
 
+    if (!cmw_response_has(response, CMW_HDR_VARY))
+        return cmw_response_set(response, CMW_HDR_VARY, negotiation->vary) == 0 ? CMW_CONTINUE
+                                                                                : CMW_ERROR;
     for (size_t i = 0; i < DIMENSION_COUNT; i++) {
         const struct dimension *const dimension = &negotiation->dimensions[i];
         if (dimension->count > 0 &&
@@ -136,13 +131,37 @@ static int fill(struct negotiation *negotiation, size_t index, const char *const
     return rc;
 }
 
+/* The names of the fields, as they are sent where the response has no Vary of its own. */
+static int fill_vary(struct negotiation *negotiation, cmw_diag *diag)
+{
+    size_t room = 0;
+
+    for (size_t i = 0; i < DIMENSION_COUNT; i++)
+        room += cmw_header_id_name(negotiation->dimensions[i].field).len + 2;
+    char *const text = cmw_arena_alloc_text(negotiation->arena, room);
+    if (!text)
+        return cmw_diag_set(diag, CMW_ERR_NOMEM, "content_negotiation: no memory");
+    size_t len = 0;
+    for (size_t i = 0; i < DIMENSION_COUNT; i++) {
+        const cmw_str name = cmw_header_id_name(negotiation->dimensions[i].field);
+        if (negotiation->dimensions[i].count == 0)
+            continue;
+        memcpy(text + len, ", ", len > 0 ? 2 : 0);
+        len += len > 0 ? 2 : 0;
+        memcpy(text + len, name.data, name.len);
+        len += name.len;
+    }
+    negotiation->vary = cmw_str_make(text, len);
+    return 0;
+}
+
 static int fill_all(struct negotiation *negotiation, cmw_engine *engine,
                     const cmw_content_negotiation_config *config, cmw_diag *diag)
 {
     static const struct dimension dimensions[DIMENSION_COUNT] = {
-        {"types", cmw_request_accepts, CMW_HDR_ACCEPT, NULL, 0},
-        {"languages", cmw_request_accepts_language, CMW_HDR_ACCEPT_LANGUAGE, NULL, 0},
-        {"encodings", cmw_request_accepts_encoding, CMW_HDR_ACCEPT_ENCODING, NULL, 0},
+        {"types", CMW_HDR_ACCEPT, NULL, 0},
+        {"languages", CMW_HDR_ACCEPT_LANGUAGE, NULL, 0},
+        {"encodings", CMW_HDR_ACCEPT_ENCODING, NULL, 0},
     };
 
     memcpy(negotiation->dimensions, dimensions, sizeof dimensions);
@@ -152,6 +171,8 @@ static int fill_all(struct negotiation *negotiation, cmw_engine *engine,
         rc = fill(negotiation, LANGUAGES, config->languages, config->language_count, diag);
     if (rc == 0)
         rc = fill(negotiation, ENCODINGS, config->encodings, config->encoding_count, diag);
+    if (rc == 0)
+        rc = fill_vary(negotiation, diag);
     if (rc != 0)
         return rc;
     rc = cmw_slot_declare(engine, &negotiation->slot, "negotiated", sizeof(cmw_negotiated), NULL);

@@ -141,12 +141,10 @@ static inline int cmw__has_not_tag(const char *text, size_t len)
     return cmw__block16_mask(found) != 0;
 }
 
-/* Equals signs and semicolons: what a Cookie field is cut at. */
-static inline unsigned cmw__block16_cookie(const char *bytes)
+/* The bytes that are this one. */
+static inline unsigned cmw__block16_is(const char *bytes, char byte)
 {
-    const __m128i block = cmw__block16_load(bytes);
-    const __m128i equals = _mm_cmpeq_epi8(block, _mm_set1_epi8('='));
-    return cmw__block16_mask(_mm_or_si128(equals, _mm_cmpeq_epi8(block, _mm_set1_epi8(';'))));
+    return cmw__block16_mask(_mm_cmpeq_epi8(cmw__block16_load(bytes), _mm_set1_epi8(byte)));
 }
 
 /* The bytes of a path that are worth a look: controls, DEL, '%', '\\', and a '/' before '/' or '.'.
@@ -214,11 +212,11 @@ static inline int cmw__has_not_tag(const char *text, size_t len)
     return found != 0;
 }
 
-static inline unsigned cmw__block16_cookie(const char *bytes)
+static inline unsigned cmw__block16_is(const char *bytes, char byte)
 {
     unsigned mask = 0;
     for (unsigned i = 0; i < 16; i++)
-        mask |= (unsigned)(bytes[i] == '=' || bytes[i] == ';') << i;
+        mask |= (unsigned)(bytes[i] == byte) << i;
     return mask;
 }
 

@@ -24,7 +24,7 @@ static int is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static cmw_str trim(cmw_str text)
+static inline cmw_str trim(cmw_str text)
 {
     while (text.len > 0 && is_blank(text.data[0]))
         text = cmw_str_make(text.data + 1, text.len - 1);
@@ -33,8 +33,8 @@ static cmw_str trim(cmw_str text)
     return text;
 }
 
-/* Cut `*rest` at the next `mark` outside of quoted strings; what is before it is returned. */
-static cmw_str cut(cmw_str *rest, char mark)
+/* How far it is to the next `mark` outside of quoted strings, or to the end. */
+static size_t quoted_len(const cmw_str *rest, char mark)
 {
     size_t len = 0;
     int is_quoted = 0;
@@ -45,6 +45,19 @@ static cmw_str cut(cmw_str *rest, char mark)
         else if (is_quoted && rest->data[len] == '\\' && len + 1 < rest->len)
             len++;
     }
+    return len;
+}
+
+static inline size_t plain_len(const cmw_str *rest, char mark)
+{
+    const char *const end = rest->len > 0 ? memchr(rest->data, mark, rest->len) : NULL;
+    return end ? (size_t)(end - rest->data) : rest->len;
+}
+
+/* Cut `*rest` at the next `mark`; what is before it is returned. */
+static inline cmw_str cut(cmw_str *rest, char mark, int has_quotes)
+{
+    const size_t len = has_quotes ? quoted_len(rest, mark) : plain_len(rest, mark);
     const cmw_str piece = cmw_str_make(rest->data, len);
     const size_t taken = len < rest->len ? len + 1 : len;
     *rest = cmw_str_make(rest->data + taken, rest->len - taken);
@@ -70,36 +83,52 @@ static int read_quality(cmw_str text)
     return quality;
 }
 
-static struct member read_member(cmw_str text)
+static struct member read_member(cmw_str text, int has_quotes)
 {
-    struct member member = {trim(cut(&text, ';')), CMW_QUALITY_MAX};
+    struct member member = {trim(cut(&text, ';', has_quotes)), CMW_QUALITY_MAX};
 
     while (text.len > 0) {
-        const cmw_str parameter = trim(cut(&text, ';'));
+        const cmw_str parameter = trim(cut(&text, ';', has_quotes));
         if (parameter.len >= 2 && (parameter.data[0] | 0x20) == 'q' && parameter.data[1] == '=')
             member.quality = read_quality(cmw_str_make(parameter.data + 2, parameter.len - 2));
     }
     return member;
 }
 
-static int fit_type(cmw_str range, cmw_str type)
+/* ---- How well a range fits -------------------------------------------------------------- */
+
+/* What is offered, and the best that was said of it so far. */
+struct offer {
+    cmw_str text;
+    size_t major; /* bytes of a type up to and with its slash */
+    int best;     /* how well the range fits */
+    int quality;
+};
+
+static inline int is_same(cmw_str a, cmw_str b)
 {
-    const char *slash = memchr(type.data, '/', type.len);
-    const size_t major = slash ? (size_t)(slash - type.data) + 1 : type.len;
+    return a.len == b.len && cmw_str_equals_fold(a, b);
+}
+
+static int fit_type(cmw_str range, const struct offer *offer)
+{
+    const size_t major = offer->major;
 
     if (cmw_str_equals(range, CMW_STR("*/*")))
         return FITS_ANY;
-    if (cmw_str_equals_fold(range, type))
+    if (is_same(range, offer->text))
         return FITS_EXACTLY;
     if (range.len == major + 1 && range.data[major] == '*' &&
-        cmw_str_equals_fold(cmw_str_make(range.data, major), cmw_str_make(type.data, major)))
+        cmw_str_equals_fold(cmw_str_make(range.data, major), cmw_str_make(offer->text.data, major)))
         return FITS_TYPE;
     return FITS_NOT;
 }
 
 /* A range that is the language, or its beginning: the longer one fits better. */
-static int fit_language(cmw_str range, cmw_str language)
+static int fit_language(cmw_str range, const struct offer *offer)
 {
+    const cmw_str language = offer->text;
+
     if (cmw_str_equals(range, CMW_STR("*")))
         return FITS_ANY;
     if (range.len == 0 || range.len > language.len ||
@@ -109,75 +138,140 @@ static int fit_language(cmw_str range, cmw_str language)
     return range.len < INT16_MAX ? FITS_ANY + (int)range.len : INT16_MAX;
 }
 
-static int fit_coding(cmw_str range, cmw_str coding)
+static int fit_coding(cmw_str range, const struct offer *offer)
 {
     if (cmw_str_equals(range, CMW_STR("*")))
         return FITS_ANY;
-    if (cmw_str_equals_fold(range, CMW_STR("x-gzip")))
+    if (is_same(range, CMW_STR("x-gzip")))
         range = CMW_STR("gzip");
-    return cmw_str_equals_fold(range, coding) ? FITS_EXACTLY : FITS_NOT;
+    return is_same(range, offer->text) ? FITS_EXACTLY : FITS_NOT;
 }
 
-/* How well a range fits what is offered: more is better, FITS_NOT not at all. */
-typedef int fit_fn(cmw_str range, cmw_str offer);
+/* ---- Fields ----------------------------------------------------------------------------- */
+
+/* More is better, FITS_NOT not at all. */
+typedef int fit_fn(cmw_str range, const struct offer *offer);
+
+/* Offers that are weighed in one walk over the fields. */
+enum { TOGETHER = 8 };
 
 struct search {
     fit_fn *fit;
-    cmw_str offer;
-    int best;
-    int quality;
+    size_t count;
+    int has_field;
     int has_member;
+    struct offer offers[TOGETHER]; /* `count` of them are defined */
 };
 
-/* Better ranges replace what is known; equal ones add up to the larger weight. */
+/* Better ranges replace what is known; of equal ones the larger weight counts. */
+static inline void weigh(struct offer *offer, int fits, int quality)
+{
+    if (fits == FITS_NOT || fits < offer->best || (fits == offer->best && quality < offer->quality))
+        return;
+    offer->best = fits;
+    offer->quality = quality;
+}
+
 static void read_field(struct search *search, cmw_str value)
 {
+    const int has_quotes = value.len > 0 && memchr(value.data, '"', value.len) != NULL;
+
     while (value.len > 0) {
-        const struct member member = read_member(cut(&value, ','));
+        const struct member member = read_member(cut(&value, ',', has_quotes), has_quotes);
         if (member.range.len == 0 || member.quality < 0)
             continue;
         search->has_member = 1;
-        const int fits = search->fit(member.range, search->offer);
-        if (fits == FITS_NOT || fits < search->best ||
-            (fits == search->best && member.quality < search->quality))
-            continue;
-        search->best = fits;
-        search->quality = member.quality;
+        for (size_t i = 0; i < search->count; i++)
+            weigh(&search->offers[i], search->fit(member.range, &search->offers[i]),
+                  member.quality);
     }
 }
 
-static struct search read_fields(cmw_request *request, cmw_header_id id, fit_fn *fit, cmw_str offer)
+static void add_offer(struct search *search, cmw_str text)
 {
-    struct search search = {fit, offer, FITS_NOT, 0, 0};
+    struct offer *const offer = &search->offers[search->count++];
+    const char *const slash =
+        search->fit == fit_type && text.len > 0 ? memchr(text.data, '/', text.len) : NULL;
+
+    offer->text = text;
+    offer->major = slash ? (size_t)(slash - text.data) + 1 : text.len;
+    offer->best = FITS_NOT;
+    offer->quality = 0;
+}
+
+static void read_fields(struct search *search, cmw_request *request, cmw_header_id id)
+{
     const cmw_header *field = cmw_request_header(request, id);
 
+    search->has_field = field != NULL;
+    search->has_member = 0;
     for (; field; field = cmw_request_next_header(request, id, field))
-        read_field(&search, field->value);
-    return search;
+        read_field(search, field->value);
+}
+
+/* Of an offer, once the fields are read. */
+static int weight_of(const struct search *search, const struct offer *offer)
+{
+    if (search->fit != fit_coding)
+        return search->has_member ? offer->quality : CMW_QUALITY_MAX;
+    if (offer->best != FITS_NOT)
+        return offer->quality;
+    if (!search->has_field)
+        return CMW_QUALITY_MAX;
+    return cmw_str_equals(offer->text, CMW_STR("identity")) ? 1 : 0;
+}
+
+static fit_fn *fit_of(cmw_header_id id)
+{
+    return id == CMW_HDR_ACCEPT            ? fit_type
+           : id == CMW_HDR_ACCEPT_LANGUAGE ? fit_language
+           : id == CMW_HDR_ACCEPT_ENCODING ? fit_coding
+                                           : NULL;
+}
+
+size_t cmw_request_choose(cmw_request *request, int *weight, cmw_header_id field,
+                          const cmw_str *offers, size_t count)
+{
+    struct search search; /* of `offers` only what is added is read */
+    size_t chosen = 0;
+
+    *weight = 0;
+    search.fit = fit_of(field);
+    for (size_t at = 0; search.fit && at < count && *weight < CMW_QUALITY_MAX; at += TOGETHER) {
+        search.count = 0;
+        for (size_t i = at; i < count && search.count < TOGETHER; i++)
+            add_offer(&search, offers[i]);
+        read_fields(&search, request, field);
+        for (size_t i = 0; i < search.count; i++) {
+            const int its_weight = weight_of(&search, &search.offers[i]);
+            if (its_weight > *weight) {
+                *weight = its_weight;
+                chosen = at + i;
+            }
+        }
+    }
+    return chosen;
+}
+
+static int weigh_one(cmw_request *request, cmw_header_id field, cmw_str offer)
+{
+    int weight;
+
+    (void)cmw_request_choose(request, &weight, field, &offer, 1);
+    return weight;
 }
 
 int cmw_request_accepts(cmw_request *request, cmw_str type)
 {
-    const struct search search = read_fields(request, CMW_HDR_ACCEPT, fit_type, type);
-
-    return search.has_member ? search.quality : CMW_QUALITY_MAX;
+    return weigh_one(request, CMW_HDR_ACCEPT, type);
 }
 
 int cmw_request_accepts_language(cmw_request *request, cmw_str language)
 {
-    const struct search search =
-        read_fields(request, CMW_HDR_ACCEPT_LANGUAGE, fit_language, language);
-
-    return search.has_member ? search.quality : CMW_QUALITY_MAX;
+    return weigh_one(request, CMW_HDR_ACCEPT_LANGUAGE, language);
 }
 
 int cmw_request_accepts_encoding(cmw_request *request, cmw_str coding)
 {
-    const struct search search = read_fields(request, CMW_HDR_ACCEPT_ENCODING, fit_coding, coding);
-
-    if (search.best != FITS_NOT)
-        return search.quality;
-    if (!cmw_request_header(request, CMW_HDR_ACCEPT_ENCODING))
-        return CMW_QUALITY_MAX;
-    return cmw_str_equals(coding, CMW_STR("identity")) ? 1 : 0;
+    return weigh_one(request, CMW_HDR_ACCEPT_ENCODING, coding);
 }

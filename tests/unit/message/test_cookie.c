@@ -11,7 +11,7 @@
 struct row {
     const char *name;
     const char *field;
-    const char *cookies[6]; /* name, value, name, value ... */
+    const char *cookies[8]; /* name, value, name, value ... */
 };
 
 #define A40 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -40,6 +40,15 @@ static const struct row rows[] = {
     {"15 bytes and one more", "aaaaaaa=bbbbbbb;c=d", {"aaaaaaa", "bbbbbbb", "c", "d"}},
     {"16 bytes", "aaaaaaa=bbbbbbbb", {"aaaaaaa", "bbbbbbbb"}},
     {"a mark at the 16th byte", "aaaaaaaaaaaaaaa=b;c=d", {"aaaaaaaaaaaaaaa", "b", "c", "d"}},
+    {"a cookie over 64 bytes", A40 "; b=" A40 "; c=d", {"b", A40, "c", "d"}},
+    {"a semicolon as the 64th byte",
+     A40 "=bbbbbbbbbbbbbbbbbbbbbb; c=d; e = f ",
+     {A40, "bbbbbbbbbbbbbbbbbbbbbb", "c", "d", "e", "f"}},
+    {"an equals sign as the 64th byte, and one before the 65th",
+     A40 ";aaaaaaaaaaaaaaaaaaaaaa==b",
+     {"aaaaaaaaaaaaaaaaaaaaaa", "=b"}},
+    {"blanks at each end of an inner one", "a=1; \tb\t=\t2\t; c=3", {"a", "1", "b", "2", "c", "3"}},
+    {"a control byte is no blank", "a=1; \x01=\x02; c=3", {"a", "1", "\x01", "\x02", "c", "3"}},
     {"long ones", A40 "=" A40 "; b=" A40, {A40, A40, "b", A40}},
 };
 

@@ -86,6 +86,66 @@ static void two_fields_are_one_list(void **state)
     fixture_close(&fixture);
 }
 
+/* The choice is what weighing them one by one would choose, also beyond the eight of one walk. */
+static void the_best_of_several_is_chosen(void **state)
+{
+    static const char *const fields[] = {
+        NULL,
+        "",
+        "text/html",
+        "*/*;q=0.1, text/*;q=0.3, text/plain;q=0.7",
+        "a/9;q=0.2, a/11;q=0.9, a/3;q=0.2",
+        "a/*;q=0.5, a/0;q=0",
+        "text/html;x=\"a/11,a/9\";q=0.4, a/10;q=0.4",
+        "a/0;q=0, a/1;q=0, text/html;q=2",
+    };
+    static const cmw_str offers[] = {
+        CMW_STR_INIT("a/0"),       CMW_STR_INIT("a/1"),        CMW_STR_INIT("text/html"),
+        CMW_STR_INIT("a/3"),       CMW_STR_INIT("text/plain"), CMW_STR_INIT("a/5"),
+        CMW_STR_INIT("image/png"), CMW_STR_INIT("a/7"),        CMW_STR_INIT("a/8"),
+        CMW_STR_INIT("a/9"),       CMW_STR_INIT("a/10"),       CMW_STR_INIT("a/11"),
+    };
+    const size_t most = sizeof offers / sizeof *offers;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const cmw_header header = {CMW_STR("Accept"), cmw_str_cstr(fields[i])};
+        struct fixture fixture;
+
+        fixture_open(&fixture, 256);
+        fixture.view.headers = &header;
+        fixture.view.header_count = fields[i] != NULL;
+        cmw_request *const request = fixture_request(&fixture);
+        for (size_t count = 0; count <= most; count++) {
+            size_t best = 0;
+            int best_weight = 0, weight = -1;
+            for (size_t k = 0; k < count; k++)
+                if (cmw_request_accepts(request, offers[k]) > best_weight) {
+                    best_weight = cmw_request_accepts(request, offers[k]);
+                    best = k;
+                }
+            assert_int_equal(cmw_request_choose(request, &weight, CMW_HDR_ACCEPT, offers, count),
+                             best);
+            assert_int_equal(weight, best_weight);
+        }
+        fixture_close(&fixture);
+    }
+}
+
+static void other_fields_choose_nothing(void **state)
+{
+    const cmw_str offer = CMW_STR("text/html");
+    struct fixture fixture;
+    int weight = -1;
+
+    (void)state;
+    fixture_open(&fixture, 256);
+    assert_int_equal(
+        cmw_request_choose(fixture_request(&fixture), &weight, CMW_HDR_COOKIE, &offer, 1), 0);
+    assert_int_equal(weight, 0);
+    fixture_close(&fixture);
+}
+
 struct other_row {
     const char *name;
     const char *field; /* NULL: none */
@@ -150,9 +210,10 @@ static void codings_are_weighed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_fields_are_one_list),
-                                       cmocka_unit_test(languages_are_weighed),
-                                       cmocka_unit_test(codings_are_weighed)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_best_of_several_is_chosen),
+        cmocka_unit_test(other_fields_choose_nothing), cmocka_unit_test(two_fields_are_one_list),
+        cmocka_unit_test(languages_are_weighed), cmocka_unit_test(codings_are_weighed)};
 
     return run_check_row() | cmocka_run_group_tests_name("negotiate fields", tests, NULL, NULL);
 }
