@@ -198,8 +198,10 @@ static inline char *put_number(char *at, uint64_t number)
     if (number >= 1000000)
         return put_any(at, number);
     at = put_small(at, number / 1000);
-    *at = (char)('0' + number % 1000 / 100);
-    memcpy(at + 1, pairs + 2 * (number % 100), 2);
+    number %= 1000;
+    at[0] = (char)('0' + number / 100);
+    at[1] = (char)('0' + number / 10 % 10);
+    at[2] = (char)('0' + number % 10);
     return at + 3;
 }
 
