@@ -133,7 +133,7 @@ CMW_API CMW_NODISCARD int cmw_ctx_stream(cmw_ctx *ctx, int status, const cmw_bod
  *
  * A fault that comes later drops the body, and this with it.
  *
- * @return 0; CMW_ERR_STATE elsewhere; CMW_ERR_UNSUPPORTED if the body passes by; CMW_ERR_NOMEM
+ * @return 0; CMW_ERR_STATE elsewhere; CMW_ERR_UNSUPPORTED if a body passes by; CMW_ERR_NOMEM
  * Threads: the context's worker
  * Cost:    O(announced), arena memory
  * Since:   0.1

@@ -32,7 +32,7 @@ int cmw_ctx_transform_body(cmw_ctx *ctx)
     const uint32_t middleware = program->info[entry - program->entries].middleware;
     if (!(ctx->plan->middleware[middleware].instance->mw.flags & CMW_TRANSFORMS_BODY))
         return CMW_ERR_STATE;
-    if (ctx->response.flags & CMW__RESPONSE_PASSES)
+    if ((ctx->response.flags & CMW__RESPONSE_PASSES) && cmw__response_sends_body(&ctx->response))
         return CMW_ERR_UNSUPPORTED;
     for (const struct cmw__announced *at = ctx->announced; at; at = at->next)
         if (at->middleware == middleware)
