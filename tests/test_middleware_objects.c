@@ -551,12 +551,67 @@ static void a_request_that_cannot_begin_changes_nothing(void **state)
     bench_close(&bench);
 }
 
+static int go_through(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    (void)self;
+    (void)ctx;
+    (void)chunk;
+    return CMW_CONTINUE;
+}
+
+/* Who demands all of a body, and which server does not stream, has it collected first. */
+static void explain_says_which_bodies_are_made_whole(void **state)
+{
+    static const cmw_host plain = {
+        .size = sizeof plain, .name = "plain", .capabilities = CMW_CAP_STREAM_REQUEST_BODY};
+    static const cmw_host streaming = {.size = sizeof streaming,
+                                       .name = "streaming",
+                                       .capabilities = CMW_CAP_STREAM_REQUEST_BODY |
+                                                       CMW_CAP_STREAM_RESPONSE_BODY};
+    struct bench bench;
+    struct text text = {"", 0};
+    cmw_middleware mw;
+    cmw_plan *plan = NULL;
+
+    (void)state;
+    bench_open(&bench, NULL);
+    assert_int_equal(cmw_engine_attach_host(bench.engine, &plain, NULL), 0);
+    assert_int_equal(cmw_engine_attach_host(bench.engine, &streaming, NULL), 0);
+    cmw_middleware_init(&mw);
+    mw.name = "signature";
+    mw.request_body = go_through;
+    mw.body_demand = CMW_BODY_FULL;
+    mw.body_demand_bytes = 4096;
+    assert_int_equal(cmw_chain_add(bench.chain, &mw, NULL), 0);
+    mw.name = "counter";
+    mw.priority = 5;
+    mw.body_demand = CMW_BODY_DIGEST;
+    mw.body_demand_bytes = 0;
+    assert_int_equal(cmw_chain_add(bench.chain, &mw, NULL), 0);
+    assert_int_equal(cmw_chain_compile(bench.chain, &plan, NULL), 0);
+    assert_int_equal(cmw_plan_explain(plan, CMW_FORMAT_TEXT, keep, &text), 0);
+    assert_non_null(strstr(text.bytes, "body   of a request is collected: signature wants all of "
+                                       "it, up to 4096 bytes\n"));
+    assert_non_null(strstr(text.bytes, "body   of a response is made whole at commit: plain does "
+                                       "not stream\n"));
+    assert_null(strstr(text.bytes, "counter wants all"));
+    assert_null(strstr(text.bytes, "streaming does not"));
+    text.len = 0;
+    assert_int_equal(cmw_plan_explain(plan, CMW_FORMAT_JSON, keep, &text), 0);
+    must_be_balanced(&text);
+    assert_non_null(strstr(text.bytes, "\"whole_requests\":[\"signature\"]"));
+    assert_non_null(strstr(text.bytes, "\"whole_responses\":[\"plain\"]"));
+    cmw_plan_release(plan);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest plain[] = {
         cmocka_unit_test(counts_are_exact),
         cmocka_unit_test(overloads_are_counted),
         cmocka_unit_test(explain_and_statistics_say_what_they_must),
+        cmocka_unit_test(explain_says_which_bodies_are_made_whole),
         cmocka_unit_test(misuse_of_engines_is_refused),
         cmocka_unit_test(a_plan_of_another_engine_is_refused),
         cmocka_unit_test(misuse_of_chains_is_refused),

@@ -16,6 +16,31 @@ static const struct cmw__slot *slot_of(const cmw_plan *plan, cmw_slot slot)
     return found;
 }
 
+/* Those attached stay where they are; others may be attached meanwhile. */
+static const struct cmw__attached_host *first_host(const cmw_plan *plan)
+{
+    cmw__mutex_lock(&plan->engine->lock);
+    const struct cmw__attached_host *first = plan->engine->hosts;
+    cmw__mutex_unlock(&plan->engine->lock);
+    return first;
+}
+
+/* 1 if streamed responses are made whole at commit, before the host sends them. */
+static int makes_whole(const cmw_host *host)
+{
+    return !(host->capabilities & CMW_CAP_STREAM_RESPONSE_BODY);
+}
+
+static const char *host_name(const cmw_host *host)
+{
+    return host->name ? host->name : "a host";
+}
+
+static int wants_whole(const struct cmw__planned *planned)
+{
+    return planned->instance->mw.body_demand == CMW_BODY_FULL && !planned->is_shadowed;
+}
+
 static const char *relation_name(uint32_t relation)
 {
     static const char *const names[] = {"", "provides", "refines", "requires", "uses"};
@@ -123,6 +148,24 @@ static void print_middleware(struct cmw__printer *to, const cmw_plan *plan)
     }
 }
 
+/* What a body that could be streamed is collected for, whoever it is. */
+static void print_bodies(struct cmw__printer *to, const cmw_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->middleware_count; i++) {
+        const cmw_middleware *mw = &plan->middleware[i].instance->mw;
+        if (!wants_whole(&plan->middleware[i]))
+            continue;
+        cmw__print(to, "body   of a request is collected: %s wants all of it", mw->name);
+        if (mw->body_demand_bytes != 0)
+            cmw__print(to, ", up to %llu bytes", (unsigned long long)mw->body_demand_bytes);
+        cmw__print(to, "\n");
+    }
+    for (const struct cmw__attached_host *at = first_host(plan); at; at = at->next)
+        if (makes_whole(at->host))
+            cmw__print(to, "body   of a response is made whole at commit: %s does not stream\n",
+                       host_name(at->host));
+}
+
 static int write_text(const cmw_plan *plan, cmw_write_fn *write, void *self)
 {
     struct cmw__printer printer = {write, self, 0};
@@ -135,6 +178,7 @@ static int write_text(const cmw_plan *plan, cmw_write_fn *write, void *self)
     for (uint32_t p = 0; (program = cmw__plan_program(plan, p)) != NULL; p++)
         print_program(&printer, plan, program);
     print_slots(&printer, plan);
+    print_bodies(&printer, plan);
     return printer.error;
 }
 
@@ -278,6 +322,22 @@ static void json_slots(cmw_json *json, const cmw_plan *plan)
     cmw_json_array_end(json);
 }
 
+static void json_bodies(cmw_json *json, const cmw_plan *plan)
+{
+    cmw_json_key(json, CMW_STR("whole_requests"));
+    cmw_json_array_begin(json);
+    for (uint32_t i = 0; i < plan->middleware_count; i++)
+        if (wants_whole(&plan->middleware[i]))
+            cmw_json_string(json, cmw_str_cstr(plan->middleware[i].instance->mw.name));
+    cmw_json_array_end(json);
+    cmw_json_key(json, CMW_STR("whole_responses"));
+    cmw_json_array_begin(json);
+    for (const struct cmw__attached_host *at = first_host(plan); at; at = at->next)
+        if (makes_whole(at->host))
+            cmw_json_string(json, cmw_str_cstr(host_name(at->host)));
+    cmw_json_array_end(json);
+}
+
 static int write_json(const cmw_plan *plan, cmw_write_fn *write, void *self)
 {
     cmw_arena *arena = NULL;
@@ -292,6 +352,7 @@ static int write_json(const cmw_plan *plan, cmw_write_fn *write, void *self)
     json_middleware(&json, plan);
     json_programs(&json, plan);
     json_slots(&json, plan);
+    json_bodies(&json, plan);
     cmw_json_object_end(&json);
     rc = cmw_json_finish(&json, &text);
     if (rc == 0)

@@ -4,6 +4,7 @@
  * another request says so, when their deadline passes, and when the server stops.
  *
  *     /wait, /wait-post   suspend in pre_route, in post_route
+ *     /wait-piece         suspends with the first piece of its body
  *     /wait-body          suspends when the body is there, behind idempotency_key
  *     /release            resumes all that wait; says how many
  */
@@ -32,6 +33,7 @@ struct server {
     atomic_uint begun;
     atomic_uint handled;
     int has_keys;
+    atomic_int has_waited; /* with a piece of a body */
 };
 
 /* ---- Middleware and handler -------------------------------------------------------------- */
@@ -64,6 +66,15 @@ static int on_request_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
 {
     (void)chunk;
     return wait_if(self, ctx, "/wait-body");
+}
+
+static int on_piece(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    struct server *server = self;
+
+    if (chunk->is_last || atomic_exchange(&server->has_waited, 1))
+        return CMW_CONTINUE;
+    return wait_if(server, ctx, "/wait-piece");
 }
 
 static int on_post_route(void *self, cmw_ctx *ctx)
@@ -143,6 +154,10 @@ static void open_chain(struct server *server)
         mw.body_demand = CMW_BODY_FULL;
         mw.suspend_phases |= 1u << CMW_PHASE_REQUEST_BODY;
         assert_int_equal(cmw_chain_use(chain, "idempotency_key", NULL, &diag), 0);
+    } else {
+        mw.request_body = on_piece;
+        mw.body_demand = CMW_BODY_CHUNKS;
+        mw.suspend_phases |= 1u << CMW_PHASE_REQUEST_BODY;
     }
     assert_int_equal(cmw_chain_add(chain, &mw, &diag), 0);
     if (cmw_chain_install(chain, &diag) != 0)
@@ -514,6 +529,49 @@ static void check_given_up(void **state)
     close_server(&server);
 }
 
+static void await_tokens(struct server *server, unsigned count)
+{
+    unsigned found = 0;
+
+    while (found < count) {
+        pthread_mutex_lock(&server->lock);
+        found = server->token_count;
+        pthread_mutex_unlock(&server->lock);
+        (void)sched_yield();
+    }
+}
+
+/* The wake goes to the upload that waited last. Its client sends nothing more, so libmicrohttpd has
+ * no reason of its own to call the handler: the others must go on all the same. */
+static void check_silent_upload(void **state)
+{
+    enum { OTHERS = 3 };
+    const struct mode *mode = *state;
+    struct server server;
+    int others[OTHERS];
+    char body[512];
+
+    open_server(&server, mode, 0);
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = connect_to(&server);
+        ask(others[i], "/wait");
+    }
+    await_tokens(&server, OTHERS);
+    const int client = connect_to(&server);
+    say(client, "POST /wait-piece HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345");
+    await_tokens(&server, OTHERS + 1);
+    assert_int_equal(release(&server), OTHERS + 1); /* from this thread, not from a handler */
+    for (int i = 0; i < OTHERS; i++) {
+        assert_int_equal(answer(others[i], body, sizeof body), 200);
+        close(others[i]);
+    }
+    say(client, "67890");
+    assert_int_equal(answer(client, body, sizeof body), 200);
+    assert_string_equal(body, "10");
+    close(client);
+    close_server(&server);
+}
+
 struct releaser {
     struct server *server;
     atomic_int is_ending;
@@ -573,6 +631,7 @@ int main(void)
                   {"beside repeats with its key", check_repeats},
                   {"repeats at once", check_repeats_at_once},
                   {"given up with its key", check_given_up},
+                  {"beside an upload that goes silent", check_silent_upload},
                   {"resumed by a thread without rest", check_churn}};
     struct CMUnitTest tests[LEN(modes) * LEN(checks)];
     static char names[LEN(modes) * LEN(checks)][80];

@@ -208,6 +208,62 @@ def check_performance_optimization(program):
     expect_in("statistics", "fields_by_hand", out)
 
 
+class Listener:
+    """A client of an event stream: its lines."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
+        self.connection.request("GET", "/events", headers={"Accept": "text/event-stream"})
+        self.response = self.connection.getresponse()
+
+    def lines_until(self, wanted):
+        lines = []
+        while not lines or lines[-1] != wanted:
+            line = self.response.readline()
+            if not line:
+                raise SystemExit(f"the stream ended after {lines!r}")
+            lines.append(line.decode().rstrip("\n"))
+        return lines
+
+    def close(self):
+        self.response.close()
+        self.connection.close()
+
+
+def check_sse_news(program):
+    with Server(program) as server:
+        def count():
+            return int(server.ask("GET", "/listeners")[2])
+
+        first, second = Listener(server.port), Listener(server.port)
+        expect("the answer", (first.response.status, first.response.getheader("Content-Type"),
+                              first.response.getheader("Cache-Control")),
+               (200, "text/event-stream", "no-store"))
+        expect("decorated", first.response.getheader("X-Content-Type-Options"), "nosniff")
+        expect("listeners", count(), 2)
+        expect("told", server.ask("POST", "/news", "the cat\nis fed")[0], 202)
+        event = ["event: news", "id: 1", "data: the cat", "data: is fed", ""]
+        for listener in (first, second):
+            lines = listener.lines_until("data: is fed") + listener.lines_until("")
+            expect("the event", sorted(lines[-5:]), sorted(event))
+        first.lines_until(":")  # a heartbeat, where nothing is told
+
+        second.close()  # one that leaves is found by the next things that are sent
+        while count() == 2:
+            server.ask("POST", "/news", "anyone?")
+        first.lines_until("data: anyone?")
+
+        slow = Listener(server.port)  # takes nothing, and is cut off; the other one goes on
+        told = 0
+        while count() == 2:
+            told += 1
+            expect("told", server.ask("POST", "/news", f"{told}" + "x" * 3000)[0], 202)
+            first.lines_until(f"data: {told}" + "x" * 3000)
+        slow.close()
+        expect("listeners", count(), 1)
+        first.close()
+
+
 def check_binding_ctypes(library):
     out = run(sys.executable, str(EXAMPLES / "binding_ctypes.py"), library)
     expect("last line", out.splitlines()[-1], "ok")

@@ -468,6 +468,51 @@ static void head_asks_no_source_and_knows_no_changed_length(void **state)
     close_bench(&bench);
 }
 
+/* Also where its length is known: nobody may send so many bytes of nothing. */
+static void a_source_whose_body_is_not_sent_gives_no_bytes(void **state)
+{
+    static const struct {
+        const char *method;
+        int status;
+    } rows[] = {{"HEAD", 200}, {"GET", 204}, {"GET", 304}, {"HEAD", 304}};
+    cmw_request_view view;
+    struct bench bench;
+    cmw_chunk chunk;
+    cmw_ctx *ctx = NULL;
+
+    (void)state;
+    for (int can_stream = 0; can_stream < 2; can_stream++)
+        for (size_t i = 0; i < LEN(rows); i++) {
+            open_bench(&bench, can_stream);
+            install(&bench, 40);
+            cmw_request_view_init(&view);
+            view.method = cmw_str_cstr(rows[i].method);
+            view.target = CMW_STR("/");
+            view.now_ns = 1;
+            bench.body = cmw_str_make(text, 10);
+            const cmw_body_source source = {.size = sizeof source,
+                                            .length = 10,
+                                            .read = on_read,
+                                            .close = on_close,
+                                            .self = &bench};
+            assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
+            assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+            assert_int_equal(cmw_ctx_stream(ctx, rows[i].status, &source), 0);
+            assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+            assert_int_equal(cmw_response_status(cmw_ctx_response(ctx)), rows[i].status);
+            assert_int_equal(cmw_response_body(cmw_ctx_response(ctx)).len, 0);
+            assert_int_equal(cmw_ctx_streams_body(ctx), 0);
+            assert_int_equal(cmw_ctx_read_body(ctx, &chunk), 0);
+            assert_int_equal(chunk.bytes.len, 0);
+            assert_true(chunk.is_last);
+            cmw_ctx_end(ctx, CMW_END_SENT);
+            assert_int_equal(bench.given, 0);
+            assert_int_equal(bench.closed, 1);
+            assert_int_equal(bench.sent, 0);
+            close_bench(&bench);
+        }
+}
+
 static void a_known_length_is_declared_and_kept(void **state)
 {
     struct answer answer = {.bytes = got};
@@ -776,6 +821,7 @@ int main(void)
         cmocka_unit_test(a_long_body_is_made_while_it_is_read),
         cmocka_unit_test(the_source_is_asked_only_when_the_host_reads),
         cmocka_unit_test(head_asks_no_source_and_knows_no_changed_length),
+        cmocka_unit_test(a_source_whose_body_is_not_sent_gives_no_bytes),
         cmocka_unit_test(a_known_length_is_declared_and_kept),
         cmocka_unit_test(a_fault_before_commit_makes_another_response),
         cmocka_unit_test(a_fault_after_commit_aborts),
