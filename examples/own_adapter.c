@@ -11,7 +11,8 @@ static const cmw_host host = {
     .size = sizeof host,
     .name = "own_http",
     .capabilities = CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_REWRITE_TARGET |
-                    CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS | CMW_CAP_TIME_BODY,
+                    CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS | CMW_CAP_TIME_BODY |
+                    CMW_CAP_REQUEST_TRAILERS,
     .header_limit = HTTP_FIELD_CAP,
 };
 
@@ -22,6 +23,14 @@ static cmw_str text(struct http_text from)
     return cmw_str_make(from.data, from.len);
 }
 
+static void copy_fields(cmw_header *to, const struct http_field *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i].name = text(from[i].name);
+        to[i].value = text(from[i].value);
+    }
+}
+
 static void fill_view(cmw_request_view *view, cmw_header *fields, struct http_conn *conn)
 {
     cmw_request_view_init(view);
@@ -30,10 +39,7 @@ static void fill_view(cmw_request_view *view, cmw_header *fields, struct http_co
     view->http_version = conn->minor == 0 ? 0x0100 : 0x0101;
     view->scheme = CMW_SCHEME_HTTP;
     view->host_data = conn;
-    for (size_t i = 0; i < conn->field_count; i++) {
-        fields[i].name = text(conn->fields[i].name);
-        fields[i].value = text(conn->fields[i].value);
-    }
+    copy_fields(fields, conn->fields, conn->field_count);
     view->headers = fields;
     view->header_count = (uint32_t)conn->field_count;
     cmw_address_from_sockaddr(&view->peer, &conn->peer, sizeof conn->peer);
@@ -95,6 +101,16 @@ static int read_in_time(struct http_conn *conn, cmw_ctx *ctx, const char **piece
     return cmw_ctx_is_cancelled(ctx) ? 0 : len;
 }
 
+/* Fields behind the body are handed over apart. What is wrong with them fails the request. */
+static void receive_trailers(const struct http_conn *conn, cmw_ctx *ctx)
+{
+    cmw_header fields[HTTP_TRAILER_CAP];
+
+    copy_fields(fields, conn->trailers, conn->trailer_count);
+    if (conn->trailer_count > 0)
+        (void)cmw_ctx_receive_trailers(ctx, fields, conn->trailer_count); /* seen as a fault */
+}
+
 /* 0: it is whole, or the request has failed by it; else the connection did. */
 static int receive_body(const struct own_adapter *adapter, struct http_conn *conn, cmw_ctx *ctx)
 {
@@ -121,6 +137,8 @@ static int receive_body(const struct own_adapter *adapter, struct http_conn *con
         cmw_ctx_fail(ctx, 400);
         return 0;
     }
+    if (len == 0)
+        receive_trailers(conn, ctx);
     return len;
 }
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_CAP = 1024, TRAILER_CAP = 64, LINGER_STEPS = 16 };
+enum { LINE_CAP = 1024, LINGER_STEPS = 16 };
 
 /* ---- Bytes ------------------------------------------------------------------------------ */
 
@@ -93,24 +93,28 @@ static int is_blank(char byte)
 }
 
 /* A name that ends with a blank and a line that begins with one are no fields to all readers. */
-static int parse_field(struct http_conn *conn, struct http_text line)
+static int parse_field(struct http_field *field, struct http_text line)
 {
     const char *at = line.data, *end = line.data + line.len;
     const struct http_text name = cut(&at, end, ':');
 
     if (name.len == 0 || is_blank(name.data[0]) || is_blank(name.data[name.len - 1]))
         return 400;
-    if (conn->field_count == HTTP_FIELD_CAP)
-        return 431;
     while (at < end && is_blank(*at))
         at++;
     while (end > at && is_blank(end[-1]))
         end--;
-    struct http_field *field = &conn->fields[conn->field_count++];
     field->name = name;
     field->value.data = at;
     field->value.len = (size_t)(end - at);
     return 0;
+}
+
+static int add_field(struct http_conn *conn, struct http_text line)
+{
+    if (conn->field_count == HTTP_FIELD_CAP)
+        return 431;
+    return parse_field(&conn->fields[conn->field_count++], line);
 }
 
 /* "GET /path HTTP/1.1" */
@@ -138,7 +142,7 @@ static int parse_head(struct http_conn *conn)
         if (line.len < 2 || line.data[--line.len] != '\r' || memchr(line.data, '\r', line.len) ||
             memchr(line.data, '\0', line.len))
             return 400;
-        error = i == 0 ? parse_request_line(conn, line) : parse_field(conn, line);
+        error = i == 0 ? parse_request_line(conn, line) : add_field(conn, line);
     }
     return error;
 }
@@ -151,6 +155,7 @@ static int read_head(struct http_conn *conn)
     conn->end -= conn->begin;
     conn->begin = 0;
     conn->field_count = 0;
+    conn->trailer_count = conn->trailer_bytes = 0;
     conn->minor = 1;
     conn->method.len = conn->target.len = 0;
     conn->left = 0;
@@ -217,17 +222,32 @@ static int read_chunk_size(struct http_conn *conn)
     return 0;
 }
 
-/* Fields behind the last chunk are read and dropped. */
+/* A line behind the last chunk, in memory of its own: what follows is read over it. */
+static int add_trailer(struct http_conn *conn, const char *line, size_t len)
+{
+    char *to = conn->trailer_text + conn->trailer_bytes;
+    const struct http_text text = {to, len};
+
+    if (conn->trailer_count == HTTP_TRAILER_CAP ||
+        len > sizeof conn->trailer_text - conn->trailer_bytes)
+        return HTTP_MALFORMED;
+    memcpy(to, line, len);
+    conn->trailer_bytes += len;
+    return parse_field(&conn->trailers[conn->trailer_count++], text) == 0 ? 0 : HTTP_MALFORMED;
+}
+
 static int read_trailers(struct http_conn *conn)
 {
     char line[LINE_CAP];
+    int rc = 0;
 
-    for (int i = 0; i < TRAILER_CAP; i++) {
+    while (rc == 0) {
         const int len = read_line(conn, line);
         if (len <= 0)
             return len;
+        rc = add_trailer(conn, line, (size_t)len);
     }
-    return HTTP_MALFORMED;
+    return rc;
 }
 
 /* To the next chunk: 0 with conn->left set, or at the end with is_chunked cleared. */

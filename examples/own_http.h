@@ -14,7 +14,9 @@
 enum {
     HTTP_HEAD_CAP = 64 << 10, /* bytes of a head; beyond: 431 */
     HTTP_PIECE_CAP = 8 << 10, /* of a body that are in memory at once */
-    HTTP_FIELD_CAP = 128      /* fields of a head; beyond: 431 */
+    HTTP_FIELD_CAP = 128,     /* fields of a head; beyond: 431 */
+    HTTP_TRAILER_CAP = 32,    /* fields behind chunks, and their bytes; beyond: malformed */
+    HTTP_TRAILER_BYTES = 4 << 10
 };
 
 #define HTTP_CHUNKED UINT64_MAX /* a body's length, where chunks say it */
@@ -49,7 +51,10 @@ struct http_conn {
     int has_patience;                        /* of its own: http_set_patience */
     size_t head_len, begin, end;             /* of `in`: the head, and what was read behind it */
     char in[HTTP_HEAD_CAP + HTTP_PIECE_CAP]; /* the head, then pieces of the body */
-    char out[HTTP_HEAD_CAP];                 /* room for the head of an answer */
+    struct http_field trailers[HTTP_TRAILER_CAP]; /* once the body has ended */
+    size_t trailer_count, trailer_bytes;
+    char trailer_text[HTTP_TRAILER_BYTES];
+    char out[HTTP_HEAD_CAP]; /* room for the head of an answer */
 };
 
 /* The server; what is above the line is filled in before it starts. */

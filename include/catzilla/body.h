@@ -39,6 +39,24 @@ CMW_BEGIN_DECLS
 CMW_API cmw_next cmw_ctx_feed_body(cmw_ctx *ctx, const cmw_chunk *chunk);
 
 /**
+ * Hand over the fields that stood behind a chunked body, before the last piece is fed (or received)
+ * and before the handler runs; at most once, not at all if there are none. They never become fields
+ * of the head, and those that only a head may say (lengths, codings, hosts, credentials,
+ * conditions, addresses of clients) are left out.
+ *
+ * @param fields  copied
+ * @return        0; CMW_ERR_LIMIT past `limits.header_count` or `limits.header_bytes` (431),
+ *                CMW_ERR_INVALID for what is no field (400), CMW_ERR_NOMEM (503): the request has
+ *                failed, as the next cmw_ctx_feed_body, or cmw_ctx_fault, tells, too; the handler
+ *                must not run; CMW_ERR_STATE out of turn, or for a request that has failed
+ * Threads:       the worker's user
+ * Cost:          O(bytes), arena memory
+ * Source:        RFC 9110, 6.5; RFC 9112, 7.1.2
+ * Since:         0.1
+ */
+CMW_API int cmw_ctx_receive_trailers(cmw_ctx *ctx, const cmw_header *fields, size_t count);
+
+/**
  * 1 if middleware of the request's plan looks at bodies of requests: a host that would only hand
  * one on, to an upstream or to another handler, has to call cmw_ctx_feed_body first, and hands on
  * cmw_request_body. Cost: O(1).
@@ -146,6 +164,25 @@ CMW_API CMW_NODISCARD int cmw_ctx_transform_body(cmw_ctx *ctx);
  * (cmw_response_pass_body). Cost: O(1).
  */
 CMW_API int cmw_ctx_reads_response_body(const cmw_ctx *ctx);
+
+/* ---- Trailers --------------------------------------------------------------------------- */
+
+/**
+ * The request's trailers, in their order: there once the body has come to its end, so from the
+ * call of request_body with `is_last` on, in the handler, and behind it. A client chooses to send
+ * them, and servers that lack CMW_CAP_REQUEST_TRAILERS drop them: see CMW_READS_TRAILERS.
+ *
+ * @param[out] count  how many
+ * @return            the first; NULL if there are none. The request's
+ * Threads:           the context's worker
+ * Cost:              O(1)
+ * Source:            RFC 9110, 6.5
+ * Since:             0.1
+ */
+CMW_API const cmw_header *cmw_ctx_trailers(const cmw_ctx *ctx, size_t *count);
+
+/** The first trailer of a name, letters compared without their case, or NULL. Cost: O(trailers). */
+CMW_API const cmw_header *cmw_ctx_trailer(const cmw_ctx *ctx, cmw_str name);
 
 /** Bytes of the request's body as they came, before any callback. Cost: O(1). */
 CMW_API uint64_t cmw_ctx_body_received(const cmw_ctx *ctx);

@@ -240,9 +240,10 @@ enum cmw_capability {
     CMW_CAP_ANY_METHOD = 1 << 10,           /**< hands over methods that it does not know */
     CMW_CAP_PASSES_BODIES = 1 << 11,        /**< its responses' bodies go past the engine: plans
                                                that look at them are refused */
-    CMW_CAP_TIME_BODY = 1 << 12             /**< says when it waits for a body
+    CMW_CAP_TIME_BODY = 1 << 12,            /**< says when it waits for a body
                                                (cmw_ctx_await_body), and gives up one that is late:
                                                plans that limit its time are refused without it */
+    CMW_CAP_REQUEST_TRAILERS = 1 << 13      /**< hands over the trailers of requests */
 };
 
 /* One request in flight: <catzilla/context.h>. */

@@ -235,8 +235,10 @@ enum cmw_middleware_flags {
     CMW_TRANSFORMS_BODY = 16, /**< its response_body changes the body, of those responses for which
                                    its post_route called cmw_ctx_transform_body; it runs for no
                                    other. Without this flag it runs for each body, to read it */
-    CMW_TIMES_BODY = 32       /**< it calls cmw_ctx_limit_body_time: a host without
+    CMW_TIMES_BODY = 32,      /**< it calls cmw_ctx_limit_body_time: a host without
                                    CMW_CAP_TIME_BODY refuses the plan */
+    CMW_READS_TRAILERS = 64   /**< it cannot do without cmw_ctx_trailers: installing refuses a
+                                   server that lacks CMW_CAP_REQUEST_TRAILERS */
 };
 
 /**

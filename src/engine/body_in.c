@@ -350,6 +350,7 @@ void cmw__body_in_sweep(cmw_ctx *ctx)
         cmw__block_put(&ctx->worker->blocks, ctx->stash);
     ctx->body = NULL;
     ctx->stash = NULL;
+    ctx->trailers = NULL;
     ctx->body_in = NULL;
     ctx->request.body = cmw_str_make(NULL, 0);
 }

@@ -110,6 +110,8 @@ int cmw__compile_bodies(struct cmw__compiler *compiler)
             plan->body_phases |= 1u << CMW_PHASE_REQUEST_BODY;
             plan->feeds = plan->feeds ? plan->feeds : mw->name;
         }
+        if ((mw->flags & CMW_READS_TRAILERS) && !plan->trails)
+            plan->trails = mw->name;
         if (mw->response_body)
             plan->body_phases |= 1u << CMW_PHASE_RESPONSE_BODY;
         if ((mw->flags & CMW_TIMES_BODY) && !plan->times &&

@@ -86,6 +86,7 @@ struct cmw__plan_use {
 struct cmw__value;
 struct cmw__body_in;
 struct cmw__body_out;
+struct cmw__trailers;
 struct cmw__announced;
 
 struct cmw_ctx {
@@ -135,6 +136,7 @@ struct cmw_ctx {
     uint64_t body_sent;               /* if BODY_COUNTED */
     struct cmw__body_in *body_in;     /* NULL until request_body runs */
     struct cmw__body_out *body_out;   /* NULL until there is a source, or response_body runs */
+    struct cmw__trailers *trailers;   /* NULL until some came */
     struct cmw__announced *announced; /* who changes the response's body */
     struct cmw__block *stash;         /* see body_in.c */
     struct cmw__block *gathered;      /* a body that commit made whole */

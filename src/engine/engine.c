@@ -275,6 +275,10 @@ static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_
         return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
                             "'%s' limits the time of bodies, and %s does not measure it",
                             plan->times, host->name ? host->name : "the host");
+    if (plan->trails && !(host->capabilities & CMW_CAP_REQUEST_TRAILERS))
+        return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
+                            "'%s' reads trailers, and %s does not hand them over", plan->trails,
+                            host->name ? host->name : "the host");
     if ((plan->body_phases >> CMW_PHASE_RESPONSE_BODY & 1) &&
         (host->capabilities & CMW_CAP_PASSES_BODIES))
         return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,

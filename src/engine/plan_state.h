@@ -213,6 +213,7 @@ struct cmw_plan {
     uint8_t body_phases;    /* bits: some middleware has a callback of that body phase */
     const char *feeds;      /* the first one with request_body */
     const char *times;      /* the first one with CMW_TIMES_BODY */
+    const char *trails;     /* the first one that reads trailers */
     uint8_t suspend_phases; /* bits: some middleware may suspend there, */
     const char *suspends[CMW_PHASE_COUNT]; /* by phase: the first one that may */
     uint8_t guards_by_path; /* a path condition limits a middleware that guards access */

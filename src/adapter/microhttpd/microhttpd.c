@@ -42,7 +42,7 @@ static const cmw_host host = {
     .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
                     CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
                     CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
-                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY,
+                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY | CMW_CAP_REQUEST_TRAILERS,
     .wake = cmw__wait_wake,
     .arm_timer = cmw__wait_arm,
     .proceed = cmw__wait_proceed,
@@ -556,12 +556,36 @@ static enum MHD_Result on_body_part(const cmw_mhd *mhd, struct request *req, cmw
     return req->drained_bytes <= mhd->config.drain_bytes ? MHD_YES : MHD_NO;
 }
 
+/* Those of a chunked body, which libmicrohttpd keeps apart. What is wrong with them fails the
+ * request. */
+static void receive_trailers(struct request *req)
+{
+    struct room *room = &req->seat->field_room;
+    const int count = MHD_get_connection_values_n(req->connection, MHD_FOOTER_KIND, NULL, NULL);
+
+    if (count <= 0)
+        return;
+    struct header_list list = {.cap = (size_t)count};
+    if (cmw__room_reserve(room, req->seat->owner->scratch_pool, list.cap * sizeof *list.headers) !=
+        0) {
+        cmw_ctx_fail(req->ctx, MHD_HTTP_SERVICE_UNAVAILABLE);
+        return;
+    }
+    list.headers = room->data;
+    MHD_get_connection_values_n(req->connection, MHD_FOOTER_KIND, on_header, &list);
+    for (size_t i = 0; i < list.count; i++)
+        list.headers[i].value = trim(list.headers[i].value);
+    (void)cmw_ctx_receive_trailers(req->ctx, list.headers, list.count); /* seen as a fault */
+}
+
 static enum MHD_Result on_body_end(const cmw_mhd *mhd, struct request *req)
 {
     stop_awaiting(req);
     if (!req->is_refused && !req->is_fed &&
         cmw_request_content_length(cmw_ctx_request(req->ctx)) != 0) {
         req->is_fed = 1;
+        if (cmw_request_content_length(cmw_ctx_request(req->ctx)) == CMW_LENGTH_UNKNOWN)
+            receive_trailers(req);
         const int is_through = feed(req, CMW_STR(""), 1);
         if (is_through <= 0)
             return is_through == 0 ? MHD_YES : MHD_NO;

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Bodies in pieces: request_body and response_body, streams in both directions."""
+import json
+
 from base import AdapterTest, BODY_LIMIT
 from client import chunked, request
 
@@ -90,6 +92,64 @@ class RequestBodies(AdapterTest):
             counts = self.counts()
             return counts["entered"] == counts["left"] + 1
         self.poll(settled, "the request stays open")
+
+
+class RequestTrailers(AdapterTest):
+    def setUp(self):
+        if not self.can("request_trailers"):
+            self.assert_refused("request_trailers")
+            self.skipTest("the server hands over no trailers")
+
+    def send(self, client, trailers, target="/trailers", fields=()):
+        client.send(request("POST", target, fields=CHUNKED + list(fields)) +
+                    b"4\r\nbody\r\n0\r\n" + trailers + b"\r\n")
+        return client.read()
+
+    def test_they_are_shown_behind_the_body(self):
+        with self.connect() as client:
+            response = self.send(client, b"X-Sum:  abc \r\nx-other: 1\r\nX-Sum: again\r\n")
+            self.assertEqual((response.status, response.body),
+                             (200, b"body\nX-Sum=abc\nx-other=1\nX-Sum=again\n"))
+            self.assert_decorated(response)
+            self.assertEqual(self.send(client, b"").body, b"body\n", "of the next request")
+            self.assert_goes_on(client)
+
+    def test_they_are_no_fields_of_the_head(self):
+        with self.connect() as client:
+            client.send(request("POST", "/view", fields=CHUNKED) +
+                        b"4\r\nbody\r\n0\r\nX-Big: big\r\nX-Act: pre-stop\r\nHost: evil\r\n\r\n")
+            response = client.read()
+            view = json.loads(response.body)
+            self.assertEqual((view["fields"], view["big"]), (2, 0))
+            self.assertNotEqual(view["host"], "evil")
+            self.assert_goes_on(client)
+
+    def test_what_only_a_head_may_say_is_left_out(self):
+        with self.connect() as client:
+            response = self.send(client, b"".join(
+                name + b": 1\r\n" for name in
+                (b"Content-Length", b"transfer-encoding", b"Host", b"Authorization", b"Cookie",
+                 b"Content-Type", b"Content-Encoding", b"X-Forwarded-For", b"Range", b"Trailer",
+                 b"max-forwards", b"X-Kept")))
+            self.assertEqual((response.status, response.body), (200, b"body\nX-Kept=1\n"))
+            self.assert_goes_on(client)
+
+    def test_what_is_no_field_is_refused(self):
+        for line in (b"X-A: a\x01b", b"X A: a", b"X-A : a", b"no field"):
+            with self.subTest(line), self.connect() as client:
+                client.send(request("POST", "/trailers", fields=CHUNKED) +
+                            b"4\r\nbody\r\n0\r\n" + line + b"\r\n\r\n")
+                try:
+                    status = client.read().status
+                except (EOFError, OSError):  # the server ends the connection by itself
+                    continue
+                self.assertEqual(status, 400)
+
+    def test_too_many(self):
+        with self.connect() as client:
+            client.send(request("POST", "/trailers", fields=CHUNKED) + b"4\r\nbody\r\n0\r\n" +
+                        b"".join(b"X-%d: 1\r\n" % i for i in range(101)) + b"\r\n")
+            self.assertIn(client.read().status, (400, 431))
 
 
 class ResponseBodies(AdapterTest):

@@ -450,6 +450,12 @@ static void need_guarded_path(cmw_middleware *mw)
     mw->condition = &condition;
 }
 
+static void need_trailers(cmw_middleware *mw)
+{
+    mw->post_route = act_in_post_route;
+    mw->flags = CMW_READS_TRAILERS;
+}
+
 static const struct need {
     const char *capability;
     uint32_t bit;
@@ -468,6 +474,7 @@ static const struct need {
     {"time_body", CMW_CAP_TIME_BODY, need_timed_body},
     {"any_method", CMW_CAP_ANY_METHOD, NULL},
     {"passes_bodies", CMW_CAP_PASSES_BODIES, NULL},
+    {"request_trailers", CMW_CAP_REQUEST_TRAILERS, need_trailers},
 };
 
 /* What attaching the server and installing a plan with the need says; "" if it is accepted. */

@@ -126,6 +126,26 @@ static int echo(struct conformance_app *app, cmw_ctx *ctx)
                                   cmw_request_body(cmw_ctx_request(ctx)));
 }
 
+/* The body, and a line for each trailer. */
+static int show_trailers(struct conformance_app *app, cmw_ctx *ctx)
+{
+    const cmw_str body = cmw_request_body(cmw_ctx_request(ctx));
+    size_t count, len;
+
+    const cmw_header *trailers = cmw_ctx_trailers(ctx, &count);
+    char *text = cmw_arena_alloc(cmw_ctx_arena(ctx), 4096);
+    (void)app;
+    if (!text)
+        return CMW_ERR_NOMEM;
+    len = (size_t)snprintf(text, 4096, "%.*s\n", (int)body.len, body.data ? body.data : "");
+    for (size_t i = 0; i < count && len < 4096; i++)
+        len += (size_t)snprintf(text + len, 4096 - len, "%.*s=%.*s\n", (int)trailers[i].name.len,
+                                trailers[i].name.data, (int)trailers[i].value.len,
+                                trailers[i].value.data);
+    return len < 4096 ? cmw_response_text(cmw_ctx_response(ctx), 200, cmw_str_make(text, len))
+                      : CMW_ERR_LIMIT;
+}
+
 static int send_large(struct conformance_app *app, cmw_ctx *ctx)
 {
     return cmw_response_bytes_ref(cmw_ctx_response(ctx), 200,
@@ -293,6 +313,7 @@ static const struct route {
     {CMW_STR_INIT("/overrun"), overrun},
     {CMW_STR_INIT("/echo"), echo},
     {CMW_STR_INIT("/shout"), echo},
+    {CMW_STR_INIT("/trailers"), show_trailers},
     {CMW_STR_INIT("/wait-body"), echo},
     {CMW_STR_INIT("/stream"), stream_unknown},
     {CMW_STR_INIT("/stream-declared"), stream_declared},
