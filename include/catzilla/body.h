@@ -151,7 +151,7 @@ CMW_API CMW_NODISCARD int cmw_ctx_stream(cmw_ctx *ctx, int status, const cmw_bod
  *
  * A fault that comes later drops the body, and this with it.
  *
- * @return 0; CMW_ERR_STATE elsewhere; CMW_ERR_UNSUPPORTED if a body passes by; CMW_ERR_NOMEM
+ * @return 0; CMW_ERR_STATE elsewhere; CMW_ERR_UNSUPPORTED if the body passes by; CMW_ERR_NOMEM
  * Threads: the context's worker
  * Cost:    O(announced), arena memory
  * Since:   0.1
@@ -164,6 +164,12 @@ CMW_API CMW_NODISCARD int cmw_ctx_transform_body(cmw_ctx *ctx);
  * (cmw_response_pass_body). Cost: O(1).
  */
 CMW_API int cmw_ctx_reads_response_body(const cmw_ctx *ctx);
+
+/**
+ * 1 if the response's body is that of a source with this `self`: no other has taken its place. Also
+ * for HEAD, 204 and 304, where it is not read. Cost: O(1).
+ */
+CMW_API int cmw_ctx_streams_from(const cmw_ctx *ctx, const void *self);
 
 /* ---- Trailers --------------------------------------------------------------------------- */
 

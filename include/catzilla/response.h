@@ -312,7 +312,7 @@ CMW_API CMW_NODISCARD int cmw_response_redirect(cmw_response *response, int stat
 /**
  * A body that the host sends by itself, past the engine: a file, an upstream's. It is dropped where
  * another body takes its place, also that of a fault. For a host with CMW_CAP_PASSES_BODIES, or
- * where nobody looks at it (cmw_ctx_reads_response_body) and where there is none (HEAD, 204, 304).
+ * where nobody looks at it (cmw_ctx_reads_response_body).
  *
  * @param type    its content type, which goes with it; empty: none is set
  * @param length  of the body, or UINT64_MAX if it is not known

@@ -32,7 +32,7 @@ int cmw_ctx_transform_body(cmw_ctx *ctx)
     const uint32_t middleware = program->info[entry - program->entries].middleware;
     if (!(ctx->plan->middleware[middleware].instance->mw.flags & CMW_TRANSFORMS_BODY))
         return CMW_ERR_STATE;
-    if ((ctx->response.flags & CMW__RESPONSE_PASSES) && cmw__response_sends_body(&ctx->response))
+    if (ctx->response.flags & CMW__RESPONSE_PASSES)
         return CMW_ERR_UNSUPPORTED;
     for (const struct cmw__announced *at = ctx->announced; at; at = at->next)
         if (at->middleware == middleware)
@@ -266,13 +266,13 @@ static int open_flow(cmw_ctx *ctx)
 
 void cmw__body_out_open(cmw_ctx *ctx)
 {
+    if (ctx->response.flags & CMW__RESPONSE_PASSES)
+        return;
     if (!cmw__response_sends_body(&ctx->response)) {
         if (ctx->announced)
             ctx->response.flags |= CMW__RESPONSE_NO_LENGTH;
         return;
     }
-    if (ctx->response.flags & CMW__RESPONSE_PASSES)
-        return;
     const int rc = open_flow(ctx);
     if (rc != 0) {
         cmw__raise_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_RESPONSE_BODY, rc));
@@ -294,6 +294,14 @@ void cmw__body_out_open(cmw_ctx *ctx)
 }
 
 /* ---- Reading ---------------------------------------------------------------------------- */
+
+int cmw_ctx_streams_from(const cmw_ctx *ctx, const void *self)
+{
+    const struct cmw__body_out *out = ctx->body_out;
+
+    return out && out->has_source && out->source.self == self &&
+           (ctx->response.flags & CMW__RESPONSE_STREAM);
+}
 
 int cmw_ctx_streams_body(const cmw_ctx *ctx)
 {

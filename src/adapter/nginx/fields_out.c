@@ -78,7 +78,7 @@ static int export_body(struct seat *seat, cmw_response *response, cmw_str type)
 {
     const ngx_http_request_t *r = seat->request;
 
-    if (has_body(r) && cmw_ctx_reads_response_body(seat->ctx))
+    if (cmw_ctx_reads_response_body(seat->ctx))
         return body_out_open(seat, response, type, length_of(r));
     return cmw_response_pass_body(response, (int)r->headers_out.status, type, length_of(r));
 }
@@ -235,7 +235,8 @@ static ngx_int_t import_field(const struct seat *seat, struct walk *walk, const 
 
 static int replaces_body(const struct seat *seat, const cmw_response *response)
 {
-    return !cmw_response_passes_body(response) && !(seat->streams && seat->asks);
+    return !cmw_response_passes_body(response) &&
+           !(seat->ctx && cmw_ctx_streams_from(seat->ctx, seat));
 }
 
 static ngx_int_t import_fields(const struct seat *seat, const cmw_response *response)

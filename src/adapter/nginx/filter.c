@@ -24,7 +24,8 @@ static ngx_int_t commit(struct seat *seat)
     if (next != CMW_TO_RESPOND || cmw_response_status(response) < 200 ||
         body_out_begin(seat) != NGX_OK)
         return NGX_ERROR;
-    seat->replaces_body = !seat->streams && !cmw_response_passes_body(response);
+    seat->replaces_body = !seat->streams && !cmw_response_passes_body(response) &&
+                          !cmw_ctx_streams_from(seat->ctx, seat);
     if (seat->streams) { /* files are read by the copy filter, also those of subrequests */
         seat->request->filter_need_in_memory = 1;
         seat->request->main_filter_need_in_memory = 1;

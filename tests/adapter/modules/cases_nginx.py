@@ -292,6 +292,8 @@ class UnderValgrind(ModuleTest):
             raise unittest.SkipTest("no valgrind, or a sanitizer")
 
         class Watched(OneProcess):
+            patience_s = 120
+
             def command(self, *arguments):
                 return ["valgrind", "-q", "--error-exitcode=99",
                         f"--log-file={self.folder}/valgrind", *super().command(*arguments)]

@@ -127,6 +127,10 @@ class ResponseBodies(ModuleTest):
                 self.assertEqual(response.get("Content-Length"), [])
                 self.assert_goes_on(client)
             tag = client.ask("GET", "/file.txt").get("ETag")[0]
+            head = client.ask("HEAD", "/file.txt")  # nobody changes it
+            self.assertEqual((head.get("ETag"), head.get("Content-Length")), ([tag], ["7"]))
+            head = client.ask("HEAD", "/file.txt", fields=[("X-Act", "post-text")])
+            self.assertEqual((head.get("ETag"), head.get("Content-Length")), ([], ["13"]))
             client.send(request("GET", "/file.txt", fields=order("loud") + [("If-None-Match", tag)]))
             self.assertEqual(client.read(has_body=False).status, 304)
             self.assert_goes_on(client)

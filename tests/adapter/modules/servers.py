@@ -106,6 +106,7 @@ class Stock:
 
     settings = {}
     has_forks = True
+    patience_s = LONG_S
     survives_refused_reload = True
     drops_length_beside_coding = False
     Client = Client
@@ -175,7 +176,7 @@ class Stock:
             return False
 
     def wait(self, question, what):
-        end = time.monotonic() + LONG_S
+        end = time.monotonic() + self.patience_s
         while True:
             answer = question()
             if answer:

@@ -610,7 +610,7 @@ static void a_source_of_the_hosts_waits_without_a_token(void **state)
     close_bench(&bench);
 }
 
-static void a_body_that_goes_by_has_no_known_length_once_it_is_to_be_changed(void **state)
+static void a_host_sees_whose_body_it_is(void **state)
 {
     struct bench bench;
     cmw_request_view view;
@@ -629,11 +629,23 @@ static void a_body_that_goes_by_has_no_known_length_once_it_is_to_be_changed(voi
         assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
         assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
         assert_int_equal(cmw_ctx_reads_response_body(ctx), 1);
-        assert_int_equal(cmw_response_pass_body(cmw_ctx_response(ctx), 200, CMW_STR("a/b"), 9), 0);
+        assert_int_equal(cmw_ctx_streams_from(ctx, &bench), 0);
+        bench.streams = 1;
+        bench.declared = 9;
+        assert_int_equal(on_handler(&bench, ctx), 0);
+        assert_int_equal(cmw_ctx_streams_from(ctx, &bench), 1);
+        assert_int_equal(cmw_ctx_streams_from(ctx, &ctx), 0);
         assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+        assert_int_equal(cmw_ctx_streams_from(ctx, &bench), 1); /* though HEAD reads nothing */
         assert_true(cmw_response_content_length(cmw_ctx_response(ctx)) ==
                     (is_announced ? UINT64_MAX : 9));
         cmw_ctx_end(ctx, CMW_END_SENT);
+        assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
+        assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+        assert_int_equal(on_handler(&bench, ctx), 0);
+        assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("other")), 0);
+        assert_int_equal(cmw_ctx_streams_from(ctx, &bench), 0);
+        cmw_ctx_end(ctx, CMW_END_ERROR);
     }
     close_bench(&bench);
 }
@@ -826,7 +838,7 @@ int main(void)
         cmocka_unit_test(a_fault_before_commit_makes_another_response),
         cmocka_unit_test(a_fault_after_commit_aborts),
         cmocka_unit_test(a_source_of_the_hosts_waits_without_a_token),
-        cmocka_unit_test(a_body_that_goes_by_has_no_known_length_once_it_is_to_be_changed),
+        cmocka_unit_test(a_host_sees_whose_body_it_is),
         cmocka_unit_test(who_did_not_say_so_changes_nothing),
         cmocka_unit_test(what_goes_past_the_engine_is_not_transformed),
         cmocka_unit_test(another_body_takes_the_place_of_a_source),
