@@ -74,7 +74,7 @@ static void answer(cmw_ctx *ctx, int status, const char *text)
 static void run_round(struct flight *flight, int round)
 {
     cmw_ctx *contexts[AT_ONCE];
-    char expected[256], found[1024], text[16];
+    char expected[256], found[1024], text[32];
     const int status = round == 0 ? 500 : 200;
 
     for (int i = 0; i < AT_ONCE; i++)
