@@ -47,8 +47,10 @@ def run(command, request, count):
     """What the server, started by the command, printed in the end; and its valgrind's words."""
     with tempfile.TemporaryFile("w+") as words:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, text=True)
-        talk(int(server.stdout.readline().split()[1]), request, count)
+        port = int(server.stdout.readline().split()[1])
+        talk(port, request, count)
         server.send_signal(signal.SIGTERM)
+        socket.create_connection(("127.0.0.1", port)).close()  # an idle loop sees no signal
         out = server.communicate()[0]
         words.seek(0)
         return out, words.read()
