@@ -302,7 +302,10 @@ class OverHttp2(ModuleTest):
 
 
 class Single(ModuleTest):
-    """One process that reads and serves: httpd -X."""
+    """One process that reads and serves: httpd -X. Seldom it crashes at its end, behind every
+    request: docs/adapters/apache.md."""
+
+    ends = (0, -11)
 
     @classmethod
     def setUpClass(cls):
