@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request's way past its key: looked at in pre_route, claimed when the body is whole, settled
+ * when the handler has answered, or set free when it has not.
+ */
+#include <catzilla/mw.h>
+
+#include "idempotency_record.h"
+#include "idempotency_state.h"
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* ---- The client's key ------------------------------------------------------------------- */
+
+static int has_method(const struct cmw__idempotency *self, cmw_request *request)
+{
+    const cmw_str method = cmw_request_method(request);
+
+    for (size_t i = 0; i < self->method_count; i++)
+        if (cmw_str_equals(method, cmw_str_cstr(self->methods[i])))
+            return 1;
+    return 0;
+}
+
+/* 1 for a key that stands there without quotes, which many clients send. */
+static int is_bare(cmw_str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        const unsigned char c = (unsigned char)value.data[i];
+        if (c <= ' ' || c > '~' || c == '"' || c == ',' || c == ';' || c == '\\')
+            return 0;
+    }
+    return value.len > 0;
+}
+
+/* 0; CMW_ERR_INVALID: it is no key; CMW_ERR_NOMEM. */
+static int read_key(const struct cmw__idempotency *self, cmw_ctx *ctx, cmw_str field, cmw_str *key)
+{
+    cmw_sf_reader reader;
+    cmw_sf_value value, more;
+
+    if (!self->strict && is_bare(field)) {
+        *key = field;
+    } else {
+        cmw_sf_reader_init(&reader, field);
+        if (cmw_sf_only_item(&reader, &value) != 1 || value.type != CMW_SF_STRING ||
+            cmw_sf_only_item(&reader, &more) != 0)
+            return CMW_ERR_INVALID;
+        if (cmw_sf_decode(&value, cmw_ctx_arena(ctx)) != 0)
+            return CMW_ERR_NOMEM;
+        *key = value.text;
+    }
+    return key->len > 0 && key->len <= self->max_key_length ? 0 : CMW_ERR_INVALID;
+}
+
+int cmw__idempotency_on_pre_route(void *object, cmw_ctx *ctx)
+{
+    const struct cmw__idempotency *self = object;
+    cmw_request *request = cmw_ctx_request(ctx);
+    cmw_str key;
+
+    if (!has_method(self, request))
+        return CMW_CONTINUE;
+    const cmw_header *header = cmw_request_header(request, CMW_HDR_IDEMPOTENCY_KEY);
+    if (!header)
+        return self->required
+                   ? cmw_respond_problem(ctx, 400, "this request needs an Idempotency-Key")
+                   : CMW_CONTINUE;
+    const int rc = cmw_request_is_repeated(request, CMW_HDR_IDEMPOTENCY_KEY)
+                       ? CMW_ERR_INVALID
+                       : read_key(self, ctx, header->value, &key);
+    if (rc == CMW_ERR_INVALID)
+        return cmw_respond_problem(ctx, 400, "the Idempotency-Key is malformed");
+    struct cmw__idempotency_visit *visit = rc == 0 ? cmw_ctx_set_slot(ctx, self->slot) : NULL;
+    if (!visit)
+        return CMW_ERROR;
+    visit->stage = CMW__IDEMPOTENCY_WANTED;
+    visit->client_key = key;
+    return CMW_CONTINUE;
+}
+
+/* ---- What it holds for ------------------------------------------------------------------ */
+
+/* A part of a key, behind its length: no two lists of parts have the same bytes. */
+static char *put_part(char *to, cmw_str part)
+{
+    for (unsigned i = 0; i < 4; i++)
+        *to++ = (char)(part.len >> 8 * i & 0xff);
+    if (part.len > 0)
+        memcpy(to, part.data, part.len);
+    return to + part.len;
+}
+
+/* One household's or one server's addresses, who has no name. */
+static cmw_str network_of(const cmw_address *client)
+{
+    switch (client->family) {
+    case CMW_ADDRESS_V4:
+        return cmw_str_make((const char *)client->bytes, 4);
+    case CMW_ADDRESS_V6:
+        return cmw_str_make((const char *)client->bytes, 8);
+    default:
+        return CMW_STR("local");
+    }
+}
+
+/* Who asks, what for, and the client's key; and who has the room: 0 or CMW_ERR_NOMEM. */
+static int make_key(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                    struct cmw__idempotency_visit *visit)
+{
+    cmw_request *request = cmw_ctx_request(ctx);
+    const cmw_principal *principal = cmw_ctx_slot(ctx, self->principal);
+    const cmw_str parts[] = {principal ? principal->scheme : CMW_STR(""),
+                             principal ? principal->id : CMW_STR(""),
+                             cmw_request_method(request),
+                             cmw_request_host(request),
+                             cmw_request_path(request),
+                             visit->client_key};
+    size_t len = 1;
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        len += 4 + parts[i].len;
+    char *const key = cmw_arena_alloc_text(cmw_ctx_arena(ctx), len);
+    if (!key)
+        return CMW_ERR_NOMEM;
+    char *at = key;
+    *at++ = principal ? 'p' : '-';
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        at = put_part(at, parts[i]);
+    visit->key = cmw_str_make(key, len);
+    visit->owner = principal ? cmw_str_make(key, 9 + parts[0].len + parts[1].len)
+                             : network_of(cmw_request_client_address(request));
+    return 0;
+}
+
+/* Query, content type and body. */
+static void take_fingerprint(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                             struct cmw__idempotency_visit *visit, cmw_str body)
+{
+    cmw_request *request = cmw_ctx_request(ctx);
+    const cmw_header *type = cmw_request_header(request, CMW_HDR_CONTENT_TYPE);
+    const cmw_str query = cmw_request_query(request);
+
+    for (size_t i = 0; i < 2; i++) {
+        const cmw_hash_key *key = &self->keys[i];
+        const uint64_t head = cmw_hash_keyed_pair(
+            key, cmw_hash_keyed(key, query), type ? cmw_hash_keyed(key, type->value) : body.len);
+        visit->fingerprint[i] = cmw_hash_keyed_pair(key, head, cmw_hash_keyed(key, body));
+    }
+}
+
+/* ---- Answers ---------------------------------------------------------------------------- */
+
+static int refuse(cmw_ctx *ctx, int status, const char *detail)
+{
+    if (cmw_response_set(cmw_ctx_response(ctx), CMW_HDR_RETRY_AFTER, CMW_STR("1")) != 0)
+        return CMW_ERROR;
+    return cmw_respond_problem(ctx, status, detail);
+}
+
+static int fail(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                struct cmw__idempotency_visit *visit)
+{
+    visit->stage = CMW__IDEMPOTENCY_SETTLED;
+    count(&self->shared->failed);
+    if (self->passes)
+        return CMW_CONTINUE;
+    return refuse(ctx, 503, "the Idempotency-Key cannot be kept now");
+}
+
+/* There is something, and what it is cannot be told: to let the request pass might do it twice. */
+static int refuse_unknown(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                          struct cmw__idempotency_visit *visit)
+{
+    visit->stage = CMW__IDEMPOTENCY_SETTLED;
+    count(&self->shared->failed);
+    return refuse(ctx, 503, "what the Idempotency-Key stands for cannot be read now");
+}
+
+/* The first response again. */
+static int replay(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                  struct cmw__idempotency_visit *visit,
+                  const struct cmw__idempotency_record *record)
+{
+    cmw_response *response = cmw_ctx_response(ctx);
+    cmw_str rest = record->fields;
+    cmw_header field;
+    int replaces, rc = 0;
+
+    while (rc == 0 && cmw__idempotency_next_field(&rest, &field, &replaces))
+        rc = replaces ? cmw_response_set_named(response, field.name, field.value)
+                      : cmw_response_append_named(response, field.name, field.value);
+    if (rc == CMW_ERR_INVALID || rc == CMW_ERR_ARG)
+        return refuse_unknown(self, ctx, visit);
+    if (rc == 0)
+        rc = cmw_response_set_named(response, CMW_STR("Idempotency-Replayed"), CMW_STR("true"));
+    if (rc == 0)
+        rc = record->body.len > 0 ? cmw_response_bytes_ref(response, record->status, record->body)
+                                  : cmw_response_empty(response, record->status);
+    count(&self->shared->replayed);
+    return rc == 0 ? CMW_STOP : CMW_ERROR;
+}
+
+/* Somebody was there before. */
+static int answer_found(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                        struct cmw__idempotency_visit *visit, cmw_str value)
+{
+    struct cmw__idempotency_record record;
+
+    if (cmw__idempotency_read(&record, value) != 0)
+        return refuse_unknown(self, ctx, visit);
+    visit->stage = CMW__IDEMPOTENCY_SETTLED;
+    if (record.fingerprint[0] != visit->fingerprint[0] ||
+        record.fingerprint[1] != visit->fingerprint[1]) {
+        count(&self->shared->mismatched);
+        return cmw_respond_problem(ctx, 422, "the Idempotency-Key was used for another request");
+    }
+    if (record.state == CMW__IDEMPOTENCY_IN_FLIGHT) {
+        count(&self->shared->in_flight);
+        return refuse(ctx, 409, "a request with this Idempotency-Key is being handled");
+    }
+    if (record.state == CMW__IDEMPOTENCY_NOT_KEPT)
+        return cmw_respond_problem(
+            ctx, 409, "the request was done, and its response was not kept for repeats");
+    return replay(self, ctx, visit, &record);
+}
+
+/* ---- Claiming --------------------------------------------------------------------------- */
+
+/* The fields of other middleware, which are not the response's. */
+static int note_fields(cmw_ctx *ctx, struct cmw__idempotency_visit *visit)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+    size_t fields = 0;
+
+    while (cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0))
+        fields++;
+    if (fields == 0)
+        return 0;
+    visit->before = cmw_arena_alloc(cmw_ctx_arena(ctx), fields * sizeof *visit->before);
+    if (!visit->before)
+        return CMW_ERR_NOMEM;
+    cursor = (cmw_header_cursor){0, 0};
+    while (visit->before_count < fields &&
+           cmw_response_next_header(cmw_ctx_response(ctx), &cursor, &field, 0))
+        visit->before[visit->before_count++] = field;
+    return 0;
+}
+
+/* An item that its store wants back at the request's end. */
+struct held {
+    const cmw_store *store;
+    cmw_store_item *item;
+};
+
+static void give_back(void *object)
+{
+    const struct held *held = object;
+    held->store->release(held->store->self, held->item);
+}
+
+static int hold(const struct cmw__idempotency *self, cmw_ctx *ctx, cmw_store_item *item)
+{
+    if (!self->store.release)
+        return 0;
+    struct held *held = cmw_arena_alloc(cmw_ctx_arena(ctx), sizeof *held);
+    if (held) {
+        *held = (struct held){&self->store, item};
+        if (cmw_arena_defer(cmw_ctx_arena(ctx), give_back, held) == 0)
+            return 0;
+    }
+    self->store.release(self->store.self, item);
+    return CMW_ERR_NOMEM;
+}
+
+/* What a store has said, and the item that goes with it. */
+static int act_on(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                  struct cmw__idempotency_visit *visit, int answer, cmw_store_item *item)
+{
+    if (answer == CMW_ERR_NOMEM) /* of this request: the key may well be there */
+        return refuse_unknown(self, ctx, visit);
+    if (answer != CMW_STORE_ADDED && answer != CMW_STORE_FOUND)
+        return fail(self, ctx, visit);
+    if (answer == CMW_STORE_ADDED) {
+        visit->stage = CMW__IDEMPOTENCY_CLAIMED;
+        visit->version = item->version;
+        count(&self->shared->first);
+    }
+    if (hold(self, ctx, item) != 0)
+        return CMW_ERROR;
+    if (answer == CMW_STORE_ADDED)
+        return note_fields(ctx, visit) == 0 ? CMW_CONTINUE : CMW_ERROR;
+    return answer_found(self, ctx, visit, item->value);
+}
+
+static int claim(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                 struct cmw__idempotency_visit *visit, cmw_str body)
+{
+    char head[CMW__IDEMPOTENCY_HEAD];
+    cmw_store_item *item = cmw_arena_alloc(cmw_ctx_arena(ctx), sizeof *item);
+
+    if (!item || make_key(self, ctx, visit) != 0)
+        return CMW_ERROR;
+    take_fingerprint(self, ctx, visit, body);
+    const struct cmw__idempotency_record record = {
+        .state = CMW__IDEMPOTENCY_IN_FLIGHT,
+        .fingerprint = {visit->fingerprint[0], visit->fingerprint[1]}};
+    (void)cmw__idempotency_write_head(head, &record);
+    const cmw_store_entry entry = {visit->key, cmw_str_make(head, sizeof head), self->lock_ns,
+                                   cmw_ctx_begin_ns(ctx), visit->owner};
+    const int answer = self->store.add(self->store.self, ctx, &entry, item);
+    if (answer == CMW_STORE_PENDING && (self->store.flags & CMW_STORE_ASYNC))
+        return CMW_SUSPEND;
+    return act_on(self, ctx, visit, answer, item);
+}
+
+int cmw__idempotency_on_request_body(void *object, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    const struct cmw__idempotency *self = object;
+    struct cmw__idempotency_visit *visit = cmw_ctx_slot(ctx, self->slot);
+
+    if (!visit || visit->stage != CMW__IDEMPOTENCY_WANTED)
+        return CMW_CONTINUE;
+    return claim(self, ctx, visit, chunk->bytes);
+}
+
+int cmw__idempotency_on_resumed(void *object, cmw_ctx *ctx, int verdict, void *data)
+{
+    const struct cmw__idempotency *self = object;
+    struct cmw__idempotency_visit *visit = cmw_ctx_slot(ctx, self->slot);
+    cmw_store_item *item = data;
+
+    if (!visit)
+        return CMW_ERROR;
+    if (!item)
+        return fail(self, ctx, visit);
+    if (verdict == CMW_CONTINUE &&
+        (item->answer == CMW_STORE_ADDED || item->answer == CMW_STORE_FOUND))
+        return act_on(self, ctx, visit, item->answer, item);
+    cmw__idempotency_on_dropped(object, item);
+    return fail(self, ctx, visit);
+}
+
+void cmw__idempotency_on_dropped(void *object, void *data)
+{
+    const struct cmw__idempotency *self = object;
+    cmw_store_item *item = data;
+
+    if (!item)
+        return;
+    if (item->answer == CMW_STORE_ADDED)
+        item->answer = CMW_ERR_CANCELLED; /* nobody took it */
+    if (self->store.release)
+        self->store.release(self->store.self, item);
+}
+
+/* ---- Settling --------------------------------------------------------------------------- */
+
+/* 1 for a field of the response that a repeat gets, too. */
+static int is_kept(const struct cmw__idempotency_visit *visit, const cmw_header *field)
+{
+    static const char *const never[] = {
+        "Set-Cookie",     "Date",    "Connection",       "Keep-Alive",
+        "Upgrade",        "Trailer", "Proxy-Connection", "Transfer-Encoding",
+        "Content-Length",
+    };
+
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
+        if (cmw_str_equals_fold(field->name, cmw_str_cstr(never[i])))
+            return 0;
+    for (size_t i = 0; i < visit->before_count; i++)
+        if (cmw_str_equals_fold(visit->before[i].name, field->name) &&
+            cmw_str_equals(visit->before[i].value, field->value))
+            return 0;
+    return 1;
+}
+
+/* Only what is all there, and not too long. */
+static int may_keep(const struct cmw__idempotency *self, const cmw_response *response)
+{
+    const int status = cmw_response_status(response);
+    const size_t len = cmw_response_body(response).len;
+
+    if (len > self->max_response_bytes || cmw_response_passes_body(response))
+        return 0;
+    if (status < 200) /* the real answer is yet to come, past the engine */
+        return 0;
+    return status == 204 || status == 304 || cmw_response_content_length(response) == len;
+}
+
+static int has_field(const cmw_response *response, const cmw_header *wanted)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    while (cmw_response_next_header(response, &cursor, &field, 0))
+        if (cmw_str_equals_fold(field.name, wanted->name) &&
+            cmw_str_equals(field.value, wanted->value))
+            return 1;
+    return 0;
+}
+
+/* 1 for the first one of its name, where the handler has put it in the place of other middleware's:
+ * a repeat has those again. */
+static int replaces(const cmw_response *response, const struct cmw__idempotency_visit *visit,
+                    const cmw_header *field)
+{
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header first;
+
+    while (cmw_response_next_header(response, &cursor, &first, 0))
+        if (cmw_str_equals_fold(first.name, field->name) && is_kept(visit, &first))
+            break;
+    if (first.value.data != field->value.data)
+        return 0;
+    for (size_t i = 0; i < visit->before_count; i++)
+        if (cmw_str_equals_fold(visit->before[i].name, field->name) &&
+            !has_field(response, &visit->before[i]))
+            return 1;
+    return 0;
+}
+
+/* The response as a record in the request's arena; its length, or 0 without memory. */
+static cmw_str write_record(cmw_ctx *ctx, const struct cmw__idempotency_visit *visit)
+{
+    const cmw_response *response = cmw_ctx_response(ctx);
+    struct cmw__idempotency_record record = {
+        .state = CMW__IDEMPOTENCY_ANSWERED,
+        .status = cmw_response_status(response),
+        .fingerprint = {visit->fingerprint[0], visit->fingerprint[1]},
+        .body = cmw_response_body(response)};
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+    size_t bytes = 0;
+
+    while (cmw_response_next_header(response, &cursor, &field, 0))
+        if (is_kept(visit, &field)) {
+            record.field_count++;
+            bytes += field.name.len + field.value.len;
+        }
+    const size_t len = cmw__idempotency_size(record.field_count, bytes, record.body.len);
+    char *const text = cmw_arena_alloc_text(cmw_ctx_arena(ctx), len);
+    if (!text)
+        return cmw_str_make(NULL, 0);
+    char *at = cmw__idempotency_write_head(text, &record);
+    cursor = (cmw_header_cursor){0, 0};
+    while (cmw_response_next_header(response, &cursor, &field, 0))
+        if (is_kept(visit, &field))
+            at = cmw__idempotency_write_field(at, &field, replaces(response, visit, &field));
+    if (record.body.len > 0)
+        memcpy(at, record.body.data, record.body.len);
+    return cmw_str_make(text, len);
+}
+
+static int put(const struct cmw__idempotency *self, cmw_ctx *ctx,
+               const struct cmw__idempotency_visit *visit, cmw_str value)
+{
+    const cmw_store_entry entry = {visit->key, value, self->ttl_ns, cmw_ctx_begin_ns(ctx),
+                                   visit->owner};
+    return self->store.replace(self->store.self, &entry, visit->version);
+}
+
+/* Repeats are to know that it was done, at least. */
+static void keep(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                 struct cmw__idempotency_visit *visit)
+{
+    const cmw_response *response = cmw_ctx_response(ctx);
+    char head[CMW__IDEMPOTENCY_HEAD];
+
+    visit->stage = CMW__IDEMPOTENCY_SETTLED;
+    if (may_keep(self, response)) {
+        const cmw_str record = write_record(ctx, visit);
+        if (record.data && put(self, ctx, visit, record) == 0)
+            return;
+    }
+    const struct cmw__idempotency_record record = {
+        .state = CMW__IDEMPOTENCY_NOT_KEPT,
+        .status = cmw_response_status(response),
+        .fingerprint = {visit->fingerprint[0], visit->fingerprint[1]}};
+    (void)cmw__idempotency_write_head(head, &record);
+    count(&self->shared->not_kept);
+    if (put(self, ctx, visit, cmw_str_make(head, sizeof head)) != 0)
+        count(&self->shared->failed);
+}
+
+static void set_free(const struct cmw__idempotency *self, struct cmw__idempotency_visit *visit)
+{
+    visit->stage = CMW__IDEMPOTENCY_SETTLED;
+    count(&self->shared->freed);
+    if (self->store.remove(self->store.self, visit->key, visit->version) != 0)
+        count(&self->shared->failed);
+}
+
+/* 1 for an answer after which the same request may well be tried again. */
+static int is_passing(int status)
+{
+    return status >= 500 || status == 408 || status == 425 || status == 429;
+}
+
+int cmw__idempotency_on_post_route(void *object, cmw_ctx *ctx)
+{
+    const struct cmw__idempotency *self = object;
+    struct cmw__idempotency_visit *visit = cmw_ctx_slot(ctx, self->slot);
+
+    if (!visit || visit->stage != CMW__IDEMPOTENCY_CLAIMED)
+        return CMW_CONTINUE;
+    if (cmw_ctx_fault(ctx) || is_passing(cmw_response_status(cmw_ctx_response(ctx))))
+        set_free(self, visit);
+    else
+        keep(self, ctx, visit);
+    return CMW_CONTINUE;
+}
+
+/* It ended before the handler had answered. */
+void cmw__idempotency_on_complete(void *object, cmw_ctx *ctx, cmw_end_reason reason)
+{
+    const struct cmw__idempotency *self = object;
+    struct cmw__idempotency_visit *visit = cmw_ctx_slot(ctx, self->slot);
+
+    (void)reason;
+    if (visit && visit->stage == CMW__IDEMPOTENCY_CLAIMED)
+        set_free(self, visit);
+}
