@@ -373,6 +373,45 @@ typedef struct cmw_header_cursor {
 CMW_API int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cursor,
                                      cmw_header *header, unsigned flags);
 
+/** A field of a response, with its id. */
+typedef struct cmw_field {
+    cmw_str name;
+    cmw_str value;
+    const char *lower; /**< the name in lower case, `name.len` bytes */
+    cmw_header_id id;  /**< CMW_HDR_OTHER for a name without one */
+} cmw_field;
+
+/** Where a walk over runs of fields stands. Start with all members 0. */
+typedef struct cmw_field_cursor {
+    size_t segment;
+    cmw_field field;
+} cmw_field_cursor;
+
+/**
+ * Walk over the fields, a run at a time, in the order in which they were set: for adapters that
+ * hand them to a server one by one, and want to know them by their ids.
+ *
+ * A run is as many as lie together: all of a block of constant fields, or one. No text is copied.
+ *
+ * @code
+ *     cmw_field_cursor cursor = {0};
+ *     const cmw_field *fields;
+ *     size_t count;
+ *
+ *     while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
+ *         for (size_t i = 0; i < count; i++)
+ *             my_server_add(connection, fields[i].name, fields[i].value);
+ * @endcode
+ *
+ * @param[in,out] cursor  all members 0 at first
+ * @param[out]    fields  the run, valid until the next call; names and values until the request ends
+ * @return                how many the run has; 0 when there are no more
+ * Cost:                  O(1) a run, no allocation
+ * Since:                 0.1
+ */
+CMW_API size_t cmw_response_next_fields(const cmw_response *response, cmw_field_cursor *cursor,
+                                        const cmw_field **fields);
+
 /**
  * Write the head as HTTP/1.1 bytes.
  *

@@ -18,9 +18,20 @@
 
 #include "header_table.inc"
 
-/* The bytes of which a name is made, by value: bit b % 32 of word b / 32.
+/* 1 for the bytes of which a name is made.
  * Source: RFC 9110, 5.6.2, tchar = "!#$%&'*+-.^_`|~" DIGIT ALPHA. */
-static const uint32_t name_bytes[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff, 0, 0, 0, 0};
+static const unsigned char is_name_byte[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
+    ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1,  ['~'] = 1, ['0'] = 1,
+    ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1,  ['7'] = 1, ['8'] = 1,
+    ['9'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1,  ['F'] = 1, ['G'] = 1,
+    ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1, ['L'] = 1, ['M'] = 1,  ['N'] = 1, ['O'] = 1,
+    ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1,  ['V'] = 1, ['W'] = 1,
+    ['X'] = 1, ['Y'] = 1, ['Z'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1,  ['d'] = 1, ['e'] = 1,
+    ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1,  ['l'] = 1, ['m'] = 1,
+    ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1,  ['t'] = 1, ['u'] = 1,
+    ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
+};
 
 /* The same as key_of in scripts/gen_header_table.py. */
 static uint32_t key_of(cmw_str name)
@@ -84,16 +95,21 @@ cmw_str cmw_header_id_name(cmw_header_id id)
 int cmw_header_name_is_valid(cmw_str name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        const unsigned char byte = (unsigned char)name.data[i];
-        if ((name_bytes[byte / 32] >> byte % 32 & 1) == 0)
+        if (!is_name_byte[(unsigned char)name.data[i]])
             return 0;
     }
     return name.len > 0;
 }
 
-/* Fewer than eight bytes. */
+/* Fewer than eight bytes: two halves that may overlap, or one by one. */
 static int short_value_is_valid(const char *bytes, size_t len)
 {
+    if (len >= 4) {
+        char both[8];
+        memcpy(both, bytes, 4);
+        memcpy(both + 4, bytes + len - 4, 4);
+        return !cmw__has_control8(both);
+    }
     for (size_t i = 0; i < len; i++) {
         const unsigned char byte = (unsigned char)bytes[i];
         if ((byte < 0x20 && byte != '\t') || byte == 0x7f)

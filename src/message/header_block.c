@@ -80,6 +80,20 @@ static void write_lines(struct cmw_header_block *block, struct cmw__block_field 
     }
 }
 
+static void show_fields(cmw_field *out, const struct cmw_header_block *block)
+{
+    for (uint32_t i = 0; i < block->count; i++) {
+        const struct cmw__block_field *field = &block->fields[i];
+        const char *line = block->bytes + field->line;
+        out[i] = (cmw_field){
+            .name = cmw_str_make(line, field->name_len),
+            .value = cmw__line_value(line, field->name_len, field->line_len),
+            .lower = cmw__block_lower(block, field).data,
+            .id = (cmw_header_id)field->id,
+        };
+    }
+}
+
 int cmw__header_block_create(struct cmw_header_block **out, cmw_pool *pool,
                              const cmw_header *fields, size_t count, int if_absent, size_t *bad)
 {
@@ -93,19 +107,22 @@ int cmw__header_block_create(struct cmw_header_block **out, cmw_pool *pool,
     if (rc != 0)
         return rc;
 
-    const size_t table_bytes = count * sizeof(struct cmw__block_field);
+    const size_t table_bytes = count * (sizeof(cmw_field) + sizeof(struct cmw__block_field));
     const size_t bytes = sizeof(struct cmw_header_block) + table_bytes + text_bytes;
     struct cmw_header_block *block = cmw_pool_alloc(pool, bytes, 0);
     if (!block)
         return CMW_ERR_NOMEM;
-    struct cmw__block_field *table = (struct cmw__block_field *)(block + 1);
+    cmw_field *shown = (cmw_field *)(block + 1);
+    struct cmw__block_field *table = (struct cmw__block_field *)(shown + count);
     char *text = (char *)(table + count);
     *block = (struct cmw_header_block){.bytes = text,
                                        .fields = table,
+                                       .shown = shown,
                                        .count = (uint32_t)count,
                                        .alloc_bytes = bytes,
                                        .if_absent = if_absent};
     write_lines(block, table, text, fields);
+    show_fields(shown, block);
     block->whole = (struct cmw__segment){
         .bytes = block, .len = block->len, .id = CMW_HDR_OTHER, .flags = CMW__SEGMENT_BLOCK};
     *out = block;

@@ -68,22 +68,23 @@ cmw_str cmw_response_body(const cmw_response *response)
 
 /* ---- Pairs ------------------------------------------------------------------------------ */
 
-static void show_line(cmw_header *out, const struct cmw__segment *line, unsigned flags)
+static inline void show_line(cmw_str *name, cmw_str *value, const struct cmw__segment *line,
+                             unsigned flags)
 {
-    out->name = flags & CMW_READ_LOWER_CASE
-                    ? cmw__line_lower(line)
-                    : cmw_str_make((const char *)line->bytes, line->name_len);
-    out->value = cmw__line_value(line->bytes, line->name_len, line->len);
+    *name = flags & CMW_READ_LOWER_CASE ? cmw__line_lower(line)
+                                        : cmw_str_make((const char *)line->bytes, line->name_len);
+    *value = cmw__line_value(line->bytes, line->name_len, line->len);
 }
 
-static void show_block_field(cmw_header *out, const struct cmw_header_block *block,
-                             const struct cmw__block_field *field, unsigned flags)
+static inline void show_block_field(cmw_str *name, cmw_str *value,
+                                    const struct cmw_header_block *block,
+                                    const struct cmw__block_field *field, unsigned flags)
 {
     const char *line = block->bytes + field->line;
 
-    out->name = flags & CMW_READ_LOWER_CASE ? cmw__block_lower(block, field)
-                                            : cmw_str_make(line, field->name_len);
-    out->value = cmw__line_value(line, field->name_len, field->line_len);
+    *name = flags & CMW_READ_LOWER_CASE ? cmw__block_lower(block, field)
+                                        : cmw_str_make(line, field->name_len);
+    *value = cmw__line_value(line, field->name_len, field->line_len);
 }
 
 int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cursor,
@@ -95,7 +96,7 @@ int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cu
     for (; cursor->segment < count; cursor->segment++, cursor->field = 0) {
         const struct cmw__segment *segment = &segments[cursor->segment];
         if (!(segment->flags & CMW__SEGMENT_BLOCK)) {
-            show_line(header, segment, flags);
+            show_line(&header->name, &header->value, segment, flags);
             cursor->segment++;
             return 1;
         }
@@ -103,12 +104,49 @@ int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cu
         run.field += cursor->field;
         const struct cmw__block_field *field = cmw__run_at(&run);
         if (field) {
-            show_block_field(header, run.block, field, flags);
+            show_block_field(&header->name, &header->value, run.block, field, flags);
             cursor->field++;
             return 1;
         }
     }
     return 0;
+}
+
+/* ---- Runs of fields --------------------------------------------------------------------- */
+
+/* A block has them as readers see them: a run is a part of that array. */
+static size_t show_run(const cmw_field **fields, const struct cmw__segment *segment)
+{
+    struct cmw__run run = cmw__run_of(segment);
+
+    *fields = run.block->shown + run.field;
+    if (segment->len == run.block->len)
+        return run.block->count;
+    const uint32_t first = run.field;
+    while (cmw__run_at(&run))
+        run.field++;
+    return run.field - first;
+}
+
+size_t cmw_response_next_fields(const cmw_response *response, cmw_field_cursor *cursor,
+                                const cmw_field **fields)
+{
+    size_t count;
+    const struct cmw__segment *const segments = cmw__response_segments(response, &count);
+
+    if (cursor->segment >= count)
+        return 0;
+    const struct cmw__segment *const segment = &segments[cursor->segment++];
+    if (segment->flags & CMW__SEGMENT_BLOCK)
+        return show_run(fields, segment);
+    cursor->field = (cmw_field){
+        .name = cmw_str_make(segment->bytes, segment->name_len),
+        .value = cmw__line_value(segment->bytes, segment->name_len, segment->len),
+        .lower = cmw__line_lower(segment).data,
+        .id = (cmw_header_id)segment->id,
+    };
+    *fields = &cursor->field;
+    return 1;
 }
 
 /* ---- Parts of a head -------------------------------------------------------------------- */

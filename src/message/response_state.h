@@ -56,8 +56,9 @@ struct cmw_header_block {
     uint32_t len;              /* of the lines */
     uint32_t count;
     const struct cmw__block_field *fields;
-    size_t alloc_bytes; /* of the one piece that holds it all */
-    int if_absent;      /* yields to fields that are there */
+    const cmw_field *shown; /* the same, as readers see them */
+    size_t alloc_bytes;     /* of the one piece that holds it all */
+    int if_absent;          /* yields to fields that are there */
 };
 
 /* Bits of cmw_response.flags. */

@@ -100,17 +100,31 @@ ngx_int_t fields_out_export(struct seat *seat, cmw_response *response)
 
 /* ---- From the engine ---------------------------------------------------------------------- */
 
-/* Fields that nginx finds by a pointer, some of which it writes by itself where it has none. */
-static const struct known {
-    cmw_header_id id;
-    size_t offset;
-} known_fields[] = {
-    {CMW_HDR_SERVER, offsetof(ngx_http_headers_out_t, server)},
-    {CMW_HDR_DATE, offsetof(ngx_http_headers_out_t, date)},
-    {CMW_HDR_ETAG, offsetof(ngx_http_headers_out_t, etag)},
-    {CMW_HDR_LAST_MODIFIED, offsetof(ngx_http_headers_out_t, last_modified)},
-    {CMW_HDR_CONTENT_ENCODING, offsetof(ngx_http_headers_out_t, content_encoding)},
-};
+/* Where nginx points to fields of which it writes some by itself where it has none; else NULL. */
+static inline ngx_table_elt_t **known_pointer(ngx_http_headers_out_t *out, cmw_header_id id)
+{
+    switch (id) {
+    case CMW_HDR_SERVER:
+        return &out->server;
+    case CMW_HDR_DATE:
+        return &out->date;
+    case CMW_HDR_ETAG:
+        return &out->etag;
+    case CMW_HDR_LAST_MODIFIED:
+        return &out->last_modified;
+    case CMW_HDR_CONTENT_ENCODING:
+        return &out->content_encoding;
+    default:
+        return NULL;
+    }
+}
+
+/* 1 for fields that nginx keeps beside the list, or points to. */
+static inline int is_special(cmw_header_id id)
+{
+    return id == CMW_HDR_CONTENT_TYPE || id == CMW_HDR_SERVER || id == CMW_HDR_DATE ||
+           id == CMW_HDR_ETAG || id == CMW_HDR_LAST_MODIFIED || id == CMW_HDR_CONTENT_ENCODING;
+}
 
 /* A walk over those of the list that were taken over. */
 struct walk {
@@ -135,12 +149,8 @@ static ngx_table_elt_t **pointer_at(ngx_http_headers_out_t *out, size_t offset)
     return (ngx_table_elt_t **)(void *)((char *)out + offset);
 }
 
-ngx_int_t fields_out_keep(const struct seat *seat, ngx_str_t *to, cmw_str from)
+static ngx_int_t copy_text(const struct seat *seat, ngx_str_t *to, cmw_str from)
 {
-    to->data = (u_char *)(uintptr_t)from.data;
-    to->len = from.len;
-    if (seat->ctx || from.len == 0)
-        return NGX_OK;
     to->data = ngx_pnalloc(seat->request->pool, from.len);
     if (!to->data)
         return NGX_ERROR;
@@ -148,22 +158,31 @@ ngx_int_t fields_out_keep(const struct seat *seat, ngx_str_t *to, cmw_str from)
     return NGX_OK;
 }
 
-static ngx_int_t add_field(const struct seat *seat, const cmw_header *field, cmw_header_id id)
+static inline ngx_int_t keep(const struct seat *seat, ngx_str_t *to, cmw_str from)
 {
-    ngx_http_headers_out_t *out = &seat->request->headers_out;
-    ngx_table_elt_t *elt = ngx_list_push(&out->headers);
+    to->data = (u_char *)(uintptr_t)from.data;
+    to->len = from.len;
+    return seat->ctx || from.len == 0 ? NGX_OK : copy_text(seat, to, from);
+}
+
+ngx_int_t fields_out_keep(const struct seat *seat, ngx_str_t *to, cmw_str from)
+{
+    return keep(seat, to, from);
+}
+
+/* NULL without memory. */
+static inline ngx_table_elt_t *add_field(const struct seat *seat, const cmw_field *field)
+{
+    ngx_table_elt_t *elt = ngx_list_push(&seat->request->headers_out.headers);
 
     if (!elt)
-        return NGX_ERROR;
+        return NULL;
     ngx_memzero(elt, sizeof *elt);
-    if (fields_out_keep(seat, &elt->key, field->name) != NGX_OK ||
-        fields_out_keep(seat, &elt->value, field->value) != NGX_OK)
-        return NGX_ERROR; /* its hash is 0: it is not sent */
+    if (keep(seat, &elt->key, field->name) != NGX_OK ||
+        keep(seat, &elt->value, field->value) != NGX_OK)
+        return NULL; /* its hash is 0: it is not sent */
     elt->hash = 1;
-    for (size_t i = 0; i < sizeof known_fields / sizeof known_fields[0]; i++)
-        if (known_fields[i].id == id)
-            *pointer_at(out, known_fields[i].offset) = elt;
-    return NGX_OK;
+    return elt;
 }
 
 static ngx_int_t set_type(const struct seat *seat, cmw_str type)
@@ -173,7 +192,7 @@ static ngx_int_t set_type(const struct seat *seat, cmw_str type)
     out->content_type_len = type.len;
     out->content_type_lowcase = NULL;
     ngx_str_null(&out->charset); /* it is in the type */
-    return fields_out_keep(seat, &out->content_type, type);
+    return keep(seat, &out->content_type, type);
 }
 
 /* What is left was removed or changed: forget it, and who points to it. */
@@ -191,7 +210,7 @@ static void drop_taken(ngx_http_headers_out_t *out)
     }
 }
 
-static int is_same(const ngx_table_elt_t *elt, const cmw_header *field)
+static int is_same(const ngx_table_elt_t *elt, const cmw_field *field)
 {
     return elt && cmw_str_equals(str_of(elt->key), field->name) &&
            cmw_str_equals(str_of(elt->value), field->value);
@@ -205,7 +224,7 @@ static int is_of_body(cmw_header_id id)
 }
 
 /* The field that export_time made: nginx writes it by itself. */
-static int is_time(const ngx_http_headers_out_t *out, time_t time, const cmw_header *field)
+static int is_time(const ngx_http_headers_out_t *out, time_t time, const cmw_field *field)
 {
     u_char text[sizeof "Mon, 28 Sep 1970 06:00:00 GMT"];
 
@@ -215,21 +234,51 @@ static int is_time(const ngx_http_headers_out_t *out, time_t time, const cmw_hea
     return cmw_str_equals(field->value, cmw_str_make((const char *)text, (size_t)(end - text)));
 }
 
-/* Those that stand in nginx's list already, in the order of the walk, stay there. */
-static ngx_int_t import_field(const struct seat *seat, struct walk *walk, const cmw_header *field,
-                              int is_replaced)
-{
-    const cmw_header_id id = cmw_header_id_find(field->name);
-    ngx_table_elt_t *taken = find_taken(walk);
+/* How the fields of a response get to nginx. */
+struct import {
+    const struct seat *seat;
+    struct walk walk;
+    time_t time;     /* of Last-Modified, as nginx had it */
+    int is_replaced; /* the body is not nginx's */
+};
 
-    if (id == CMW_HDR_CONTENT_TYPE)
-        return set_type(seat, field->value);
-    if (!is_same(taken, field))
-        return add_field(seat, field, id);
-    if (!is_replaced || !is_of_body(id))
-        taken->hash = 1;
-    else
-        walk->index++; /* it is dropped */
+/* Those that stand in nginx's list already, in the order of the walk, stay there. */
+static ngx_int_t import_special(struct import *import, const cmw_field *field)
+{
+    ngx_http_headers_out_t *out = &import->seat->request->headers_out;
+
+    if (field->id == CMW_HDR_CONTENT_TYPE)
+        return set_type(import->seat, field->value);
+    if (field->id == CMW_HDR_LAST_MODIFIED && is_time(out, import->time, field)) {
+        if (!import->is_replaced)
+            out->last_modified_time = import->time;
+        return NGX_OK;
+    }
+    ngx_table_elt_t *taken = find_taken(&import->walk);
+    if (is_same(taken, field)) {
+        if (!import->is_replaced || !is_of_body(field->id))
+            taken->hash = 1;
+        else
+            import->walk.index++; /* it is dropped */
+        return NGX_OK;
+    }
+    ngx_table_elt_t *elt = add_field(import->seat, field);
+    ngx_table_elt_t **pointer = known_pointer(out, field->id);
+    if (elt && pointer)
+        *pointer = elt;
+    return elt ? NGX_OK : NGX_ERROR;
+}
+
+static ngx_int_t import_run(struct import *import, const cmw_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (import->walk.part || is_special(fields[i].id)) {
+            if (import_special(import, &fields[i]) != NGX_OK)
+                return NGX_ERROR;
+        } else if (!add_field(import->seat, &fields[i])) {
+            return NGX_ERROR;
+        }
+    }
     return NGX_OK;
 }
 
@@ -239,26 +288,33 @@ static int replaces_body(const struct seat *seat, const cmw_response *response)
            !(seat->ctx && cmw_ctx_streams_from(seat->ctx, seat));
 }
 
+/* A walk over what stands in the list now: not over what is added to it. */
+static struct walk walk_of(ngx_list_t *list)
+{
+    struct walk walk = {list->part.nelts > 0 ? &list->part : NULL, 0};
+
+    return walk;
+}
+
 static ngx_int_t import_fields(const struct seat *seat, const cmw_response *response)
 {
     ngx_http_headers_out_t *out = &seat->request->headers_out;
-    const int is_replaced = replaces_body(seat, response);
-    struct walk walk = {&out->headers.part, 0};
-    const time_t time = out->last_modified_time;
-    cmw_header_cursor cursor = {0, 0};
-    cmw_header field;
+    struct import import = {.seat = seat,
+                            .walk = walk_of(&out->headers),
+                            .time = out->last_modified_time,
+                            .is_replaced = replaces_body(seat, response)};
+    const int had_any = import.walk.part != NULL;
+    cmw_field_cursor cursor = {0};
+    const cmw_field *fields;
+    size_t count;
 
     ngx_str_null(&out->content_type);
     out->last_modified_time = -1;
-    while (cmw_response_next_header(response, &cursor, &field, 0)) {
-        if (is_time(out, time, &field)) {
-            if (!is_replaced)
-                out->last_modified_time = time;
-        } else if (import_field(seat, &walk, &field, is_replaced) != NGX_OK) {
+    while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
+        if (import_run(&import, fields, count) != NGX_OK)
             return NGX_ERROR;
-        }
-    }
-    drop_taken(out);
+    if (had_any)
+        drop_taken(out);
     return NGX_OK;
 }
 
