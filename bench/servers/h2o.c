@@ -74,7 +74,7 @@ static int use_three(cmw_chain *chain, cmw_diag *diag)
     cors.allow_origins = origins;
     cors.allow_origin_count = 2;
     cmw_rate_limit_config_init(&limit);
-    limit.limit = 16000000;
+    limit.limit = 900000;
     int rc = cmw_chain_use(chain, "cors", &cors, diag);
     if (rc == 0)
         rc = cmw_chain_use(chain, "security_headers", NULL, diag);

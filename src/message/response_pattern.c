@@ -190,19 +190,22 @@ static char *put_any(char *at, uint64_t number)
     return at;
 }
 
-/* Below a million, without a loop. */
-static inline char *put_number(char *at, uint64_t number)
+/* A number below a million, without a loop or a call. */
+static inline char *put_medium(char *at, uint64_t number)
 {
-    if (number < 1000)
+    if (CMW_LIKELY(number < 1000))
         return put_small(at, number);
-    if (number >= 1000000)
-        return put_any(at, number);
     at = put_small(at, number / 1000);
     number %= 1000;
     at[0] = (char)('0' + number / 100);
     at[1] = (char)('0' + number / 10 % 10);
     at[2] = (char)('0' + number % 10);
     return at + 3;
+}
+
+static inline char *put_number(char *at, uint64_t number)
+{
+    return number < 1000000 ? put_medium(at, number) : put_any(at, number);
 }
 
 static void push(cmw_response *response, const struct cmw__segment *segment)
@@ -284,7 +287,7 @@ static inline int append_single(cmw_response *response, const cmw_field_pattern 
     cmw__unpoison(line, pattern->room);
     for (uint32_t i = 0; i < pattern->head_len; i += QUICK_HEAD)
         memcpy(line + i, pattern->head + i, QUICK_HEAD);
-    char *const end = put_number(line + pattern->head_len, numbers[0]);
+    char *const end = put_medium(line + pattern->head_len, numbers[0]);
     memcpy(end, "\r\n", 2);
     cmw__poison(end + 2, pattern->room - (size_t)(end + 2 - line));
     arena->room.cursor = end + 2;
@@ -298,31 +301,26 @@ static inline int append_single(cmw_response *response, const cmw_field_pattern 
     return 1;
 }
 
-static CMW__NOINLINE int append_other(cmw_response *response, const cmw_field_pattern *pattern,
-                                      const uint64_t *numbers)
-{
-    return append_single(response, pattern, numbers) ? 0
-                                                     : append_slowly(response, pattern, numbers);
-}
-
-/* What is not usual (other numbers, the handler's own fields, no room) is the last call, so that
- * nothing needs to be saved. */
-int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern *pattern,
-                                const uint64_t *numbers)
+/* Two numbers between three texts, and a constant line beside: 1, or 0: it is not that, or there is
+ * no room. `put` writes numbers below `limit`; it is inlined. */
+static CMW__ALWAYS_INLINE int append_double(cmw_response *response,
+                                            const cmw_field_pattern *pattern,
+                                            const uint64_t *numbers, uint64_t limit,
+                                            char *put(char *at, uint64_t number))
 {
     if (CMW_UNLIKELY(!pattern->is_quick || is_unusual(response) ||
-                     response->segment_count + 2 > response->segment_cap || numbers[0] >= 1000 ||
-                     numbers[1] >= 1000))
-        return append_other(response, pattern, numbers);
+                     response->segment_count + 2 > response->segment_cap || numbers[0] >= limit ||
+                     numbers[1] >= limit))
+        return 0;
     cmw_arena *const arena = response->arena; /* there is one, unless it is frozen */
     char *const line = arena->room.cursor;
     if (CMW_UNLIKELY(pattern->room > (size_t)(arena->room.end - line)))
-        return append_slowly(response, pattern, numbers);
+        return 0;
     cmw__unpoison(line, pattern->room);
     memcpy(line, pattern->head, QUICK_HEAD);
-    char *at = put_small(line + pattern->head_len, numbers[0]);
+    char *at = put(line + pattern->head_len, numbers[0]);
     memcpy(at, &pattern->pieces[0], 16); /* the length behind the text is overwritten */
-    at = put_small(at + pattern->pieces[0].len, numbers[1]);
+    at = put(at + pattern->pieces[0].len, numbers[1]);
     memcpy(at, &pattern->tail, 16);
     at += pattern->tail.len;
     cmw__poison(at, pattern->room - (size_t)(at - line));
@@ -336,5 +334,24 @@ int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern 
     response->segment_count = (uint16_t)(response->segment_count + 2);
     response->ids[0] |= pattern->ids[0];
     response->ids[1] |= pattern->ids[1];
-    return 0;
+    return 1;
+}
+
+static CMW__NOINLINE int append_other(cmw_response *response, const cmw_field_pattern *pattern,
+                                      const uint64_t *numbers)
+{
+    if (append_double(response, pattern, numbers, 1000000, put_medium) ||
+        append_single(response, pattern, numbers))
+        return 0;
+    return append_slowly(response, pattern, numbers);
+}
+
+/* What is not usual (other numbers, the handler's own fields, no room) is the last call, so that
+ * nothing needs to be saved. */
+int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern *pattern,
+                                const uint64_t *numbers)
+{
+    return CMW_LIKELY(append_double(response, pattern, numbers, 1000, put_small))
+               ? 0
+               : append_other(response, pattern, numbers);
 }
