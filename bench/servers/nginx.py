@@ -37,6 +37,7 @@ NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or
 KINDS = ("bare", "native", "empty", "plan")
 FEW, MANY = 1000, 3000
 ROUNDS = 5
+SKIPPED = 77  # for CTest
 ORIGIN = "https://www.example.com"
 REQUEST = (f"GET /hello HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: bench/1\r\nAccept: */*\r\n"
            f"Origin: {ORIGIN}\r\n\r\n").encode()
@@ -255,6 +256,9 @@ def main():
     module = (options.build / "lib/nginx/ngx_http_catzilla_mw_module.so").resolve()
     if not module.exists():
         sys.exit(f"{module} is not built")
+    if not os.access(NGINX, os.X_OK):
+        print(f"skipped: {NGINX} is not installed")
+        sys.exit(SKIPPED)
     for kind in KINDS:
         server = Server(kind, module)
         check(kind, ask(server.port, 3))

@@ -379,6 +379,7 @@ typedef struct cmw_field {
     cmw_str value;
     const char *lower; /**< the name in lower case, `name.len` bytes */
     cmw_header_id id;  /**< CMW_HDR_OTHER for a name without one */
+    int has_nul;       /**< name and value end with a NUL, which their lengths do not count */
 } cmw_field;
 
 /** Where a walk over runs of fields stands. Start with all members 0. */

@@ -27,14 +27,14 @@ int cmw_response_check_field(cmw_str name, cmw_str value)
     return check_field(&field);
 }
 
-/* Check all fields and add up their bytes, each name counted twice. */
+/* Check all fields and add up their bytes: of the line, the lower-case name, and both as C strings. */
 static int measure(const cmw_header *fields, size_t count, size_t *text_bytes, size_t *bad)
 {
     size_t bytes = 0;
 
     for (size_t i = 0; i < count; i++) {
         int rc = check_field(&fields[i]);
-        const size_t len = 2 * fields[i].name.len + fields[i].value.len + 4;
+        const size_t len = 3 * fields[i].name.len + 2 * fields[i].value.len + 6;
         if (rc == 0 && len > UINT32_MAX - bytes)
             rc = CMW_ERR_NOMEM;
         if (rc != 0) {
@@ -53,8 +53,9 @@ static cmw_str spelling(cmw_str name, unsigned id)
     return id != CMW_HDR_OTHER ? cmw__header_id_table[id].name : name;
 }
 
-static void write_lines(struct cmw_header_block *block, struct cmw__block_field *out, char *text,
-                        const cmw_header *fields)
+/* Returns the end of the text. */
+static char *write_lines(struct cmw_header_block *block, struct cmw__block_field *out, char *text,
+                         const cmw_header *fields)
 {
     char *at = text;
 
@@ -78,19 +79,29 @@ static void write_lines(struct cmw_header_block *block, struct cmw__block_field 
         cmw__lower_copy(at, fields[i].name);
         at += fields[i].name.len;
     }
+    return at;
 }
 
-static void show_fields(cmw_field *out, const struct cmw_header_block *block)
+static char *write_cstr(char *to, cmw_str *shown, const char *from, size_t len)
 {
-    for (uint32_t i = 0; i < block->count; i++) {
+    *shown = cmw_str_make(to, len);
+    to = cmw__copy_short(to, from, len);
+    *to = '\0';
+    return to + 1;
+}
+
+/* The fields as readers see them, whose text lies behind the lower-case names. */
+static void show_fields(cmw_field *out, const struct cmw_header_block *block, char *text)
+{
+    for (uint32_t i = 0; i < block->count; i++, out++) {
         const struct cmw__block_field *field = &block->fields[i];
         const char *line = block->bytes + field->line;
-        out[i] = (cmw_field){
-            .name = cmw_str_make(line, field->name_len),
-            .value = cmw__line_value(line, field->name_len, field->line_len),
-            .lower = cmw__block_lower(block, field).data,
-            .id = (cmw_header_id)field->id,
-        };
+        const cmw_str value = cmw__line_value(line, field->name_len, field->line_len);
+        text = write_cstr(text, &out->name, line, field->name_len);
+        text = write_cstr(text, &out->value, value.data, value.len);
+        out->lower = cmw__block_lower(block, field).data;
+        out->id = (cmw_header_id)field->id;
+        out->has_nul = 1;
     }
 }
 
@@ -121,8 +132,7 @@ int cmw__header_block_create(struct cmw_header_block **out, cmw_pool *pool,
                                        .count = (uint32_t)count,
                                        .alloc_bytes = bytes,
                                        .if_absent = if_absent};
-    write_lines(block, table, text, fields);
-    show_fields(shown, block);
+    show_fields(shown, block, write_lines(block, table, text, fields));
     block->whole = (struct cmw__segment){
         .bytes = block, .len = block->len, .id = CMW_HDR_OTHER, .flags = CMW__SEGMENT_BLOCK};
     *out = block;

@@ -117,15 +117,15 @@ int cmw_response_next_header(const cmw_response *response, cmw_header_cursor *cu
 /* A block has them as readers see them: a run is a part of that array. */
 static size_t show_run(const cmw_field **fields, const struct cmw__segment *segment)
 {
-    struct cmw__run run = cmw__run_of(segment);
+    const struct cmw_header_block *const block = segment->bytes;
 
-    *fields = run.block->shown + run.field;
-    if (segment->len == run.block->len)
-        return run.block->count;
-    const uint32_t first = run.field;
+    *fields = block->shown + segment->name_len;
+    if (segment->len == block->len)
+        return block->count;
+    struct cmw__run run = cmw__run_of(segment);
     while (cmw__run_at(&run))
         run.field++;
-    return run.field - first;
+    return run.field - segment->name_len;
 }
 
 size_t cmw_response_next_fields(const cmw_response *response, cmw_field_cursor *cursor,

@@ -118,28 +118,37 @@ static char *write_cstr(char *to, cmw_str text)
     return to + text.len + 1;
 }
 
-static int add_field(cmw_evhttp *adapter, struct evkeyvalq *fields, const cmw_header *field)
+static int copy_field(cmw_evhttp *adapter, struct evkeyvalq *fields, cmw_str name, cmw_str value)
 {
-    const size_t bytes = field->name.len + field->value.len + 2;
+    const size_t bytes = name.len + value.len + 2;
 
     if (cmw__evhttp_reserve(&adapter->field_room, adapter->scratch_pool, bytes) != 0)
         return CMW_ERR_NOMEM;
-    char *name = adapter->field_room.data;
-    char *value = write_cstr(name, field->name);
-    (void)write_cstr(value, field->value);
-    return evhttp_add_header(fields, name, value) == 0 ? 0 : CMW_ERR_NOMEM;
+    char *name_text = adapter->field_room.data;
+    char *value_text = write_cstr(name_text, name);
+    (void)write_cstr(value_text, value);
+    return evhttp_add_header(fields, name_text, value_text) == 0 ? 0 : CMW_ERR_NOMEM;
+}
+
+static int add_field(cmw_evhttp *adapter, struct evkeyvalq *out, const cmw_field *field)
+{
+    if (!field->has_nul)
+        return copy_field(adapter, out, field->name, field->value);
+    return evhttp_add_header(out, field->name.data, field->value.data) == 0 ? 0 : CMW_ERR_NOMEM;
 }
 
 static int add_fields(cmw_evhttp *adapter, struct evkeyvalq *out, const cmw_response *response)
 {
-    cmw_header_cursor cursor = {0, 0};
-    cmw_header field;
+    cmw_field_cursor cursor = {0};
+    const cmw_field *fields;
+    size_t count;
 
-    while (cmw_response_next_header(response, &cursor, &field, CMW_READ_FIELDS)) {
-        const int rc = add_field(adapter, out, &field);
-        if (rc != 0)
-            return rc;
-    }
+    while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
+        for (size_t i = 0; i < count; i++) {
+            const int rc = add_field(adapter, out, &fields[i]);
+            if (rc != 0)
+                return rc;
+        }
     return 0;
 }
 
@@ -157,9 +166,8 @@ static int add_length(cmw_evhttp *adapter, struct evkeyvalq *out, const cmw_resp
         digits[--at] = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
-    const cmw_header field = {CMW_STR("Content-Length"),
-                              cmw_str_make(digits + at, sizeof digits - at)};
-    return add_field(adapter, out, &field);
+    return copy_field(adapter, out, CMW_STR("Content-Length"),
+                      cmw_str_make(digits + at, sizeof digits - at));
 }
 
 /* The reason phrase, as evhttp takes it, in the adapter's room. */

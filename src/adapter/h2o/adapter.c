@@ -23,12 +23,16 @@ const cmw_host *cmw_h2o_host(void)
 
 /* ---- Making and destroying ---------------------------------------------------------------- */
 
-static void fill_token_ids(uint8_t *ids)
+static void fill_tokens(cmw_h2o *adapter)
 {
     for (size_t i = 0; i < H2O_MAX_TOKENS; i++) {
-        const h2o_iovec_t name = h2o__tokens[i].buf;
-        ids[i] = (uint8_t)(name.base ? cmw_header_id_find(cmw_str_make(name.base, name.len))
-                                     : CMW_HDR_OTHER);
+        const h2o_token_t *const token = &h2o__tokens[i];
+        const cmw_header_id id =
+            token->buf.base ? cmw_header_id_find(cmw_str_make(token->buf.base, token->buf.len))
+                            : CMW_HDR_OTHER;
+        adapter->token_ids[i] = (uint8_t)id;
+        if (id != CMW_HDR_OTHER)
+            adapter->tokens[id] = token;
     }
 }
 
@@ -52,7 +56,7 @@ int cmw_h2o_create(cmw_h2o **out, cmw_engine *engine, cmw_h2o_handler_fn *handle
     adapter->pool = pool;
     adapter->handler = handler;
     adapter->handler_self = self;
-    fill_token_ids(adapter->token_ids);
+    fill_tokens(adapter);
     *out = adapter;
     return 0;
 }

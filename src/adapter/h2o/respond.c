@@ -45,16 +45,19 @@ static h2o_iovec_t borrow(cmw_str text)
     return out;
 }
 
-static void add_field(struct fields *fields, const cmw_header *field)
+/* Names that H2O knows are its tokens. */
+static void add_field(struct fields *fields, const cmw_h2o *adapter, const cmw_field *field)
 {
-    const h2o_token_t *token = h2o_lookup_token(field->name.data, field->name.len);
+    const h2o_token_t *token = field->id != CMW_HDR_OTHER
+                                   ? adapter->tokens[field->id]
+                                   : h2o_lookup_token(field->lower, field->name.len);
     h2o_header_t *entry = &fields->entries[fields->count];
 
     if (token) {
         entry->name = (h2o_iovec_t *)(uintptr_t)&token->buf;
     } else {
         entry->name = &fields->names[fields->count];
-        *entry->name = borrow(field->name);
+        *entry->name = borrow(cmw_str_make(field->lower, field->name.len));
     }
     entry->orig_name = NULL;
     entry->value = borrow(field->value);
@@ -62,15 +65,18 @@ static void add_field(struct fields *fields, const cmw_header *field)
 }
 
 /* 0, or CMW_ERR_LIMIT when there is no room for all. */
-static int add_fields(struct fields *fields, const cmw_response *response, size_t spare)
+static int add_fields(struct fields *fields, const struct seat *seat, const cmw_response *response,
+                      size_t spare)
 {
-    cmw_header_cursor cursor = {0, 0};
-    cmw_header field;
+    cmw_field_cursor cursor = {0};
+    const cmw_field *run;
+    size_t count;
 
-    while (cmw_response_next_header(response, &cursor, &field, CMW_READ_LOWER_CASE)) {
-        if (fields->count + spare >= fields->cap)
+    while ((count = cmw_response_next_fields(response, &cursor, &run)) > 0) {
+        if (fields->count + count + spare > fields->cap)
             return CMW_ERR_LIMIT;
-        add_field(fields, &field);
+        for (size_t i = 0; i < count; i++)
+            add_field(fields, seat->site->adapter, &run[i]);
     }
     return 0;
 }
@@ -96,7 +102,7 @@ static int write_fields(struct seat *seat, const cmw_response *response)
     for (size_t cap = FIRST_FIELDS + others;; cap = fields.cap * 2) {
         if (make_room(seat, &fields, cap) != 0)
             return CMW_ERR_NOMEM;
-        if (add_fields(&fields, response, others) == 0)
+        if (add_fields(&fields, seat, response, others) == 0)
             break;
     }
     add_others(&fields, seat);

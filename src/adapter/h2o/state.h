@@ -98,7 +98,8 @@ struct cmw_h2o {
     void *handler_self;
     pthread_mutex_t lock; /* of the list */
     struct loop *loops;
-    uint8_t token_ids[H2O_MAX_TOKENS]; /* cmw_header_id of H2O's known names */
+    uint8_t token_ids[H2O_MAX_TOKENS];        /* cmw_header_id of H2O's known names */
+    const h2o_token_t *tokens[CMW_HDR_LIMIT]; /* the other way; NULL: H2O does not know it */
 };
 
 /* ---- loop.c ---- */

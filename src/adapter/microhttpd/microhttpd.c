@@ -50,32 +50,43 @@ static const cmw_host host = {
 
 /* ---- Responses --------------------------------------------------------------------------- */
 
-/* libmicrohttpd takes C strings, and none that is empty: a blank is the empty value to a reader. */
-static int add_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
-                     const cmw_header *field)
+static int copy_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool, cmw_str name,
+                      cmw_str value)
 {
-    const cmw_str value = field->value.len ? field->value : CMW_STR(" ");
-
-    if (cmw__room_reserve(scratch, pool, field->name.len + value.len + 2) != 0)
+    if (cmw__room_reserve(scratch, pool, name.len + value.len + 2) != 0)
         return CMW_ERR_NOMEM;
     char *name_text = scratch->data;
-    char *value_text = name_text + field->name.len + 1;
-    memcpy(name_text, field->name.data, field->name.len);
-    name_text[field->name.len] = '\0';
+    char *value_text = name_text + name.len + 1;
+    memcpy(name_text, name.data, name.len);
+    name_text[name.len] = '\0';
     memcpy(value_text, value.data, value.len);
     value_text[value.len] = '\0';
     return MHD_add_response_header(out, name_text, value_text) == MHD_YES ? 0 : CMW_ERR_INVALID;
 }
 
+/* libmicrohttpd takes C strings, and none that is empty: a blank is the empty value to a reader. */
+static int add_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
+                     const cmw_field *field)
+{
+    if (!field->has_nul || field->value.len == 0)
+        return copy_field(out, scratch, pool, field->name,
+                          field->value.len ? field->value : CMW_STR(" "));
+    return MHD_add_response_header(out, field->name.data, field->value.data) == MHD_YES
+               ? 0
+               : CMW_ERR_INVALID;
+}
+
 static int add_fields(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
                       const cmw_response *response)
 {
-    cmw_header_cursor cursor = {0, 0};
-    cmw_header field;
+    cmw_field_cursor cursor = {0};
+    const cmw_field *fields;
+    size_t count;
 
-    while (cmw_response_next_header(response, &cursor, &field, CMW_READ_FIELDS))
-        if (add_field(out, scratch, pool, &field) != 0)
-            return CMW_ERR_INVALID;
+    while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
+        for (size_t i = 0; i < count; i++)
+            if (add_field(out, scratch, pool, &fields[i]) != 0)
+                return CMW_ERR_INVALID;
     return 0;
 }
 

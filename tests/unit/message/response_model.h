@@ -84,6 +84,35 @@ static inline void expect_pairs(const cmw_response *response, const struct model
     assert_int_equal(cmw_response_next_header(response, &cursor, &header, flags), 0);
 }
 
+static inline void expect_field(const cmw_field *field, const char *name, const char *value)
+{
+    assert_cstr(field->name, name);
+    assert_cstr(field->value, value);
+    assert_int_equal(field->id, cmw_header_id_find(cmw_str_cstr(name)));
+    for (size_t i = 0; i < field->name.len; i++) {
+        const char c = name[i];
+        assert_int_equal(field->lower[i], c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    if (field->has_nul) {
+        assert_int_equal(field->name.data[field->name.len], '\0');
+        assert_int_equal(field->value.data[field->value.len], '\0');
+    }
+}
+
+static inline void expect_runs(const cmw_response *response, const struct model *model)
+{
+    cmw_field_cursor cursor = {0};
+    const cmw_field *fields;
+    size_t count, at = 0;
+
+    while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
+        for (size_t i = 0; i < count; i++, at++) {
+            assert_true(at < model->count);
+            expect_field(&fields[i], model->fields[at].name, model->fields[at].value);
+        }
+    assert_int_equal(at, model->count);
+}
+
 static inline void expect_slices(const cmw_response *response, cmw_str expected)
 {
     cmw_str slices[MODEL_MAX];
@@ -120,6 +149,7 @@ static inline void expect_model(const cmw_response *response, const struct model
     assert_str(cmw_str_make(got, got_len), cmw_str_make(expected, len));
     expect_pairs(response, model, 0);
     expect_pairs(response, model, CMW_READ_LOWER_CASE);
+    expect_runs(response, model);
     expect_slices(response, cmw_str_make(expected, len));
     expect_ids(response, model);
 }
