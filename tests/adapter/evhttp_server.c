@@ -73,9 +73,9 @@ static int owns_context(cmw_ctx *ctx)
 
 int main(int argc, char **argv)
 {
-    static const char *const traits[] = {"decorates_unknown_methods", "refuses_codings_itself",
-                                         "reads_blanks_around_lengths", "reads_folded_lengths",
-                                         NULL};
+    static const char *const traits[] = {"decorates_unknown_methods",   "refuses_codings_itself",
+                                         "reads_blanks_around_lengths", "reads_tabs_around_lengths",
+                                         "reads_folded_lengths",        NULL};
     const struct conformance_server server = {.name = "evhttp",
                                               .host = cmw_evhttp_host(),
                                               .traits = traits,

@@ -33,8 +33,18 @@ static ngx_int_t commit(struct seat *seat)
     return fields_out_import(seat, response);
 }
 
+/* One that passed while a handler kept the process: the loop has not come round since. */
+static void look_at_deadline(struct seat *seat)
+{
+    const uint64_t at_ns = cmw_ctx_deadline(seat->ctx);
+
+    if (at_ns != 0 && cmw_ctx_now_ns(seat->ctx) >= at_ns)
+        (void)cmw_ctx_cancel(seat->ctx, CMW_END_DEADLINE); /* commit makes the answer */
+}
+
 static ngx_int_t decorate(struct seat *seat)
 {
+    look_at_deadline(seat);
     if (!cmw_ctx_fault(seat->ctx) && fields_out_export(seat, cmw_ctx_response(seat->ctx)) != NGX_OK)
         cmw_ctx_fail(seat->ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
     return commit(seat);

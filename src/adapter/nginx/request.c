@@ -124,6 +124,18 @@ static ngx_uint_t count_fields(const ngx_list_t *list)
     return count;
 }
 
+/* nginx leaves tabs around a value. */
+static cmw_str trim(ngx_str_t value)
+{
+    const u_char *from = value.data, *end = from + value.len;
+
+    while (from < end && (*from == ' ' || *from == '\t'))
+        from++;
+    while (from < end && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return cmw_str_make((const char *)from, (size_t)(end - from));
+}
+
 /* The slices are nginx's, the array is ours. */
 static ngx_int_t view_fields(ngx_http_request_t *r, cmw_request_view *view)
 {
@@ -138,7 +150,7 @@ static ngx_int_t view_fields(ngx_http_request_t *r, cmw_request_view *view)
         const ngx_table_elt_t *elt = part->elts;
         for (ngx_uint_t i = 0; i < part->nelts; i++, field++) {
             field->name = str_of(elt[i].key);
-            field->value = str_of(elt[i].value);
+            field->value = trim(elt[i].value);
         }
     }
     return NGX_OK;

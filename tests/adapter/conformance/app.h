@@ -5,28 +5,58 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "conformance.h"
 
 #define LEN(array) (sizeof(array) / sizeof *(array))
 
-enum { LARGE_BYTES = 16 << 20, TOKEN_CAP = 64, TRACE_CAP = 128, LOUD_BYTES = 200 };
+enum { LARGE_BYTES = 16 << 20, WAITER_CAP = 64, TRACE_CAP = 128, LOUD_BYTES = 200 };
 
+/* As stock.py reads them where processes share them: 64-bit numbers in this order. */
+struct counts {
+    atomic_uint_least64_t entered; /* pre_route ran */
+    atomic_uint_least64_t left;    /* complete ran, and pre_route before it */
+    atomic_uint_least64_t twice;   /* complete ran again for the same request */
+    atomic_uint_least64_t by_reason[CMW_END_REASON_COUNT];
+};
+
+/* Who can be resumed, in the process that it waits in. */
+struct waiter {
+    cmw_engine *engine;
+    cmw_token token;
+    pid_t process;
+};
+
+/* Where processes serve, they share it. */
 struct conformance_app {
+    struct counts counts;
     const struct conformance_server *server;
     cmw_engine *engine;
     cmw_slot trace;             /* a struct trace */
     cmw_slot loud_in, loud_out; /* each a struct loud */
     char *large;
-    uint64_t request_ms;           /* the engine's limit */
-    atomic_uint_least64_t entered; /* pre_route ran */
-    atomic_uint_least64_t left;    /* complete ran, and pre_route before it */
-    atomic_uint_least64_t twice;   /* complete ran again for the same request */
-    atomic_uint_least64_t by_reason[CMW_END_REASON_COUNT];
-    pthread_mutex_t lock; /* of what follows */
-    cmw_token tokens[TOKEN_CAP];
-    unsigned token_count;
+    uint64_t request_ms;            /* the engine's limit */
+    uint64_t body_ms, body_idle_ms; /* the chain's, where the engine's cannot be set */
+    pthread_mutex_t lock;           /* of what follows */
+    struct waiter waiters[WAITER_CAP];
+    unsigned waiter_count;
 };
+
+/* One middleware of the chain: all but its name. */
+struct conformance_piece {
+    const char *name;
+    void (*describe)(struct conformance_app *app, cmw_middleware *mw);
+};
+
+enum { CONFORMANCE_PIECES = 9 };
+extern const struct conformance_piece conformance_pieces[CONFORMANCE_PIECES];
+
+/* Declare the slots of the chain with the engine. 0 or an error. */
+int conformance_declare(struct conformance_app *app, cmw_engine *engine);
+
+/* 1: what the server's handlers answer goes past the engine, and nobody may look at it. */
+int conformance_passes_bodies(const cmw_host *host);
 
 /* Where a request has been: "pre,handler,post". */
 struct trace {

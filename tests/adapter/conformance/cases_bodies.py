@@ -15,9 +15,7 @@ def alphabet(size):
 
 class RequestBodies(AdapterTest):
     def setUp(self):
-        if not self.can("stream_request_body"):
-            self.assert_refused("stream_request_body")
-            self.skipTest("the server hands over no bodies")
+        self.require("stream_request_body")
 
     def test_bodies_are_transformed(self):
         with self.connect() as client:
@@ -49,11 +47,10 @@ class RequestBodies(AdapterTest):
             response = client.read()
             self.assertEqual(response.status, 413)
             self.assert_decorated(response)
-            self.assert_goes_on(client)
+            self.assert_goes_on_after_413(client, response)
 
     def test_suspended_in_the_midst_of_a_body(self):
-        if not self.can("suspend"):
-            self.skipTest("the server cannot wait")
+        self.require("suspend")
         body = alphabet(100000)
         with self.connect() as client:
             client.send(request("POST", "/wait-body", body=body))
@@ -79,13 +76,10 @@ class RequestBodies(AdapterTest):
         self.settled_counts()
 
     def test_a_client_that_leaves_while_its_body_waits(self):
-        if not self.can("suspend"):
-            self.skipTest("the server cannot wait")
+        self.require("suspend")
         with self.connect() as client:
             client.send(request("POST", "/wait-body", body=b"body"))
             self.wait_for_open(1)
-        self.poll(lambda: int(self.ask("GET", "/_release").body) or
-                  self.counts()["entered"] == self.counts()["left"] + 1, "nobody waits")
 
         def settled():
             self.ask("GET", "/_release")
@@ -96,9 +90,7 @@ class RequestBodies(AdapterTest):
 
 class RequestTrailers(AdapterTest):
     def setUp(self):
-        if not self.can("request_trailers"):
-            self.assert_refused("request_trailers")
-            self.skipTest("the server hands over no trailers")
+        self.require("request_trailers")
 
     def send(self, client, trailers, target="/trailers", fields=()):
         client.send(request("POST", target, fields=CHUNKED + list(fields)) +
@@ -223,6 +215,10 @@ class ResponseBodies(AdapterTest):
 
     def test_a_transform_that_fails_before_the_head_is_sent(self):
         with self.connect() as client:
+            if self.has_trait("sends_heads_first"):  # its handlers' bodies come behind the head
+                with self.assertRaises((EOFError, OSError)):
+                    client.ask("GET", "/ok", fields=[("X-Loud", "fails")])
+                return
             response = client.ask("GET", "/ok", fields=[("X-Loud", "fails")])
             self.assertEqual(response.status, 500)
             self.assert_decorated(response)
@@ -239,8 +235,7 @@ class ResponseBodies(AdapterTest):
         self.settled_counts()
 
     def test_a_stream_that_waits(self):
-        if not (self.can("stream_response_body") and self.can("suspend")):
-            self.skipTest("the server cannot wait with a stream")
+        self.require("stream_response_body", "suspend")
         with self.connect() as client:
             client.send(request("GET", "/stream-waiting?100000"))
             self.poll(lambda: int(self.ask("GET", "/_release").body), "nobody waits")

@@ -5,7 +5,7 @@ import threading
 import time
 
 from base import AdapterTest
-from client import Client, Server, request
+from client import Client, request
 
 
 class Connections(AdapterTest):
@@ -216,7 +216,7 @@ class Ends(AdapterTest):
         pass
 
     def start(self, *arguments):
-        self.server = Server(self.program, self.mode, *arguments)
+        self.server = self.launch(*arguments)
 
     def stop(self):
         code, counts = self.server.stop()

@@ -37,7 +37,12 @@ class Heads(AdapterTest):
         self.settled_counts()
 
     def test_two_host_fields_are_both_seen(self):
-        view = self.view("GET", "/view", fields=[("Host", "other.example")])
+        response = self.ask("GET", "/view", fields=[("Host", "other.example")])
+        if self.has_trait("refuses_two_hosts_itself"):
+            self.assertEqual(response.status, 400)
+            self.assert_decorated(response)
+            return
+        view = json.loads(response.body)
         self.assertEqual((view["host"], view["fields"]), ("", 2))
 
     def test_blanks_around_a_value_are_not_part_of_it(self):
@@ -130,24 +135,36 @@ class Bodies(AdapterTest):
             response = client.read()
             self.assertEqual(response.status, 413)
             self.assert_decorated(response)
-            self.assert_goes_on(client)
+            self.assert_goes_on_after_413(client, response)
 
     def test_body_that_is_too_long_to_drain_is_answered_at_once(self):
         with self.connect() as client:
             client.send(b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n")
             response = client.read()
             self.assertEqual(response.status, 413)
+            if self.has_trait("drains_all"):  # as long as the client sends
+                self.assert_decorated(response)
+                return
             self.assertEqual(response.get("Connection"), ["close"])
             if self.can("head_first") or self.can("decorate_own_errors"):
                 self.assert_decorated(response)
             self.assertTrue(client.is_closed())
 
     def test_endless_refused_body_is_cut_off(self):
-        with self.connect() as client:
+        def send(client):
             client.send(request("POST", "/denied", fields=CHUNKED))
-            with self.assertRaises(OSError):
-                for _ in range(8 * DRAIN_BYTES // 4096):
-                    client.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+            for _ in range(8 * DRAIN_BYTES // 4096):
+                client.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+
+        with self.connect() as client:
+            if self.has_trait("drains_all"):
+                send(client)
+                client.send(b"0\r\n\r\n")
+                self.assertEqual(client.read().status, 403)
+                self.assert_goes_on(client)
+            else:
+                with self.assertRaises(OSError):
+                    send(client)
         self.settled_counts()
 
     def test_refused_upload_is_drained(self):
@@ -192,6 +209,11 @@ class Bodies(AdapterTest):
                 else:
                     self.assert_goes_on(client)
 
+    def refusal_of(self, name):
+        """RFC 9112, 6.1: 501 for a coding that the server does not know, which this one may be."""
+        is_unknown = name in ("unknown coding", "a tab behind the coding")
+        return 501 if is_unknown and self.has_trait("answers_501_to_codings") else 400
+
     def test_ambiguous_length_is_400_and_closes(self):
         for name, fields in {
             "two lengths": "Content-Length: 3\r\nContent-Length: 4",
@@ -208,7 +230,7 @@ class Bodies(AdapterTest):
                 if not self.can("head_first"):
                     client.send(b"0\r\n\r\n")
                 response = client.read()
-                self.assertEqual(response.status, 400)
+                self.assertEqual(response.status, self.refusal_of(name))
                 is_own = ("coding" in name and self.has_trait("refuses_codings_itself") or
                           ("colon" in name or "byte" in name) and
                           self.has_trait("refuses_malformed_itself"))
@@ -220,10 +242,11 @@ class Bodies(AdapterTest):
     def test_loosely_written_length_is_read_right_or_refused(self):
         """Blanks and folds that RFC 9112 lets a server read: it does, or it is a 400 that closes."""
         coded = chunked(b"abc")
-        blanks, folded = "reads_blanks_around_lengths", "reads_folded_lengths"
+        blanks, tabs = "reads_blanks_around_lengths", "reads_tabs_around_lengths"
+        folded = "reads_folded_lengths"
         for name, field, body, trait in (
                 ("a blank behind the coding", "Transfer-Encoding: chunked ", coded, blanks),
-                ("a tab behind the coding", "Transfer-Encoding: chunked\t", coded, blanks),
+                ("a tab behind the coding", "Transfer-Encoding: chunked\t", coded, tabs),
                 ("a folded coding", "Transfer-Encoding:\r\n chunked", coded, folded),
                 ("a folded length", "Content-Length:\r\n\t3", b"abc", folded)):
             with self.subTest(name), self.connect() as client:
@@ -236,7 +259,7 @@ class Bodies(AdapterTest):
                     self.assert_goes_on(client)
                     continue
                 response = client.read()
-                self.assertEqual(response.status, 400)
+                self.assertEqual(response.status, self.refusal_of(name))
                 self.assert_decorated(response)
                 self.assertTrue(client.is_closed())
         self.settled_counts()

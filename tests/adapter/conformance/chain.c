@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app.h"
 
@@ -45,7 +46,10 @@ static int count_entered(void *self, cmw_ctx *ctx)
 {
     struct conformance_app *app = self;
 
-    atomic_fetch_add(&app->entered, 1);
+    atomic_fetch_add(&app->counts.entered, 1);
+    if ((app->body_ms || app->body_idle_ms) &&
+        cmw_ctx_limit_body_time(ctx, app->body_ms, app->body_idle_ms) != 0)
+        return CMW_ERROR;
     return find_trace(app, ctx) ? CMW_CONTINUE : CMW_ERROR;
 }
 
@@ -57,11 +61,11 @@ static void count_end(void *self, cmw_ctx *ctx, cmw_end_reason reason)
     if (!trace)
         abort();
     if (trace->is_complete)
-        atomic_fetch_add(&app->twice, 1);
+        atomic_fetch_add(&app->counts.twice, 1);
     trace->is_complete = 1;
     if (cmw_ctx_was_entered(ctx))
-        atomic_fetch_add(&app->left, 1);
-    atomic_fetch_add(&app->by_reason[reason], 1);
+        atomic_fetch_add(&app->counts.left, 1);
+    atomic_fetch_add(&app->counts.by_reason[reason], 1);
 }
 
 /* ---- Guard ------------------------------------------------------------------------------ */
@@ -74,20 +78,25 @@ static int deny(void *self, cmw_ctx *ctx)
 
 /* ---- Waiting ---------------------------------------------------------------------------- */
 
+static int note_token(struct conformance_app *app, cmw_ctx *ctx)
+{
+    struct waiter waiter = {.engine = cmw_worker_engine(cmw_ctx_worker(ctx)), .process = getpid()};
+
+    if (cmw_ctx_suspend(ctx, &waiter.token) != 0)
+        return CMW_ERR_STATE;
+    pthread_mutex_lock(&app->lock);
+    if (app->waiter_count == WAITER_CAP)
+        abort();
+    app->waiters[app->waiter_count++] = waiter;
+    pthread_mutex_unlock(&app->lock);
+    return 0;
+}
+
 static int wait_if(struct conformance_app *app, cmw_ctx *ctx, cmw_str path)
 {
-    cmw_token token;
-
     if (!cmw_str_equals(cmw_request_path(cmw_ctx_request(ctx)), path))
         return CMW_CONTINUE;
-    if (cmw_ctx_suspend(ctx, &token) != 0)
-        return CMW_ERROR;
-    pthread_mutex_lock(&app->lock);
-    if (app->token_count == TOKEN_CAP)
-        abort();
-    app->tokens[app->token_count++] = token;
-    pthread_mutex_unlock(&app->lock);
-    return CMW_SUSPEND;
+    return note_token(app, ctx) == 0 ? CMW_SUSPEND : CMW_ERROR;
 }
 
 static int wait_in_pre_route(void *self, cmw_ctx *ctx)
@@ -108,26 +117,22 @@ static int wait_in_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
 
 int conformance_wait(struct conformance_app *app, cmw_ctx *ctx)
 {
-    cmw_token token;
-
-    if (cmw_ctx_suspend(ctx, &token) != 0)
-        return CMW_ERR_IO;
-    pthread_mutex_lock(&app->lock);
-    if (app->token_count == TOKEN_CAP)
-        abort();
-    app->tokens[app->token_count++] = token;
-    pthread_mutex_unlock(&app->lock);
-    return CMW_ERR_AGAIN;
+    return note_token(app, ctx) == 0 ? CMW_ERR_AGAIN : CMW_ERR_IO;
 }
 
 unsigned conformance_release(struct conformance_app *app)
 {
-    unsigned count = 0;
+    unsigned count = 0, kept = 0;
 
     pthread_mutex_lock(&app->lock);
-    for (unsigned i = 0; i < app->token_count; i++)
-        count += cmw_resume(app->engine, app->tokens[i], CMW_CONTINUE, NULL) == 0;
-    app->token_count = 0;
+    for (unsigned i = 0; i < app->waiter_count; i++) {
+        const struct waiter *each = &app->waiters[i];
+        if (each->process == getpid())
+            count += cmw_resume(each->engine, each->token, CMW_CONTINUE, NULL) == 0;
+        else
+            app->waiters[kept++] = *each;
+    }
+    app->waiter_count = kept;
     pthread_mutex_unlock(&app->lock);
     return count;
 }
@@ -268,136 +273,155 @@ static int sign(void *self, cmw_ctx *ctx)
 
 /* ---- The chain -------------------------------------------------------------------------- */
 
-static void describe(cmw_middleware *mw, const char *name, int priority, void *self)
-{
-    cmw_middleware_init(mw);
-    mw->name = name;
-    mw->priority = priority;
-    mw->self = self;
-}
-
-static int add_counter(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+static void describe_counter(struct conformance_app *app, cmw_middleware *mw)
 {
     static const cmw_header fields[] = {{CMW_STR_INIT("X-Const"), CMW_STR_INIT("yes")}};
-    cmw_middleware mw;
 
-    describe(&mw, "counter", 1, app);
-    mw.pre_route = count_entered;
-    mw.complete = count_end;
-    mw.fields = fields;
-    mw.field_count = LEN(fields);
-    cmw_middleware_provides(&mw, app->trace);
-    return cmw_chain_add(chain, &mw, diag);
+    mw->priority = 1;
+    mw->self = app;
+    mw->pre_route = count_entered;
+    mw->complete = count_end;
+    mw->fields = fields;
+    mw->field_count = LEN(fields);
+    if (app->body_ms || app->body_idle_ms)
+        mw->flags = CMW_TIMES_BODY;
+    cmw_middleware_provides(mw, app->trace);
 }
 
-static int add_guard(cmw_chain *chain, cmw_diag *diag)
+static void describe_guard(struct conformance_app *app, cmw_middleware *mw)
 {
     static const char *const paths[] = {"/denied"};
-    cmw_condition condition;
-    cmw_middleware mw;
+    static cmw_condition condition;
+    (void)app;
 
     cmw_condition_init(&condition);
     condition.paths = paths;
     condition.path_count = LEN(paths);
-    describe(&mw, "guard", 2, NULL);
-    mw.flags = CMW_GUARDS_ACCESS;
-    mw.pre_route = deny;
-    mw.condition = &condition;
-    return cmw_chain_add(chain, &mw, diag);
+    mw->priority = 2;
+    mw->flags = CMW_GUARDS_ACCESS;
+    mw->pre_route = deny;
+    mw->condition = &condition;
 }
 
-static int add_waits(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+static int can(const struct conformance_app *app, uint32_t capability)
 {
-    const uint32_t capabilities = app->server->host->capabilities;
-    cmw_middleware mw;
-
-    describe(&mw, "waits", 3, app);
-    if (capabilities & CMW_CAP_SUSPEND) {
-        mw.pre_route = wait_in_pre_route;
-        mw.suspend_phases |= 1u << CMW_PHASE_PRE_ROUTE;
-    }
-    if (capabilities & CMW_CAP_SUSPEND_POST_ROUTE) {
-        mw.post_route = wait_in_post_route;
-        mw.suspend_phases |= 1u << CMW_PHASE_POST_ROUTE;
-    }
-    return mw.suspend_phases ? cmw_chain_add(chain, &mw, diag) : 0;
+    return (app->server->host->capabilities & capability) != 0;
 }
 
-static int add_bodies(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+static void describe_waits(struct conformance_app *app, cmw_middleware *mw)
 {
-    static const char *const loud_paths[] = {"/shout"};
-    const uint32_t capabilities = app->server->host->capabilities;
-    cmw_middleware pauses, loud, wraps;
-    cmw_condition condition;
-    int rc = 0;
+    mw->priority = 3;
+    mw->self = app;
+    if (can(app, CMW_CAP_SUSPEND)) {
+        mw->pre_route = wait_in_pre_route;
+        mw->suspend_phases |= 1u << CMW_PHASE_PRE_ROUTE;
+    }
+    if (can(app, CMW_CAP_SUSPEND_POST_ROUTE)) {
+        mw->post_route = wait_in_post_route;
+        mw->suspend_phases |= 1u << CMW_PHASE_POST_ROUTE;
+    }
+}
 
-    describe(&pauses, "pauses", 4, app);
-    pauses.request_body = wait_in_body;
-    pauses.body_demand = CMW_BODY_DIGEST;
-    if (capabilities & CMW_CAP_SUSPEND)
-        pauses.suspend_phases = 1u << CMW_PHASE_REQUEST_BODY;
+static void describe_pauses(struct conformance_app *app, cmw_middleware *mw)
+{
+    mw->priority = 4;
+    mw->self = app;
+    if (!can(app, CMW_CAP_STREAM_REQUEST_BODY))
+        return;
+    mw->request_body = wait_in_body;
+    mw->body_demand = CMW_BODY_DIGEST;
+    if (can(app, CMW_CAP_SUSPEND))
+        mw->suspend_phases = 1u << CMW_PHASE_REQUEST_BODY;
+}
+
+static void describe_shout(struct conformance_app *app, cmw_middleware *mw)
+{
+    static const char *const paths[] = {"/shout"};
+    static cmw_condition condition;
+
+    mw->priority = 5;
+    mw->self = app;
+    if (!can(app, CMW_CAP_STREAM_REQUEST_BODY))
+        return;
     cmw_condition_init(&condition);
-    condition.paths = loud_paths;
-    condition.path_count = LEN(loud_paths);
-    describe(&loud, "shout", 5, app);
-    loud.request_body = shout;
-    loud.body_demand = CMW_BODY_CHUNKS;
-    loud.condition = &condition;
-    cmw_middleware_uses(&loud, app->loud_in);
-    describe(&wraps, "wrap", 6, app);
-    wraps.flags = CMW_TRANSFORMS_BODY;
-    wraps.post_route = announce_wrap;
-    wraps.response_body = wrap;
-    cmw_middleware_uses(&wraps, app->loud_out);
-    if (capabilities & CMW_CAP_STREAM_REQUEST_BODY)
-        rc = cmw_chain_add(chain, &pauses, diag);
-    if (rc == 0 && (capabilities & CMW_CAP_STREAM_REQUEST_BODY))
-        rc = cmw_chain_add(chain, &loud, diag);
-    return rc ? rc : cmw_chain_add(chain, &wraps, diag);
+    condition.paths = paths;
+    condition.path_count = LEN(paths);
+    mw->request_body = shout;
+    mw->body_demand = CMW_BODY_CHUNKS;
+    mw->condition = &condition;
+    cmw_middleware_uses(mw, app->loud_in);
 }
 
-static int add_traced(cmw_chain *chain, struct conformance_app *app, cmw_diag *diag)
+static void describe_wrap(struct conformance_app *app, cmw_middleware *mw)
 {
-    cmw_middleware actor, later, signer;
+    mw->priority = 6;
+    mw->self = app;
+    if (conformance_passes_bodies(app->server->host))
+        return;
+    mw->flags = CMW_TRANSFORMS_BODY;
+    mw->post_route = announce_wrap;
+    mw->response_body = wrap;
+    cmw_middleware_uses(mw, app->loud_out);
+}
 
-    describe(&actor, "actor", 10, app);
-    actor.pre_route = act_in_pre_route;
-    actor.post_route = act_in_post_route;
-    actor.error = act_in_error;
-    describe(&later, "later", 20, app);
-    later.pre_route = trace_later;
-    describe(&signer, "signer", 30, app);
-    signer.post_route = sign;
-    signer.post_priority = CMW_PRIORITY_MAX;
-    const int rc = cmw_chain_add(chain, &actor, diag);
-    if (rc != 0 || cmw_chain_add(chain, &later, diag) != 0)
-        return rc ? rc : CMW_ERR_ARG;
-    return cmw_chain_add(chain, &signer, diag);
+static void describe_actor(struct conformance_app *app, cmw_middleware *mw)
+{
+    mw->priority = 10;
+    mw->self = app;
+    mw->pre_route = act_in_pre_route;
+    mw->post_route = act_in_post_route;
+    mw->error = act_in_error;
+}
+
+static void describe_later(struct conformance_app *app, cmw_middleware *mw)
+{
+    mw->priority = 20;
+    mw->self = app;
+    mw->pre_route = trace_later;
+}
+
+static void describe_signer(struct conformance_app *app, cmw_middleware *mw)
+{
+    mw->priority = 30;
+    mw->self = app;
+    mw->post_route = sign;
+    mw->post_priority = CMW_PRIORITY_MAX;
+}
+
+const struct conformance_piece conformance_pieces[CONFORMANCE_PIECES] = {
+    {"counter", describe_counter}, {"guard", describe_guard}, {"waits", describe_waits},
+    {"pauses", describe_pauses},   {"shout", describe_shout}, {"wrap", describe_wrap},
+    {"actor", describe_actor},     {"later", describe_later}, {"signer", describe_signer},
+};
+
+int conformance_declare(struct conformance_app *app, cmw_engine *engine)
+{
+    int rc = cmw_slot_declare(engine, &app->trace, "trace", sizeof(struct trace), NULL);
+
+    app->engine = engine;
+    if (rc == 0)
+        rc = cmw_slot_declare(engine, &app->loud_in, "loud_in", sizeof(struct loud), NULL);
+    if (rc == 0)
+        rc = cmw_slot_declare(engine, &app->loud_out, "loud_out", sizeof(struct loud), NULL);
+    return rc;
 }
 
 int conformance_install(struct conformance_app *app, const struct conformance_server *server,
                         cmw_diag *diag)
 {
     cmw_chain *chain = NULL;
+    cmw_middleware mw;
 
     app->server = server;
-    int rc = cmw_slot_declare(app->engine, &app->trace, "trace", sizeof(struct trace), NULL);
-    if (rc == 0)
-        rc = cmw_slot_declare(app->engine, &app->loud_in, "loud_in", sizeof(struct loud), NULL);
-    if (rc == 0)
-        rc = cmw_slot_declare(app->engine, &app->loud_out, "loud_out", sizeof(struct loud), NULL);
+    int rc = conformance_declare(app, app->engine);
     if (rc == 0)
         rc = cmw_chain_create(app->engine, &chain, 0);
-    if (rc == 0)
-        rc = add_counter(chain, app, diag);
-    if (rc == 0)
-        rc = add_guard(chain, diag);
-    if (rc == 0)
-        rc = add_waits(chain, app, diag);
-    if (rc == 0)
-        rc = add_bodies(chain, app, diag);
-    if (rc == 0)
-        rc = add_traced(chain, app, diag);
+    for (size_t i = 0; i < CONFORMANCE_PIECES && rc == 0; i++) {
+        cmw_middleware_init(&mw);
+        mw.name = conformance_pieces[i].name;
+        conformance_pieces[i].describe(app, &mw);
+        rc = cmw_chain_add(chain, &mw, diag);
+    }
     if (rc == 0)
         rc = cmw_chain_install(chain, diag);
     cmw_chain_destroy(chain);
@@ -477,6 +501,12 @@ static const struct need {
     {"request_trailers", CMW_CAP_REQUEST_TRAILERS, need_trailers},
 };
 
+int conformance_passes_bodies(const cmw_host *host)
+{
+    return (host->capabilities & CMW_CAP_PASSES_BODIES) &&
+           !(host->capabilities & CMW_CAP_STREAM_RESPONSE_BODY);
+}
+
 /* What attaching the server and installing a plan with the need says; "" if it is accepted. */
 static void try_need(const struct need *need, const cmw_host *host, cmw_diag *diag)
 {
@@ -484,7 +514,9 @@ static void try_need(const struct need *need, const cmw_host *host, cmw_diag *di
     cmw_chain *chain;
     cmw_middleware mw;
 
-    describe(&mw, "needy", 5, NULL);
+    cmw_middleware_init(&mw);
+    mw.name = "needy";
+    mw.priority = 5;
     need->describe(&mw);
     if (cmw_engine_create(&engine, NULL) != 0 || cmw_chain_create(engine, &chain, 0) != 0)
         abort();
@@ -500,7 +532,7 @@ static void try_need(const struct need *need, const cmw_host *host, cmw_diag *di
         abort();
 }
 
-static void print_needs(const struct conformance_server *server)
+static void print_needs(FILE *out, const struct conformance_server *server)
 {
     const char *separator = "";
 
@@ -509,30 +541,30 @@ static void print_needs(const struct conformance_server *server)
         if (!needs[i].describe)
             continue;
         try_need(&needs[i], server->host, &diag);
-        printf("%s\"%s\": \"%s\"", separator, needs[i].capability, diag.message);
+        fprintf(out, "%s\"%s\": \"%s\"", separator, needs[i].capability, diag.message);
         separator = ", ";
     }
 }
 
-void conformance_print_server(const struct conformance_server *server)
+void conformance_print_server(FILE *out, const struct conformance_server *server)
 {
     const char *separator = "";
 
-    printf("{\"name\": \"%s\", \"header_limit\": %u, \"capabilities\": [", server->host->name,
-           (unsigned)server->host->header_limit);
+    fprintf(out, "{\"name\": \"%s\", \"header_limit\": %u, \"capabilities\": [", server->host->name,
+            (unsigned)server->host->header_limit);
     for (size_t i = 0; i < LEN(needs); i++) {
         if (!(server->host->capabilities & needs[i].bit))
             continue;
-        printf("%s\"%s\"", separator, needs[i].capability);
+        fprintf(out, "%s\"%s\"", separator, needs[i].capability);
         separator = ", ";
     }
-    printf("], \"traits\": [");
+    fprintf(out, "], \"traits\": [");
     separator = "";
     for (const char *const *trait = server->traits; *trait; trait++) {
-        printf("%s\"%s\"", separator, *trait);
+        fprintf(out, "%s\"%s\"", separator, *trait);
         separator = ", ";
     }
-    printf("], \"needs\": {");
-    print_needs(server);
-    printf("}}\n");
+    fprintf(out, "], \"needs\": {");
+    print_needs(out, server);
+    fprintf(out, "}}\n");
 }

@@ -119,7 +119,9 @@ def chunked(*chunks):
 class Server:
     """The process; `about` is what it says of itself."""
 
-    def __init__(self, program, mode, *arguments):
+    def __init__(self, program, mode, *arguments, workers=1):
+        """`arguments`: KEY=NUMBER, as conformance.h has them. `workers`: processes, for servers that
+        fork; these do not."""
         self.process = subprocess.Popen([program, mode, *arguments], stdout=subprocess.PIPE,
                                         text=True)
         self.about = json.loads(self.process.stdout.readline())

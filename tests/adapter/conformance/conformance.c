@@ -77,7 +77,7 @@ int conformance_main(int argc, char **argv, const struct conformance_server *ser
 
     char **arguments = argv + (argc > 2 ? 2 : argc);
 
-    conformance_print_server(server);
+    conformance_print_server(stdout, server);
     app.large = malloc(LARGE_BYTES);
     if (!app.large || pthread_mutex_init(&app.lock, NULL) != 0 ||
         create_engine(&app.engine, arguments) != 0)

@@ -9,6 +9,7 @@
 #include <catzilla/mw.h>
 
 #include <signal.h>
+#include <stdio.h>
 
 /* The handler of every adapter has this type. */
 typedef int conformance_handler(void *self, cmw_ctx *ctx);
@@ -37,6 +38,8 @@ struct conformance_server {
     const cmw_host *host;           /* the adapter's own table */
     const char *const *traits;      /* what run.py has to know beside the capabilities; NULL ends */
     int (*owns_context)(cmw_ctx *); /* its own objects can be had from a context */
+    /* The chain's context, where the handler has another of its own; or NULL: it is the same. */
+    cmw_ctx *(*chain_context)(cmw_ctx *);
     /* Serve on 127.0.0.1, call conformance_say_port, return when SIGTERM has come. */
     int (*serve)(struct conformance_run *run);
 };
@@ -67,7 +70,7 @@ int conformance_install(struct conformance_app *app, const struct conformance_se
                         cmw_diag *diag);
 
 /* One line: name, capabilities, traits, and what is said to a plan that needs what is lacking. */
-void conformance_print_server(const struct conformance_server *server);
+void conformance_print_server(FILE *out, const struct conformance_server *server);
 
 /* ---- handler.c ---- */
 

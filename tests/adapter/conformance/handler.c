@@ -2,22 +2,29 @@
 /* The handler: one function for each path. */
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "app.h"
+
+/* What came in, and what the chain did, where the handler has a context of its own. */
+static cmw_ctx *chain_of(const struct conformance_app *app, cmw_ctx *ctx)
+{
+    return app->server->chain_context ? app->server->chain_context(ctx) : ctx;
+}
 
 /* ---- What the suite asks about ---------------------------------------------------------- */
 
 static size_t format_counts(const struct conformance_app *app, char *text, size_t cap)
 {
     int len = snprintf(text, cap, "{\"entered\": %llu, \"left\": %llu, \"twice\": %llu",
-                       (unsigned long long)atomic_load(&app->entered),
-                       (unsigned long long)atomic_load(&app->left),
-                       (unsigned long long)atomic_load(&app->twice));
+                       (unsigned long long)atomic_load(&app->counts.entered),
+                       (unsigned long long)atomic_load(&app->counts.left),
+                       (unsigned long long)atomic_load(&app->counts.twice));
 
     for (int i = 0; i < CMW_END_REASON_COUNT; i++)
         len += snprintf(text + len, cap - (size_t)len, ", \"%s\": %llu",
                         cmw_end_reason_name((cmw_end_reason)i),
-                        (unsigned long long)atomic_load(&app->by_reason[i]));
+                        (unsigned long long)atomic_load(&app->counts.by_reason[i]));
     len += snprintf(text + len, cap - (size_t)len, "}");
     return (size_t)len;
 }
@@ -64,9 +71,15 @@ static int release(struct conformance_app *app, cmw_ctx *ctx)
 static int show_waiting(struct conformance_app *app, cmw_ctx *ctx)
 {
     pthread_mutex_lock(&app->lock);
-    const unsigned count = app->token_count;
+    const unsigned count = app->waiter_count;
     pthread_mutex_unlock(&app->lock);
     return answer_number(ctx, count);
+}
+
+static int show_process(struct conformance_app *app, cmw_ctx *ctx)
+{
+    (void)app;
+    return answer_number(ctx, (unsigned long long)getpid());
 }
 
 static void write_text(cmw_json *json, const char *key, cmw_str value)
@@ -84,7 +97,8 @@ static void write_number(cmw_json *json, const char *key, uint64_t value)
 /* What the adapter told the engine of the request. */
 static int show_view(struct conformance_app *app, cmw_ctx *ctx)
 {
-    cmw_request *request = cmw_ctx_request(ctx);
+    cmw_ctx *chain = chain_of(app, ctx);
+    cmw_request *request = cmw_ctx_request(chain);
     const cmw_header *big = cmw_request_header_named(request, CMW_STR("X-Big"));
     char peer[CMW_ADDRESS_TEXT_CAP];
     size_t count;
@@ -106,7 +120,7 @@ static int show_view(struct conformance_app *app, cmw_ctx *ctx)
     write_number(json, "fields", count);
     write_number(json, "big", big ? big->value.len : 0);
     write_number(json, "length", cmw_request_content_length(request));
-    write_number(json, "owned", app->server->owns_context(ctx) != 0);
+    write_number(json, "owned", app->server->owns_context(chain) != 0);
     cmw_json_object_end(json);
     return 0;
 }
@@ -132,9 +146,8 @@ static int show_trailers(struct conformance_app *app, cmw_ctx *ctx)
     const cmw_str body = cmw_request_body(cmw_ctx_request(ctx));
     size_t count, len;
 
-    const cmw_header *trailers = cmw_ctx_trailers(ctx, &count);
+    const cmw_header *trailers = cmw_ctx_trailers(chain_of(app, ctx), &count);
     char *text = cmw_arena_alloc(cmw_ctx_arena(ctx), 4096);
-    (void)app;
     if (!text)
         return CMW_ERR_NOMEM;
     len = (size_t)snprintf(text, 4096, "%.*s\n", (int)body.len, body.data ? body.data : "");
@@ -155,7 +168,8 @@ static int send_large(struct conformance_app *app, cmw_ctx *ctx)
 /* Take longer than the request may. */
 static int overrun(struct conformance_app *app, cmw_ctx *ctx)
 {
-    const uint64_t end_ns = cmw_ctx_begin_ns(ctx) + app->request_ms * UINT64_C(1000000);
+    const uint64_t end_ns =
+        cmw_ctx_begin_ns(chain_of(app, ctx)) + app->request_ms * UINT64_C(1000000);
     const struct timespec step = {0, 1000000};
 
     while (cmw_ctx_now_ns(ctx) <= end_ns)
@@ -333,13 +347,14 @@ static const struct route {
     {CMW_STR_INIT("/_allocations"), show_allocations},
     {CMW_STR_INIT("/_release"), release},
     {CMW_STR_INIT("/_waiting"), show_waiting},
+    {CMW_STR_INIT("/_process"), show_process},
 };
 
 int conformance_handle(void *self, cmw_ctx *ctx)
 {
     const cmw_str path = cmw_request_path(cmw_ctx_request(ctx));
 
-    conformance_trace(self, ctx, CMW_STR("handler"));
+    conformance_trace(self, chain_of(self, ctx), CMW_STR("handler"));
     for (size_t i = 0; i < LEN(routes); i++)
         if (cmw_str_equals(path, routes[i].path))
             return routes[i].handle(self, ctx);

@@ -139,7 +139,8 @@ class Stock:
 
     def write(self, name, chain):
         text = chain if isinstance(chain, str) else json.dumps(chain)
-        (self.folder / name).write_text(text.replace("COUNTS", str(self.counts_file)))
+        (self.folder / name).write_text(text.replace("COUNTS", str(self.counts_file)).replace(
+            "FOLDER", str(self.folder)))
 
     def environment(self):
         environment = dict(os.environ)
@@ -214,6 +215,9 @@ class Stock:
             f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return {int(child) for child in children}
 
+    def on_end(self):
+        """It has ended; its folder is still there."""
+
     def stop(self):
         """The exit code; sanitizers' reports are failures."""
         code = 0
@@ -225,6 +229,7 @@ class Stock:
                 self.process.kill()
                 raise
         self.upstream.stop()
+        self.on_end()
         reports = "".join(p.read_text(errors="replace") for p in self.folder.glob("asan*"))
         log = self.log()
         shutil.rmtree(self.folder)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Servers that fork: several processes serve, and what they count adds up."""
+import threading
+
+from base import AdapterTest
+from client import request
+
+PROCESSES, THREADS, ROUNDS = 3, 12, 20
+
+
+class Processes(AdapterTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.launch(workers=PROCESSES)
+
+    def setUp(self):
+        self.require("forks")
+
+    def test_each_request_is_counted_once(self):
+        before = self.settled_counts()
+        failures = []
+
+        def talk(number):
+            try:
+                for i in range(ROUNDS):
+                    with self.connect() as client:  # of whichever process takes it
+                        body = b"%d/%d" % (number, i)
+                        if client.ask("POST", "/echo", body=body).body != body:
+                            failures.append((number, i))
+                        if client.ask("GET", "/denied").status != 403:
+                            failures.append((number, i, "denied"))
+            except Exception as error:
+                failures.append((number, repr(error)))
+
+        threads = [threading.Thread(target=talk, args=(n,)) for n in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        asked = self.counts()["entered"]
+        after = self.settled_counts()
+        self.assertGreaterEqual(asked - before["entered"], 2 * THREADS * ROUNDS)
+        self.assertEqual(after["sent"] - before["sent"], after["left"] - before["left"])
+        self.assertEqual(after["twice"], 0)
+        self.assertGreater(len(self.processes()), 1)
+
+    def processes(self):
+        """Those that have answered one of many connections."""
+        return {self.ask("GET", "/_process").body for _ in range(200)}
+
+    def test_one_that_waits_goes_on_in_its_process(self):
+        self.require("suspend")
+        clients = [self.connect() for _ in range(2 * PROCESSES)]
+        for client in clients:
+            client.send(request("GET", "/wait"))
+        self.wait_for_open(len(clients))
+        released = 0
+
+        def question():
+            nonlocal released
+            released += int(self.ask("GET", "/_release").body)  # of whichever process takes it
+            return released == len(clients)
+        self.poll(question, "some wait for ever")
+        for client in clients:
+            self.assertEqual(client.read().body, b"ok")
+            client.socket.close()
