@@ -405,7 +405,7 @@ typedef struct cmw_field_cursor {
  * @endcode
  *
  * @param[in,out] cursor  all members 0 at first
- * @param[out]    fields  the run, valid until the next call; names and values until the request ends
+ * @param[out]    fields  the run, valid until the next call; its text until the request ends
  * @return                how many the run has; 0 when there are no more
  * Cost:                  O(1) a run, no allocation
  * Since:                 0.1

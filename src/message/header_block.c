@@ -27,7 +27,7 @@ int cmw_response_check_field(cmw_str name, cmw_str value)
     return check_field(&field);
 }
 
-/* Check all fields and add up their bytes: of the line, the lower-case name, and both as C strings. */
+/* Check all fields and add up their bytes: lines, lower-case names, and both as C strings. */
 static int measure(const cmw_header *fields, size_t count, size_t *text_bytes, size_t *bad)
 {
     size_t bytes = 0;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The suite's server over HTTP/2, by curl: test_h2o_http2.py h2o_server [unittest options]"""
 import concurrent.futures
+import functools
 import json
 import pathlib
 import subprocess
@@ -12,13 +13,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "conformance"))
 from base import AdapterTest, BODY_LIMIT  # noqa: E402
 from cases_answers import VERDICTS  # noqa: E402
 from cases_bodies import LOUD, alphabet  # noqa: E402
-from client import LONG_S  # noqa: E402
+from client import LONG_S, Server  # noqa: E402
 from test_h2o_pass import Http2, ask_2  # noqa: E402
 
 
 class OverHttp2(AdapterTest):
-    mode = "loop"
-
     def ask_2(self, method, target, fields=()):
         return ask_2(self.server.port, method, target, fields)
 
@@ -156,6 +155,6 @@ class OverHttp2(AdapterTest):
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    AdapterTest.program = sys.argv[1]
+    AdapterTest.launch = staticmethod(functools.partial(Server, sys.argv[1], "loop"))
     del AdapterTest
     unittest.main(argv=[sys.argv[0]] + sys.argv[2:])
