@@ -56,7 +56,8 @@ int request_on_log(request_rec *r)
         return DECLINED;
     const int is_sent = seat->stage >= STAGE_ANSWERED;
     if (r->connection->aborted || seat->is_cut)
-        seat->reason = CMW_END_CLIENT_GONE;
+        seat->reason =
+            atomic_load(&seat->process->is_ending) ? CMW_END_SHUTDOWN : CMW_END_CLIENT_GONE;
     else
         seat->reason = is_sent ? CMW_END_SENT : CMW_END_ERROR;
     return OK;

@@ -4,7 +4,7 @@ import json
 import time
 import unittest
 
-from client import Client, LONG_S
+from client import Client, LONG_S, NewClient
 
 BODY_LIMIT = 1 << 20   # the engine's, as conformance.h has it
 DRAIN_BYTES = 2 << 20  # of a refused body
@@ -40,19 +40,34 @@ class AdapterTest(unittest.TestCase):
         sentence = self.server.about["needs"][capability]
         self.assertIn(self.server.about["name"], sentence)
 
+    def shows_responses(self):
+        """Without streaming, bodies are made whole for the plan; but not those that go past it."""
+        return self.can("stream_response_body") or not self.can("passes_bodies")
+
+    def refuses(self, capability):
+        """Whether a plan that needs it is refused."""
+        if capability == "stream_response_body":
+            return not self.shows_responses()
+        return capability in self.server.about["needs"] and not self.can(capability)
+
     def require(self, *capabilities):
         """Skip the case by the name of what is lacking; where a plan can need it, it is refused."""
         for capability in capabilities:
-            if self.can(capability):
-                continue
-            if capability in self.server.about["needs"]:
+            if self.refuses(capability):
                 self.assert_refused(capability)
-            self.skipTest(f"no CMW_CAP_{capability.upper()}")
+            if not self.can(capability):
+                self.skipTest(f"no CMW_CAP_{capability.upper()}")
+
+    def require_shown_responses(self):
+        if not self.shows_responses():
+            self.assert_refused("stream_response_body")
+            self.skipTest("CMW_CAP_PASSES_BODIES, and no CMW_CAP_STREAM_RESPONSE_BODY")
 
     # ---- Questions
 
     def connect(self):
-        return Client(self.server.port)
+        kind = NewClient if self.has_trait("closes_after_errors") else Client
+        return kind(self.server.port)
 
     def ask(self, *arguments, **named):
         with self.connect() as client:

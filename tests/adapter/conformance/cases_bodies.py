@@ -187,6 +187,7 @@ class ResponseBodies(AdapterTest):
             self.assertTrue(client._read_to_end() == alphabet(100000))
 
     def test_bodies_are_transformed(self):
+        self.require_shown_responses()
         with self.connect() as client:
             for path, body in (("/ok", b"ok"), ("/empty", b""), ("/stream?70000", alphabet(70000)),
                                ("/stream-declared?300", alphabet(300)), ("/nowhere", None)):
@@ -199,6 +200,7 @@ class ResponseBodies(AdapterTest):
             self.assert_goes_on(client)
 
     def test_a_long_body_is_transformed(self):
+        self.require_shown_responses()
         with self.connect() as client:
             body = alphabet(BODY_LIMIT)
             response = client.ask("POST", "/echo", body=body, fields=LOUD)
@@ -206,6 +208,7 @@ class ResponseBodies(AdapterTest):
             self.assert_goes_on(client)
 
     def test_no_body_no_transform(self):
+        self.require_shown_responses()
         with self.connect() as client:
             for path, status in (("/no-content", 204), ("/not-modified", 304)):
                 client.send(request("GET", path, fields=LOUD))
@@ -214,6 +217,7 @@ class ResponseBodies(AdapterTest):
             self.assert_head_ends(client)
 
     def test_a_transform_that_fails_before_the_head_is_sent(self):
+        self.require_shown_responses()
         with self.connect() as client:
             if self.has_trait("sends_heads_first"):  # its handlers' bodies come behind the head
                 with self.assertRaises((EOFError, OSError)):
@@ -227,8 +231,8 @@ class ResponseBodies(AdapterTest):
     def test_a_stream_that_fails_is_not_taken_for_whole(self):
         with self.connect() as client:
             client.send(request("GET", "/stream-failing?1000000"))
-            if not self.can("stream_response_body"):
-                self.assertEqual(client.read().status, 500)
+            if not self.can("stream_response_body") and self.shows_responses():
+                self.assertEqual(client.read().status, 500)  # it was made whole
                 return
             with self.assertRaises((EOFError, OSError)):
                 client.read()

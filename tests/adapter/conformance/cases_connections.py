@@ -198,10 +198,10 @@ class Plans(AdapterTest):
     def test_plans_that_need_what_the_server_lacks_are_refused(self):
         for capability, sentence in self.server.about["needs"].items():
             with self.subTest(capability):
-                if self.can(capability):
-                    self.assertEqual(sentence, "")
-                else:
+                if self.refuses(capability):
                     self.assert_refused(capability)
+                else:
+                    self.assertEqual(sentence, "")
 
 
 class Ends(AdapterTest):
@@ -238,8 +238,16 @@ class Ends(AdapterTest):
             counts = self.stop()
         self.assertEqual(counts["sent"] + counts["shutdown"], 1)
 
-    def test_open_uploads_end_with_shutdown(self):
+    def start_to_stop(self):
+        """With requests open; a server that lets each of its threads read and write on would kill those
+        that are at it for long: no request's end would be told."""
         self.start()
+        if self.has_trait("awaits_clients_at_its_end"):
+            self.stop()
+            self.start("idle_s=1")
+
+    def test_open_uploads_end_with_shutdown(self):
+        self.start_to_stop()
         clients = [self.connect() for _ in range(3)]
         for client in clients:
             client.send(request("POST", "/echo", body=b"x" * 1000)[:-500])
@@ -251,7 +259,7 @@ class Ends(AdapterTest):
             client.socket.close()
 
     def test_answers_that_are_not_read_end_with_shutdown(self):
-        self.start()
+        self.start_to_stop()
         with self.connect() as client:
             client.send(request("GET", "/large"))
             client.socket.recv(100)
@@ -392,11 +400,13 @@ class Ends(AdapterTest):
 
     def test_full_pool_is_answered_with_constant_fields(self):
         """Whatever the memory of requests is missing for; what was let in comes to its end."""
-        for limit, is_enough in ((300, False), (1000, False), (5000, False), (7000, False), (30000, True)):
+        for limit in (300, 1000, 5000, 7000, 30000):
             self.start(f"pool_bytes={limit}")
+            has_bodies = self.can("stream_request_body") or not self.can("passes_bodies")
+            is_enough = limit > (10000 if has_bodies else 4200)  # a context has 4 KiB
             with self.subTest(limit), contextlib.ExitStack() as stack:
                 statuses = []
-                for _ in range(6):
+                for _ in range(10):
                     client = stack.enter_context(self.connect())
                     client.send(request("POST", "/large", body=b"x" * 3000))
                     response = client.read_head()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Servers that fork: several processes serve, and what they count adds up."""
+"""Servers that fork: several processes serve, what they count adds up, and they can end gracefully."""
 import threading
+import unittest
 
 from base import AdapterTest
 from client import request
@@ -65,3 +66,39 @@ class Processes(AdapterTest):
         for client in clients:
             self.assertEqual(client.read().body, b"ok")
             client.socket.close()
+
+
+class Graceful(AdapterTest):
+    """A server of its own, which is asked to end when its requests have."""
+
+    @classmethod
+    def tearDownClass(cls):
+        pass  # it has ended
+
+    def setUp(self):
+        try:
+            self.require("forks")
+        except unittest.SkipTest:
+            self.server.stop()
+            raise
+
+    def test_what_has_begun_is_finished(self):
+        whole = request("POST", "/echo", body=b"x" * 1000)
+        uploads = [self.connect() for _ in range(3)]
+        for client in uploads:
+            client.send(whole[:-500])
+        self.wait_for_open(len(uploads))
+        with self.connect() as reader:
+            reader.send(request("GET", "/large"))
+            head = reader.read_head()
+            self.wait_for_open(len(uploads) + 1)
+            self.server.begin_to_end()
+            for client in uploads:
+                client.send(whole[-500:])
+                self.assertEqual(client.read().body, b"x" * 1000)
+                client.socket.close()
+            length = int(head.get("Content-Length")[0])
+            self.assertEqual(len(reader._take(length)), length)
+        code, counts = self.server.await_end()
+        self.assertEqual(code, 0)
+        self.assertEqual((counts["sent"], counts["twice"]), (counts["entered"], 0), counts)

@@ -142,7 +142,7 @@ class Bodies(AdapterTest):
             client.send(b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n")
             response = client.read()
             self.assertEqual(response.status, 413)
-            if self.has_trait("drains_all"):  # as long as the client sends
+            if self.has_trait("drains_all") and not self.has_trait("closes_after_errors"):
                 self.assert_decorated(response)
                 return
             self.assertEqual(response.get("Connection"), ["close"])
@@ -227,6 +227,13 @@ class Bodies(AdapterTest):
         }.items():
             with self.subTest(name), self.connect() as client:
                 client.send(f"POST /echo HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n".encode())
+                if name == "length and coding" and self.has_trait("drops_length_beside_coding"):
+                    client.send(chunked(b"abc") + request("GET", "/ok"))
+                    response = client.read()
+                    self.assertEqual((response.status, response.body), (200, b"abc"))
+                    self.assert_decorated(response)
+                    self.assertTrue(client.is_closed())
+                    continue
                 if not self.can("head_first"):
                     client.send(b"0\r\n\r\n")
                 response = client.read()

@@ -461,6 +461,11 @@ static void need_timed_body(cmw_middleware *mw)
     mw->flags = CMW_TIMES_BODY;
 }
 
+static void need_response_body(cmw_middleware *mw)
+{
+    mw->response_body = read_body;
+}
+
 static void need_guarded_path(cmw_middleware *mw)
 {
     static const char *const paths[] = {"/inner/*"};
@@ -486,7 +491,7 @@ static const struct need {
     void (*describe)(cmw_middleware *mw); /* NULL: no plan can need it */
 } needs[] = {
     {"stream_request_body", CMW_CAP_STREAM_REQUEST_BODY, need_request_body},
-    {"stream_response_body", CMW_CAP_STREAM_RESPONSE_BODY, NULL},
+    {"stream_response_body", CMW_CAP_STREAM_RESPONSE_BODY, need_response_body},
     {"suspend", CMW_CAP_SUSPEND, need_pre_suspend},
     {"suspend_post_route", CMW_CAP_SUSPEND_POST_ROUTE, need_post_suspend},
     {"resume_across_threads", CMW_CAP_RESUME_ACROSS_THREADS, NULL},

@@ -3,7 +3,8 @@
 """The conformance suite of adapters:
 
     run.py PROGRAM MODE [unittest options]               a program made of conformance.h and an adapter
-    run.py nginx MODULE TEST_MODULE [unittest options]   the server that is installed, with our module
+    run.py nginx|apache MODULE TEST_MODULE [unittest options]
+                                           the server that is installed, with our module and its test
 
 The server says which capabilities its host table has; where one is lacking, the cases that need it
 check that a plan that needs it is refused.

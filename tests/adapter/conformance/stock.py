@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import struct
 import sys
 
@@ -17,6 +18,8 @@ HEAD_BYTES = 64 << 10
 
 
 class Nginx(servers.Nginx):
+    graceful_signal = signal.SIGQUIT
+
     def environment(self):
         """Two modules of nginx have variables of the same names, as nginx wants it."""
         environment = super().environment()
@@ -55,7 +58,62 @@ http {{
 """)
 
 
-SERVERS = {"nginx": Nginx}
+class Apache(servers.Apache):
+    """One process with many threads, or several: a request that waits has a thread."""
+
+    THREADS = 64
+    graceful_signal = signal.SIGWINCH
+
+    def answers(self):
+        """It listens before it knows what to do with signals."""
+        return super().answers() and "resuming normal operations" in self.log()
+
+    def configure(self):
+        workers = self.options["workers"]
+        user = ""
+        if os.geteuid() == 0:  # its processes are nobody's, and write reports of sanitizers here
+            user = "User nobody\nGroup nogroup\n"
+            self.folder.chmod(0o777)
+        (self.folder / "apache2.conf").write_text(f"""
+ServerRoot {self.folder}
+DefaultRuntimeDir {self.folder}
+PidFile {self.folder}/pid
+Listen 127.0.0.1:{self.port}
+ServerName test.example
+LoadModule mpm_event_module {self.modules}/mod_mpm_event.so
+LoadModule authz_core_module {self.modules}/mod_authz_core.so
+LoadModule catzilla_mw_module {self.settings["module"]}
+LoadModule conformance_module {self.settings["plugin"]}
+{user}StartServers {workers}
+MinSpareThreads {workers}
+MaxSpareThreads {workers * self.THREADS}
+ServerLimit {workers}
+ThreadLimit {self.THREADS}
+ThreadsPerChild {self.THREADS}
+MaxRequestWorkers {workers * self.THREADS}
+AsyncRequestWorkerFactor 10
+AcceptFilter http none
+ErrorLog {self.folder}/error.log
+LogLevel notice
+GracefulShutdownTimeout 5
+KeepAlive On
+MaxKeepAliveRequests 0
+KeepAliveTimeout {self.options["idle_s"]}
+Timeout {self.options["idle_s"]}
+LimitRequestLine {HEAD_BYTES}
+LimitRequestFieldSize {HEAD_BYTES}
+LimitRequestFields 0
+LimitRequestBody 0
+CatzillaMwLoad {self.settings["plugin"]}
+CatzillaMw chain.json
+<Location />
+    Require all granted
+    SetHandler conformance
+</Location>
+""")
+
+
+SERVERS = {"nginx": Nginx, "apache": Apache}
 
 
 def chain_of(options):
@@ -88,6 +146,16 @@ class Server:
         self.stock.start()
         self.port = self.stock.port
         self.about = json.loads((self.stock.folder / "about").read_text())
+
+    def begin_to_end(self):
+        """Gracefully: what has begun is finished."""
+        self.stock.process.send_signal(self.stock.graceful_signal)
+
+    def await_end(self):
+        """(Exit code, last counts)."""
+        code = self.stock.process.wait(servers.LONG_S)
+        self.stock.stop()
+        return code, self.counts
 
     def read_counts(self):
         data = (self.stock.folder / "counts").read_bytes()[:8 * len(COUNTS)]

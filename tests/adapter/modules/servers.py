@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from client import Client
+from client import Client, NewClient
 
 LONG_S = 30
 LARGE = 3 << 20
@@ -79,26 +79,6 @@ class Upstream:
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
-
-
-class NewClient(Client):
-    """Asks on a new connection where the server has said that it closes the old one."""
-
-    def __init__(self, port):
-        super().__init__(port)
-        self.port = port
-
-    def read_head(self):
-        response = super().read_head()
-        self.is_closing = response.get("Connection") == ["close"]
-        return response
-
-    def ask(self, *arguments, **named):
-        if getattr(self, "is_closing", False):
-            self.socket.close()
-            self.__init__(self.port)
-            self.is_closing = False
-        return super().ask(*arguments, **named)
 
 
 class Stock:
