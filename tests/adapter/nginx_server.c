@@ -300,8 +300,7 @@ static ngx_module_t ngx_http_conformance_module = {
 };
 
 /* What nginx looks for in a module. */
-extern ngx_module_t *ngx_modules[];
-extern char *ngx_module_names[], *ngx_module_order[];
+extern char *ngx_module_order[];
 static char name[] = "ngx_http_conformance_module";
 ngx_module_t *ngx_modules[] = {&ngx_http_conformance_module, NULL};
 char *ngx_module_names[] = {name, NULL};
