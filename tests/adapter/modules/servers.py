@@ -74,7 +74,7 @@ class Upstream:
 
         self.server = Server(("127.0.0.1", 0), self.Handler)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self):
         self.server.shutdown()
