@@ -177,6 +177,7 @@ static void a_body_that_does_not_come_is_answered_408(void **state)
     (void)state;
     open_slow(&server, 10, 0, 0);
     cmw_ctx *ctx = begin_slow(&server);
+    assert_true(cmw_ctx_times_body(ctx));
     assert_int_equal(cmw_ctx_await_body(ctx, 2000), 0);
     assert_int_equal(server.timer_at, 10002000);
     assert_int_equal(cmw_ctx_await_body(ctx, 5000), 0); /* for more of it: the same deadline */
@@ -260,6 +261,7 @@ static void a_head_that_does_not_come_is_answered_408_with_all_fields(void **sta
     open_slow(&server, 0, 0, 0);
     assert_int_equal(cmw_engine_limits(server.engine)->head_ms, 0);
     cmw_ctx *ctx = begin(&server);
+    assert_false(cmw_ctx_times_body(ctx));
     cmw_ctx_fail(ctx, 408);
     assert_int_equal(cmw_ctx_run(ctx), CMW_TO_RESPOND);
     assert_true(cmw_response_has_named(cmw_ctx_response(ctx), CMW_STR("X-Frame-Options")));

@@ -179,6 +179,16 @@ CMW_API CMW_NODISCARD int cmw_ctx_await_body(cmw_ctx *ctx, uint64_t now_ns);
 CMW_API void cmw_ctx_body_arrived(cmw_ctx *ctx);
 
 /**
+ * 1 if the body of this request must come within a time, by the engine's limits or by those of
+ * cmw_ctx_limit_body_time: for a host that waits for bodies itself only where somebody asks.
+ *
+ * Threads: the worker's user, after pre_route
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API int cmw_ctx_times_body(const cmw_ctx *ctx);
+
+/**
  * The 503 for a request that got no context: made when the plan compiled, with its unconditional
  * constant fields. NULL if no plan is installed.
  *

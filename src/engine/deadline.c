@@ -183,6 +183,11 @@ int cmw_ctx_limit_body_time(cmw_ctx *ctx, uint64_t total_ms, uint64_t idle_ms)
     return 0;
 }
 
+int cmw_ctx_times_body(const cmw_ctx *ctx)
+{
+    return body_ms(ctx) != 0 || body_idle_ms(ctx) != 0;
+}
+
 static int set_for_body(cmw_ctx *ctx, uint64_t now_ns)
 {
     int rc = 0;
@@ -198,7 +203,7 @@ int cmw_ctx_await_body(cmw_ctx *ctx, uint64_t now_ns)
 {
     if (ctx->state >= CMW__CTX_POST_ROUTE || (ctx->traces & CMW__CTX_PARKED))
         return CMW_ERR_STATE;
-    if (body_ms(ctx) == 0 && body_idle_ms(ctx) == 0)
+    if (!cmw_ctx_times_body(ctx))
         return 0;
     const int rc = set_for_body(ctx, now_ns ? now_ns : cmw__engine_clock(ctx->worker->engine));
     if (rc == 0)

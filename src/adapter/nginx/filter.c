@@ -169,6 +169,14 @@ static ngx_int_t on_body(ngx_http_request_t *r, ngx_chain_t *in)
 
 /* ---- The body of the request -------------------------------------------------------------- */
 
+/* A piece has come in time: so must the next. */
+static ngx_int_t note_piece(struct seat *seat)
+{
+    return seat->stage == STAGE_READING && cmw_ctx_await_body(seat->ctx, 0) != 0
+               ? NGX_HTTP_SERVICE_UNAVAILABLE
+               : NGX_OK;
+}
+
 /* A declared length was looked at with the head; others are counted as they come. */
 static ngx_int_t on_request_body(ngx_http_request_t *r, ngx_chain_t *in)
 {
@@ -178,8 +186,10 @@ static ngx_int_t on_request_body(ngx_http_request_t *r, ngx_chain_t *in)
         return next_request_body(r, in);
     for (const ngx_chain_t *at = in; at; at = at->next)
         seat->received += ngx_buf_size(at->buf);
-    if ((uint64_t)seat->received <= cmw_ctx_body_limit(seat->ctx))
-        return next_request_body(r, in);
+    if ((uint64_t)seat->received <= cmw_ctx_body_limit(seat->ctx)) {
+        const ngx_int_t rc = note_piece(seat);
+        return rc == NGX_OK ? next_request_body(r, in) : rc;
+    }
     cmw_ctx_fail(seat->ctx, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE);
     return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
 }

@@ -439,11 +439,15 @@ static ngx_int_t enter(struct seat *seat, const struct place *place)
 
 /* ---- The body ----------------------------------------------------------------------------- */
 
-/* nginx has read it. */
+/* nginx has read it; over HTTP/2 it may say so of one that was given up meanwhile. */
 static void on_body(ngx_http_request_t *r)
 {
     struct seat *seat = request_find(r);
 
+    if (seat->stage != STAGE_READING)
+        return;
+    if (seat->ctx)
+        cmw_ctx_body_arrived(seat->ctx);
     seat->stage = STAGE_PASSED;
     seat->has_body = 1;
     seat->feed = r->request_body ? r->request_body->bufs : NULL;
@@ -455,6 +459,8 @@ static ngx_int_t read_body(struct seat *seat)
 {
     ngx_http_request_t *r = seat->request;
 
+    if (cmw_ctx_await_body(seat->ctx, 0) != 0)
+        return refuse(seat, NGX_HTTP_SERVICE_UNAVAILABLE);
     seat->stage = STAGE_READING;
     const ngx_int_t rc = ngx_http_read_client_request_body(r, on_body);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE)
@@ -463,14 +469,18 @@ static ngx_int_t read_body(struct seat *seat)
     return NGX_DONE;
 }
 
-/* Before the location does anything: what looks at bodies may refuse the request. */
+/* Before the location does anything: what looks at bodies may refuse the request, and one that
+ * must come in time is waited for here. */
 static ngx_int_t take_body(struct seat *seat)
 {
-    if (!seat->ctx || seat->is_written || !cmw_ctx_reads_body(seat->ctx) ||
+    if (!seat->ctx || seat->is_written ||
         cmw_request_content_length(cmw_ctx_request(seat->ctx)) == 0)
         return NGX_DECLINED;
-    if (!seat->has_body)
+    const int is_read = cmw_ctx_reads_body(seat->ctx);
+    if (!seat->has_body && (is_read || cmw_ctx_times_body(seat->ctx)))
         return read_body(seat);
+    if (!is_read)
+        return NGX_DECLINED;
     const int next = seat->is_fed ? CMW_TO_HANDLER : body_in_feed(seat);
     if (next != CMW_TO_HANDLER)
         return follow(seat, next);
@@ -497,6 +507,17 @@ ngx_int_t request_on_location(ngx_http_request_t *r)
     return rc == NGX_DECLINED && seat->stage == STAGE_PASSED ? take_body(seat) : rc;
 }
 
+/* The body did not come in time: what is still to come of it ends the connection. */
+static void stop_reading(ngx_http_request_t *r)
+{
+    ngx_event_t *event = r->connection->read;
+
+    r->keepalive = 0;
+    r->lingering_close = 1;
+    if (event->timer_set)
+        ngx_del_timer(event);
+}
+
 /* It waited, and goes on where it was. */
 void request_proceed(struct seat *seat, int next)
 {
@@ -509,6 +530,8 @@ void request_proceed(struct seat *seat, int next)
         ngx_http_run_posted_requests(c);
         return;
     }
+    if (seat->stage == STAGE_READING)
+        stop_reading(r);
     seat->stage = STAGE_RESUMED;
     seat->next = next;
     r->read_event_handler = ngx_http_block_reading;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What holds for every stock server."""
+import contextlib
 import json
+import select
 import time
 import unittest
 
@@ -335,6 +337,81 @@ class Deadlines(ModuleTest):
             self.assertEqual(response.status, 503)
             self.assert_decorated(response)
         self.assertEqual(self.server.settled()["deadline"], 5)
+
+
+class SlowUploads(ModuleTest):
+    """A time for each piece on /text, one for the whole behind /proxy/, none elsewhere."""
+
+    chain = {"middleware": CHAIN["middleware"] + [
+        {"use": "timeout", "name": "idle", "when": {"paths": ["/text"]},
+         "options": {"body_idle_ms": 150}},
+        {"use": "timeout", "name": "patient", "when": {"paths": ["/zipped"]},
+         "options": {"body_idle_ms": 1500}},
+        {"use": "timeout", "name": "whole", "when": {"paths": ["/proxy/*"]},
+         "options": {"body_ms": 300}}]}
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.Server.times_bodies:
+            raise unittest.SkipTest("a plan that does is refused")
+        super().setUpClass()
+
+    def upload(self, target, fields=()):
+        """Sends a byte now and then until there is an answer."""
+        client = self.connect()
+        head = request("POST", target, body=b"x" * 100000, fields=list(fields))
+        client.send(head[:-100000])
+        while not select.select([client.socket], [], [], 0.02)[0]:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                client.send(b"x")
+        return client
+
+    def assert_late(self, client, before):
+        response = client.read()
+        self.assertEqual(response.status, 408)
+        self.assert_decorated(response)
+        self.assertEqual(response.get("Connection"), ["close"])
+        self.assertEqual(client.socket.recv(1), b"", "the connection ends")
+        after = self.server.settled_after(before, 1)
+        self.assertEqual(after["deadline"] - before["deadline"], 1)
+
+    def test_silence(self):
+        for fields, body in (((), b"x" * 500), ((("Transfer-Encoding", "chunked"),), b"5\r\nab")):
+            with self.subTest(fields), self.connect() as client:
+                before = self.server.settled()
+                head = request("POST", "/text", body=None if fields else b"x" * 1000,
+                               fields=list(fields))
+                client.send(head[:len(head) - (0 if fields else 1000)] + body)
+                self.assert_late(client, before)
+
+    def test_pieces_that_never_end(self):
+        before = self.server.settled()
+        with self.upload("/proxy/x") as client:
+            self.assert_late(client, before)
+
+    def test_a_piece_in_time_gives_the_next_one_its_own(self):
+        """More pieces than fit in the time of one."""
+        before = self.server.settled()
+        with self.connect() as client:
+            client.send(request("POST", "/zipped", body=b"x" * 5)[:-5])
+            for _ in range(5):
+                time.sleep(0.4)
+                client.send(b"x")
+            self.assertNotEqual(client.read().status, 408)
+        self.assertEqual(self.server.settled()["deadline"], before["deadline"])
+
+    def test_quick_uploads_and_those_without_a_limit(self):
+        before = self.server.settled()
+        with self.connect() as client:
+            for target in ("/text", "/proxy/x", "/text", "/proxy/x"):
+                client.ask("POST", target, body=b"x" * 100000)
+            whole = request("POST", "/raw/x", body=b"x" * 1000)
+            client.send(whole[:-1])
+            time.sleep(0.4)
+            client.send(whole[-1:])
+            self.assertEqual(client.read().status, 200)
+            self.assert_goes_on(client)
+        self.assertEqual(self.server.settled()["deadline"], before["deadline"])
 
 
 class Waiting(ModuleTest):

@@ -89,6 +89,7 @@ class Stock:
     patience_s = LONG_S
     survives_refused_reload = True
     drops_length_beside_coding = False
+    times_bodies = True
     Client = Client
 
     def __init__(self, chain, locations=None, **options):
@@ -250,6 +251,7 @@ http {{
     scgi_temp_path {self.folder}/t5;
     catzilla_mw_load {self.settings["plugin"]};
     client_max_body_size 8m;
+    lingering_timeout 1s;
     {self.options.get("http", "catzilla_mw chain.json;")}
     server {{
         listen 127.0.0.1:{self.port};
@@ -299,6 +301,7 @@ class Apache(Stock):
     mpm = "event"
     survives_refused_reload = False
     drops_length_beside_coding = True
+    times_bodies = False
     Client = NewClient  # 500 and some more end the connection
     waiters = 50
     reload_signal = signal.SIGUSR1
