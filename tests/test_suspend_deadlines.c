@@ -131,7 +131,7 @@ static void a_deadline_in_the_handler_is_answered_at_commit(void **state)
     server_close(&server);
 }
 
-/* ---- Head and body ---------------------------------------------------------------------- */
+/* ---- The body --------------------------------------------------------------------------- */
 
 static void log_reason(void *self, cmw_ctx *ctx, cmw_end_reason reason)
 {
@@ -252,6 +252,96 @@ static void the_deadline_of_the_request_holds_while_the_body_is_awaited(void **s
     server_close(&server);
 }
 
+/* ---- The handler ------------------------------------------------------------------------ */
+
+static int limit_handler(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    return cmw_ctx_limit_handler_time(ctx, 20) == 0 && cmw_ctx_limit_handler_time(ctx, 10) == 0 &&
+                   cmw_ctx_limit_handler_time(ctx, 0) == 0 &&
+                   cmw_ctx_limit_handler_time(ctx, 86400001) == CMW_ERR_ARG
+               ? CMW_CONTINUE
+               : CMW_ERROR;
+}
+
+/* With 10 ms for the handler; 30 for the body, and what the request may take. */
+static void open_limited(struct server *server, uint64_t request_ms)
+{
+    cmw_engine_config config;
+    cmw_middleware mw;
+
+    cmw_engine_config_init(&config);
+    config.limits.request_ms = request_ms;
+    config.limits.body_ms = 30;
+    server_open(server, &config);
+    cmw_middleware_init(&mw);
+    mw.name = "limit";
+    mw.self = server;
+    mw.pre_route = limit_handler;
+    mw.complete = log_reason;
+    assert_int_equal(cmw_chain_add(server->chain, &mw, NULL), 0);
+    server_start(server);
+}
+
+static void a_handlers_time_begins_where_pre_route_ends(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_limited(&server, 0);
+    cmw_ctx *ctx = begin_slow(&server);
+    const uint64_t due = server.timer_at;
+    assert_true(due > 0);
+    assert_int_equal(cmw_worker_run(server.worker, due - 1), 0);
+    assert_int_equal(cmw_ctx_is_cancelled(ctx), 0);
+    assert_int_equal(cmw_worker_run(server.worker, due), 0);
+    assert_int_equal(cmw_ctx_is_cancelled(ctx), 1);
+    finish(&server, ctx, CMW_TO_HANDLER);
+    assert_string_equal(server.log, "handler 504 deadline ");
+    assert_int_equal(server.timer_at, 0);
+    server_close(&server);
+}
+
+static void a_handlers_time_does_not_run_while_the_body_is_awaited(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_limited(&server, 0);
+    cmw_ctx *ctx = begin_slow(&server);
+    const uint64_t first = server.timer_at;
+    assert_int_equal(cmw_ctx_await_body(ctx, 2000), 0);
+    assert_int_equal(server.timer_at, 30002000);
+    assert_int_equal(cmw_worker_run(server.worker, 20000000), 0);
+    assert_int_equal(cmw_ctx_is_cancelled(ctx), 0);
+    cmw_ctx_body_arrived(ctx);
+    assert_true(server.timer_at >= first && server.timer_at != 30002000);
+    assert_int_equal(cmw_worker_run(server.worker, server.timer_at), 0);
+    finish(&server, ctx, CMW_TO_HANDLER);
+    assert_string_equal(server.log, "handler 504 deadline ");
+    server_close(&server);
+}
+
+static void a_handler_that_has_answered_is_not_late(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_limited(&server, 500000000);
+    cmw_ctx *ctx = begin_slow(&server);
+    const uint64_t due = server.timer_at;
+    assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("made")), 0);
+    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+    assert_int_equal(cmw_worker_run(server.worker, due), 0);
+    assert_int_equal(cmw_ctx_is_cancelled(ctx), 0);
+    assert_true(server.timer_at > due); /* the request's stays */
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    assert_string_equal(server.log, "sent ");
+    server_close(&server);
+}
+
+/* ---- The head --------------------------------------------------------------------------- */
+
 /* A host answers a head that did not come with what it has of it. */
 static void a_head_that_does_not_come_is_answered_408_with_all_fields(void **state)
 {
@@ -281,6 +371,9 @@ int main(void)
         cmocka_unit_test(each_piece_of_a_body_has_its_time),
         cmocka_unit_test(a_body_that_has_come_has_no_deadline),
         cmocka_unit_test(the_deadline_of_the_request_holds_while_the_body_is_awaited),
+        cmocka_unit_test(a_handlers_time_begins_where_pre_route_ends),
+        cmocka_unit_test(a_handlers_time_does_not_run_while_the_body_is_awaited),
+        cmocka_unit_test(a_handler_that_has_answered_is_not_late),
         cmocka_unit_test(a_head_that_does_not_come_is_answered_408_with_all_fields),
     };
     return cmocka_run_group_tests_name("suspend: deadlines", tests, NULL, NULL);

@@ -306,6 +306,21 @@ CMW_API CMW_NODISCARD int cmw_ctx_limit_body_time(cmw_ctx *ctx, uint64_t total_m
                                                   uint64_t idle_ms);
 
 /**
+ * Give the handler of this request a time of its own: from the end of pre_route, that of its route
+ * included, to the beginning of post_route; where the host times bodies (CMW_CAP_TIME_BODY), from
+ * when the body has come. When it has passed, the request is given up with 504 (RFC 9110, 15.6.5)
+ * and CMW_END_DEADLINE; what the handler makes later is dropped. A longer time than the one in
+ * force changes nothing.
+ *
+ * @param ms  up to 86,400,000; 0: as it was
+ * @return    0; CMW_ERR_ARG; CMW_ERR_STATE after pre_route
+ * Threads:   the context's worker
+ * Cost:      O(1); later a reading of the clock, and O(log deadlines of the worker)
+ * Since:     0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_limit_handler_time(cmw_ctx *ctx, uint64_t ms);
+
+/**
  * The limit in force for this request's body, for a host that counts what it passes on itself.
  * Cost: O(1).
  */

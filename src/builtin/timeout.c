@@ -12,6 +12,7 @@ struct timeout {
     cmw_arena *arena;
     uint64_t total_ns;
     uint64_t body_ms, body_idle_ms; /* 0: none */
+    uint64_t handler_ms;            /* likewise */
     cmw_str retry_after;            /* empty: none */
 };
 
@@ -27,6 +28,8 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
 
     if ((timeout->body_ms != 0 || timeout->body_idle_ms != 0) &&
         cmw_ctx_limit_body_time(ctx, timeout->body_ms, timeout->body_idle_ms) != 0)
+        return CMW_ERROR;
+    if (cmw_ctx_limit_handler_time(ctx, timeout->handler_ms) != 0)
         return CMW_ERROR;
     if (earlier != 0 && earlier <= at_ns)
         return CMW_CONTINUE;
@@ -48,6 +51,14 @@ static int has_slow_body(cmw_ctx *ctx)
     return cmw_ctx_is_cancelled(ctx) && fault->code == CMW_ERR_CANCELLED && fault->status == 408;
 }
 
+/* Given up by the time of its handler. */
+static int has_slow_handler(cmw_ctx *ctx)
+{
+    const cmw_fault *fault = cmw_ctx_fault(ctx);
+
+    return cmw_ctx_is_cancelled(ctx) && fault->code == CMW_ERR_CANCELLED && fault->status == 504;
+}
+
 /* Given up by a deadline, this one's or an earlier one; not by a server that closes, nor because
  * the client left. */
 static int is_late(const struct timeout *timeout, cmw_ctx *ctx)
@@ -64,6 +75,8 @@ static int on_error(void *self, cmw_ctx *ctx)
 
     const int is_slow = has_slow_body(ctx);
 
+    if (has_slow_handler(ctx))
+        return cmw_respond_problem(ctx, 504, "there was no answer in time");
     if (!is_slow && !is_late(timeout, ctx))
         return CMW_CONTINUE;
     if (is_slow || lacks_body(cmw_ctx_request(ctx)))
@@ -85,7 +98,7 @@ static void destroy(void *self)
 }
 
 /* 0 is none. */
-static int check_body(const char *option, int64_t value_ms, cmw_diag *diag)
+static int check_part(const char *option, int64_t value_ms, cmw_diag *diag)
 {
     if (value_ms >= 0 && value_ms <= 86400000)
         return 0;
@@ -95,10 +108,12 @@ static int check_body(const char *option, int64_t value_ms, cmw_diag *diag)
 
 static int check(const cmw_timeout_config *config, cmw_diag *diag)
 {
-    int rc = check_body("body_ms", config->body_ms, diag);
+    int rc = check_part("body_ms", config->body_ms, diag);
 
     if (rc == 0)
-        rc = check_body("body_idle_ms", config->body_idle_ms, diag);
+        rc = check_part("body_idle_ms", config->body_idle_ms, diag);
+    if (rc == 0)
+        rc = check_part("handler_ms", config->handler_ms, diag);
     if (rc != 0)
         return rc;
     if (config->total_ms < 1 || config->total_ms > 86400000)
@@ -132,6 +147,7 @@ int cmw_timeout_create(cmw_engine *engine, cmw_middleware *middleware,
     timeout->total_ns = (uint64_t)ours.total_ms * 1000000;
     timeout->body_ms = (uint64_t)ours.body_ms;
     timeout->body_idle_ms = (uint64_t)ours.body_idle_ms;
+    timeout->handler_ms = (uint64_t)ours.handler_ms;
     if (ours.retry_after_s > 0)
         (void)snprintf(number, sizeof number, "%lld", (long long)ours.retry_after_s);
     if (cmw_arena_dup(arena, &timeout->retry_after, cmw_str_cstr(number)) != 0) {
@@ -188,6 +204,12 @@ static const cmw_option options[] = {
      .min = 0,
      .max = 86400000,
      .help = "Milliseconds for each piece of the body; 0: none"},
+    {.name = "handler_ms",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(cmw_timeout_config, handler_ms),
+     .min = 0,
+     .max = 86400000,
+     .help = "Milliseconds for the handler alone; 0: none of its own"},
 };
 
 const cmw_kind cmw__kind_timeout = {

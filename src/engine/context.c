@@ -211,6 +211,7 @@ static CMW__NOINLINE void sweep(cmw_ctx *ctx)
     ctx->early = 0;
     ctx->body_ms = 0;
     ctx->body_idle_ms = 0;
+    ctx->handler_ms = 0;
     ctx->route = CMW_NONE;
     clear_slots(ctx);
 }

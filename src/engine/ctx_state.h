@@ -51,11 +51,13 @@ enum {
     CMW__CTX_BODY_OPEN = 1 << 10,    /* request_body has not seen the end of the body */
     CMW__CTX_BODY_LOOK = 1 << 11,    /* commit looks at the response's body: it may be a source, or
                                         callbacks may want it */
+    CMW__CTX_TIME_HANDLER = 1 << 12, /* the handler's time is to begin, when pre_route ends */
 };
 
 /* What a request has deadlines for. */
 enum cmw__deadline {
     CMW__DEADLINE_REQUEST,
+    CMW__DEADLINE_HANDLER,
     CMW__DEADLINE_BODY, /* all of it */
     CMW__DEADLINE_IDLE, /* the next piece of it */
     CMW__DEADLINES
@@ -149,6 +151,7 @@ struct cmw_ctx {
     uint8_t awaits_body; /* the host waits for it: if TIMED */
     uint32_t body_ms; /* what middleware allows its body, if that is less than the engine does; */
     uint32_t body_idle_ms; /* 0: as the engine */
+    uint32_t handler_ms;   /* what it allows its handler; 0: no time of its own */
     struct cmw__segment segments[CMW__SEGMENTS_INLINE];
 };
 

@@ -6,7 +6,7 @@
 #include "run.h"
 #include "shadow.h"
 
-#define BODY_MS_MAX 86400000
+#define MS_MAX 86400000
 
 /* ---- The heap --------------------------------------------------------------------------- */
 
@@ -146,7 +146,10 @@ int cmw_ctx_set_deadline(cmw_ctx *ctx, uint64_t at_ns)
     return rc;
 }
 
-/* ---- The body --------------------------------------------------------------------------- */
+static uint64_t deadline_of(const cmw_ctx *ctx, enum cmw__deadline which)
+{
+    return ctx->traces & CMW__CTX_TIMED ? ctx->deadlines[which] : 0;
+}
 
 static uint64_t after_ms(uint64_t now_ns, uint64_t ms)
 {
@@ -158,6 +161,42 @@ static uint64_t shorter(uint64_t ms, uint64_t other_ms)
 {
     return other_ms == 0 || (ms != 0 && ms < other_ms) ? ms : other_ms;
 }
+
+/* ---- The handler ------------------------------------------------------------------------ */
+
+int cmw_ctx_limit_handler_time(cmw_ctx *ctx, uint64_t ms)
+{
+    if (ms > MS_MAX)
+        return CMW_ERR_ARG;
+    if (ctx->state > CMW__CTX_PRE_ROUTE)
+        return CMW_ERR_STATE;
+    if (ms == 0 || cmw__ctx_in_shadow(ctx))
+        return 0;
+    ctx->handler_ms = (uint32_t)shorter(ctx->handler_ms, ms);
+    ctx->flags |= CMW__CTX_TIME_HANDLER;
+    ctx->traces |= CMW__CTX_LITTER;
+    return 0;
+}
+
+int cmw__ctx_time_handler(cmw_ctx *ctx)
+{
+    const uint64_t now_ns = cmw__engine_clock(ctx->worker->engine);
+
+    ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_TIME_HANDLER);
+    const int rc = set_one(ctx, CMW__DEADLINE_HANDLER, after_ms(now_ns, ctx->handler_ms));
+    cmw__worker_arm(ctx->worker);
+    return rc;
+}
+
+void cmw__ctx_stop_handler(cmw_ctx *ctx)
+{
+    if (deadline_of(ctx, CMW__DEADLINE_HANDLER) == 0)
+        return;
+    (void)set_one(ctx, CMW__DEADLINE_HANDLER, 0); /* taking one away needs no memory */
+    ctx->flags |= CMW__CTX_TIME_HANDLER;
+}
+
+/* ---- The body --------------------------------------------------------------------------- */
 
 static uint64_t body_ms(const cmw_ctx *ctx)
 {
@@ -171,7 +210,7 @@ static uint64_t body_idle_ms(const cmw_ctx *ctx)
 
 int cmw_ctx_limit_body_time(cmw_ctx *ctx, uint64_t total_ms, uint64_t idle_ms)
 {
-    if (total_ms > BODY_MS_MAX || idle_ms > BODY_MS_MAX)
+    if (total_ms > MS_MAX || idle_ms > MS_MAX)
         return CMW_ERR_ARG;
     if (ctx->state > CMW__CTX_PRE_ROUTE)
         return CMW_ERR_STATE;
@@ -203,6 +242,7 @@ int cmw_ctx_await_body(cmw_ctx *ctx, uint64_t now_ns)
 {
     if (ctx->state >= CMW__CTX_POST_ROUTE || (ctx->traces & CMW__CTX_PARKED))
         return CMW_ERR_STATE;
+    cmw__ctx_stop_handler(ctx);
     if (!cmw_ctx_times_body(ctx))
         return 0;
     const int rc = set_for_body(ctx, now_ns ? now_ns : cmw__engine_clock(ctx->worker->engine));
@@ -219,26 +259,34 @@ void cmw_ctx_body_arrived(cmw_ctx *ctx)
     (void)set_one(ctx, CMW__DEADLINE_BODY, 0); /* taking one away needs no memory */
     (void)set_one(ctx, CMW__DEADLINE_IDLE, 0);
     ctx->awaits_body = 0;
+    if ((ctx->flags & CMW__CTX_TIME_HANDLER) && ctx->state == CMW__CTX_HANDLER &&
+        !(ctx->traces & CMW__CTX_PARKED) && cmw__ctx_time_handler(ctx) != 0)
+        cmw__ctx_fail_with(ctx, 503, CMW_ERR_NOMEM); /* it would run for ever */
     cmw__worker_arm(ctx->worker);
 }
 
 /* ---- Passing ---------------------------------------------------------------------------- */
 
-/* 1 if a deadline of the body is over, and that of the request is not. */
-static int is_of_the_body(const cmw_ctx *ctx, uint64_t now_ns)
+static int is_over(const cmw_ctx *ctx, enum cmw__deadline which, uint64_t now_ns)
 {
-    const uint64_t request = ctx->deadlines[CMW__DEADLINE_REQUEST];
-    return request == 0 || request > now_ns;
+    return ctx->deadlines[which] != 0 && ctx->deadlines[which] <= now_ns;
+}
+
+/* What a request is given up with: the first that is over says it. */
+static int status_of(const cmw_ctx *ctx, uint64_t now_ns)
+{
+    if (is_over(ctx, CMW__DEADLINE_REQUEST, now_ns))
+        return 503;
+    return is_over(ctx, CMW__DEADLINE_HANDLER, now_ns) ? 504 : 408;
 }
 
 /* The request is given up; one for which the host waits goes on. */
-static cmw_next give_up(cmw_ctx *ctx, int is_slow_body)
+static cmw_next give_up(cmw_ctx *ctx, int status)
 {
     const int awaited = ctx->awaits_body;
 
     cmw__ctx_forget_deadline(ctx);
-    const cmw_next next = is_slow_body ? cmw__ctx_give_up(ctx, CMW_END_DEADLINE, 408)
-                                       : cmw_ctx_cancel(ctx, CMW_END_DEADLINE);
+    const cmw_next next = cmw__ctx_give_up(ctx, CMW_END_DEADLINE, status);
     if (!awaited)
         return next;
     return ctx->state == CMW__CTX_BEGUN ? cmw_ctx_run(ctx) : cmw_ctx_commit(ctx);
@@ -253,7 +301,12 @@ uint64_t cmw_ctx_deadline(const cmw_ctx *ctx)
 static int pass(cmw_worker *worker, cmw_ctx *ctx, uint64_t now_ns)
 {
     const int waits = (ctx->traces & CMW__CTX_PARKED) || ctx->awaits_body;
-    const cmw_next next = give_up(ctx, is_of_the_body(ctx, now_ns));
+
+    if (ctx->state > CMW__CTX_HANDLER && deadline_of(ctx, CMW__DEADLINE_HANDLER) != 0) {
+        (void)set_one(ctx, CMW__DEADLINE_HANDLER, 0); /* it has answered long since */
+        return 0;
+    }
+    const cmw_next next = give_up(ctx, status_of(ctx, now_ns));
 
     if (!waits || next == CMW_TO_SUSPENDED)
         return 0;

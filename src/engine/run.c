@@ -137,6 +137,8 @@ CMW__NOINLINE cmw_next cmw__to_handler(cmw_ctx *ctx)
     if (body_is_too_long(ctx))
         return cmw__respond_to_fault(ctx, (cmw_fault){413, CMW_ERR_LIMIT, -1, NULL});
     ctx->state = CMW__CTX_HANDLER;
+    if ((ctx->flags & CMW__CTX_TIME_HANDLER) && cmw__ctx_time_handler(ctx) != 0)
+        return cmw__respond_to_fault(ctx, (cmw_fault){503, CMW_ERR_NOMEM, -1, NULL});
     const uint8_t body_phases = ctx->plan->body_phases;
     if (body_phases)
         ctx->flags |= CMW__CTX_BODY_LOOK;
@@ -315,6 +317,7 @@ cmw_next cmw_ctx_enter_route(cmw_ctx *ctx, uint32_t route_id)
     ctx->traces |= CMW__CTX_LITTER;
     cmw__ctx_set_idle(ctx);
     ctx->state = CMW__CTX_PRE_ROUTE;
+    cmw__ctx_stop_handler(ctx);
     ctx->request.writable = CMW__WRITE_HEADERS;
     ctx->response.origin = 0;
     const int rc = enter_classes(ctx, route);

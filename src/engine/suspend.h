@@ -91,6 +91,11 @@ void cmw__worker_arm(cmw_worker *worker);
 /* Give up what is past its deadline, and set the host's timer: how many went on. */
 size_t cmw__worker_run_deadlines(cmw_worker *worker, uint64_t now_ns);
 
+/* Begin the handler's time, which a flag asks for: 0 or CMW_ERR_NOMEM. */
+int cmw__ctx_time_handler(cmw_ctx *ctx);
+/* It is not the handler's turn after all: its time begins anew later. */
+void cmw__ctx_stop_handler(cmw_ctx *ctx);
+
 /* Take its deadline out of the heap. */
 void cmw__ctx_forget_deadline(cmw_ctx *ctx);
 

@@ -23,6 +23,8 @@ typedef struct cmw_timeout_config {
     int64_t body_ms;       /**< for the body of the request, from when the server waits for it; 0 to
                                 86,400,000; 0: no time of its own. Default 0. Since 0.1 */
     int64_t body_idle_ms;  /**< for each piece of it, likewise. Default 0. Since 0.1 */
+    int64_t handler_ms;    /**< for the handler alone (cmw_ctx_limit_handler_time); 0 to 86,400,000;
+                                0: no time of its own. Default 0. Since 0.1 */
 } cmw_timeout_config;
 
 /** Fill the defaults. Cost: O(1). */
@@ -41,7 +43,7 @@ static inline void cmw_timeout_config_init(cmw_timeout_config *config)
  *
  *     408  if less of its body has come than it declared, or `body_ms` or `body_idle_ms` are over,
  *     503  if it waited in a middleware (a queue, a store),
- *     504  if it was the handler's turn.
+ *     504  if it was the handler's turn, or `handler_ms` are over.
  *
  * An earlier deadline that was set before, such as the engine's `limits.request_ms`, stays. A
  * handler can ask cmw_ctx_is_cancelled, and what it makes after its time is dropped.

@@ -51,6 +51,36 @@ static void a_late_handler_is_answered_504(void **state)
     server_close(&flight.server);
 }
 
+/* Whether what is awaited of an upload counts is the host's to say. */
+static void a_handler_has_a_time_of_its_own(void **state)
+{
+    cmw_timeout_config config;
+    struct flight flight;
+
+    (void)state;
+    cmw_timeout_config_init(&config);
+    config.handler_ms = 100;
+    flight_open(&flight);
+    assert_int_equal(cmw_chain_use(flight.server.chain, "timeout", &config, NULL), 0);
+    server_start(&flight.server);
+    for (int is_late = 0; is_late < 2; is_late++) {
+        assert_int_equal(depart(&flight, 0), CMW_TO_HANDLER);
+        cmw_ctx *ctx = flight.requests[0].ctx;
+        flight.now_ns += 100 * MS - 1;
+        (void)next_of(&flight, 0);
+        assert_int_equal(cmw_ctx_is_cancelled(ctx), 0);
+        flight.now_ns += (unsigned)is_late;
+        (void)next_of(&flight, 0);
+        assert_int_equal(cmw_ctx_is_cancelled(ctx), is_late);
+        assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("made")), 0);
+        expect(&flight, 0, is_late ? 504 : 200);
+    }
+    assert_int_equal(depart(&flight, 0), CMW_TO_HANDLER);
+    assert_int_equal(cmw_ctx_limit_handler_time(flight.requests[0].ctx, 1), CMW_ERR_STATE);
+    expect(&flight, 0, 500); /* it makes nothing */
+    server_close(&flight.server);
+}
+
 static void who_waits_too_long_is_answered_503(void **state)
 {
     cmw_timeout_config config;
@@ -250,6 +280,9 @@ static void configs_that_mean_nothing_are_refused(void **state)
     assert_refused("timeout", &config, CMW_ERR_ARG,
                    "timeout: body_idle_ms: -1 is not 0 to 86400000");
     cmw_timeout_config_init(&config);
+    config.handler_ms = -1;
+    assert_refused("timeout", &config, CMW_ERR_ARG, "timeout: handler_ms: -1 is not 0 to 86400000");
+    cmw_timeout_config_init(&config);
     config.retry_after_s = -1;
     assert_refused("timeout", &config, CMW_ERR_ARG, "timeout: retry_after: -1 is not 0 to 86400");
 }
@@ -264,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_late_handler_is_answered_504),
+        cmocka_unit_test(a_handler_has_a_time_of_its_own),
         cmocka_unit_test(who_waits_too_long_is_answered_503),
         cmocka_unit_test(an_answer_in_time_is_sent),
         cmocka_unit_test(a_body_that_does_not_come_is_answered_408),
