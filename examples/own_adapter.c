@@ -2,6 +2,7 @@
 /* A whole adapter: docs/adapters.md goes through it. */
 #include "own_adapter.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- What the server can do ------------------------------------------------------------- */
@@ -12,7 +13,7 @@ static const cmw_host host = {
     .name = "own_http",
     .capabilities = CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_REWRITE_TARGET |
                     CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS | CMW_CAP_TIME_BODY |
-                    CMW_CAP_REQUEST_TRAILERS,
+                    CMW_CAP_REQUEST_TRAILERS | CMW_CAP_RESPONSE_TRAILERS,
     .header_limit = HTTP_FIELD_CAP,
 };
 
@@ -47,18 +48,59 @@ static void fill_view(cmw_request_view *view, cmw_header *fields, struct http_co
 
 /* ---- The response ----------------------------------------------------------------------- */
 
-static int send_response(struct http_conn *conn, const cmw_response *response)
+/* `framing` is a field of the server's own, or empty. */
+static int send_head(struct http_conn *conn, const cmw_response *response, cmw_str framing)
 {
-    const cmw_str body = cmw_response_body(response);
+    const size_t cap = sizeof conn->out - HTTP_TAIL_CAP - framing.len;
     size_t len;
 
     if (cmw_response_status(response) < 200 ||
-        cmw_response_write_head(response, &len, conn->out, sizeof conn->out - HTTP_TAIL_CAP,
+        cmw_response_write_head(response, &len, conn->out, cap,
                                 CMW_READ_STATUS_LINE | CMW_READ_LENGTH) != 0)
         return CMW_ERR_UNSUPPORTED; /* a part of it would be worse than none */
+    memcpy(conn->out + len, framing.data, framing.len);
+    len += framing.len;
     len += http_write_tail(conn, conn->out + len);
-    const int rc = http_send(conn, conn->out, len);
+    return http_send(conn, conn->out, len);
+}
+
+static int send_response(struct http_conn *conn, const cmw_response *response)
+{
+    const cmw_str body = cmw_response_body(response);
+    const int rc = send_head(conn, response, CMW_STR(""));
+
     return rc != 0 ? rc : http_send(conn, body.data, body.len); /* empty for HEAD, 204, 304 */
+}
+
+static int send_line(struct http_conn *conn, const cmw_header *field)
+{
+    const cmw_str parts[] = {field->name, CMW_STR(": "), field->value, CMW_STR("\r\n")};
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && rc == 0; i++)
+        rc = http_send(conn, parts[i].data, parts[i].len);
+    return rc;
+}
+
+/* A body that fields follow goes in chunks: here in one, since commit has made it whole. */
+static int send_with_trailers(struct http_conn *conn, cmw_ctx *ctx)
+{
+    const cmw_response *response = cmw_ctx_response(ctx);
+    const cmw_str body = cmw_response_body(response);
+    size_t count;
+    const cmw_header *trailers = cmw_ctx_response_trailers(ctx, &count);
+    char size[24];
+
+    int rc = send_head(conn, response, CMW_STR("Transfer-Encoding: chunked\r\n"));
+    if (rc == 0 && body.len > 0 && /* an empty chunk would be the last one */
+        (rc = http_send(conn, size, (size_t)sprintf(size, "%zx\r\n", body.len))) == 0 &&
+        (rc = http_send(conn, body.data, body.len)) == 0)
+        rc = http_send(conn, "\r\n", 2);
+    if (rc == 0)
+        rc = http_send(conn, "0\r\n", 3);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = send_line(conn, &trailers[i]);
+    return rc != 0 ? rc : http_send(conn, "\r\n", 2);
 }
 
 static void send_overload(struct http_conn *conn, cmw_worker *worker)
@@ -172,7 +214,12 @@ static cmw_end_reason run(const struct own_adapter *adapter, struct http_conn *c
     (void)cmw_worker_run(cmw_ctx_worker(ctx), 0); /* a deadline may have passed meanwhile */
     if (next == CMW_TO_HANDLER)
         next = cmw_ctx_commit(ctx);
-    rc = next == CMW_TO_RESPOND ? send_response(conn, cmw_ctx_response(ctx)) : CMW_ERR_STATE;
+    if (next != CMW_TO_RESPOND)
+        rc = CMW_ERR_STATE;
+    else if (cmw_ctx_sends_trailers(ctx))
+        rc = send_with_trailers(conn, ctx);
+    else
+        rc = send_response(conn, cmw_ctx_response(ctx));
     conn->must_close |= rc != 0;
     return rc == 0 ? CMW_END_SENT : lost_reason(conn, rc);
 }

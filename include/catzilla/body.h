@@ -87,6 +87,27 @@ CMW_API int cmw_ctx_streams_body(const cmw_ctx *ctx);
  */
 CMW_API CMW_NODISCARD int cmw_ctx_read_body(cmw_ctx *ctx, cmw_chunk *chunk);
 
+/**
+ * 1 if fields may follow the committed response's body, which its head names (`Trailer`). The body
+ * is then sent so that its end is told by itself, in chunks with HTTP/1.1: there is no
+ * Content-Length, also where the body is all there. For hosts with CMW_CAP_RESPONSE_TRAILERS.
+ * Cost: O(1).
+ */
+CMW_API int cmw_ctx_sends_trailers(const cmw_ctx *ctx);
+
+/**
+ * The fields to send behind the committed response's body: complete once cmw_ctx_read_body has
+ * given the last piece (with cmw_ctx_streams_body 0: once it is committed). Names have any case.
+ *
+ * @param[out] count  how many; 0 for a response that has none after all
+ * @return            the first; NULL if there are none. Valid until the request ends
+ * Threads:           the worker's user
+ * Cost:              O(1)
+ * Source:            RFC 9110, 6.5; RFC 9112, 7.1.2; RFC 9113, 8.1
+ * Since:             0.1
+ */
+CMW_API const cmw_header *cmw_ctx_response_trailers(const cmw_ctx *ctx, size_t *count);
+
 /* ---- What a handler calls --------------------------------------------------------------- */
 
 /**
@@ -189,6 +210,54 @@ CMW_API const cmw_header *cmw_ctx_trailers(const cmw_ctx *ctx, size_t *count);
 
 /** The first trailer of a name, letters compared without their case, or NULL. Cost: O(trailers). */
 CMW_API const cmw_header *cmw_ctx_trailer(const cmw_ctx *ctx, cmw_str name);
+
+/** Bits of cmw_ctx_promise_trailer's flags. */
+enum cmw_trailer_flags {
+    CMW_TRAILER_UNASKED = 1 /**< also to clients that did not say `TE: trailers`: they, or a proxy,
+                                 may throw it away unread, or do worse */
+};
+
+/**
+ * Say that a field may follow the response's body: something that is known only once the body is
+ * made, such as its digest, or how long it took. The head of the response names it (`Trailer`).
+ *
+ * Trailers are for what a client can do without, since they go where the following hold, and are
+ * dropped without a word elsewhere: the host has CMW_CAP_RESPONSE_TRAILERS; the request is HTTP/1.1
+ * or later and says `TE: trailers`; and the response has a body that goes through the engine, made
+ * by a source (cmw_ctx_stream) or seen by some response_body. Such a response has no
+ * Content-Length: with HTTP/1.1 it goes in chunks. HEAD, 204 and 304 have no trailers, and a fault
+ * drops those of the response in whose place its own comes.
+ *
+ * @param name   copied. What only a head may say is refused (framing, routing, conditions,
+ *               credentials, cookies, control of caches and pages, `Content-*`): of the names with
+ *               an id Content-Digest, ETag and Server-Timing are taken
+ * @param flags  CMW_TRAILER_UNASKED or 0
+ * @return       0, also if it was promised before; CMW_ERR_ARG for a field that may not follow a
+ *               body, or another flag; CMW_ERR_INVALID for a name that is no token; CMW_ERR_STATE
+ *               once the head is decided; CMW_ERR_LIMIT beyond `limits.header_count`; CMW_ERR_NOMEM
+ * Threads:      the context's worker
+ * Cost:         O(promised), arena memory
+ * Source:       RFC 9110, 6.5.1, 6.6.2 and 10.1.4
+ * Since:        0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_promise_trailer(cmw_ctx *ctx, cmw_str name, unsigned flags);
+
+/**
+ * Add a field behind the body: called by a response_body, or by a source's `read`, up to the one
+ * that gives the last piece. Several fields of a name are all sent; a promise without any is kept
+ * by none. Where the response has no trailers nothing happens.
+ *
+ * @param name   promised before; copied
+ * @param value  copied; without blanks at its ends
+ * @return       0, also where it is dropped; CMW_ERR_NOT_FOUND if it was not promised;
+ *               CMW_ERR_INVALID for CR, LF, NUL or another control byte; CMW_ERR_ARG as above;
+ *               CMW_ERR_STATE before commit and behind the last piece; CMW_ERR_LIMIT beyond
+ *               `limits.header_count` or `limits.header_bytes`; CMW_ERR_NOMEM
+ * Threads:      the context's worker
+ * Cost:         O(bytes + promised), arena memory
+ * Since:        0.1
+ */
+CMW_API CMW_NODISCARD int cmw_ctx_add_trailer(cmw_ctx *ctx, cmw_str name, cmw_str value);
 
 /** Bytes of the request's body as they came, before any callback. Cost: O(1). */
 CMW_API uint64_t cmw_ctx_body_received(const cmw_ctx *ctx);

@@ -243,7 +243,9 @@ enum cmw_capability {
     CMW_CAP_TIME_BODY = 1 << 12,            /**< says when it waits for a body
                                                (cmw_ctx_await_body), and gives up one that is late:
                                                plans that limit its time are refused without it */
-    CMW_CAP_REQUEST_TRAILERS = 1 << 13      /**< hands over the trailers of requests */
+    CMW_CAP_REQUEST_TRAILERS = 1 << 13,     /**< hands over the trailers of requests */
+    CMW_CAP_RESPONSE_TRAILERS = 1 << 14     /**< sends those of responses
+                                               (cmw_ctx_sends_trailers); else there are none */
 };
 
 /* One request in flight: <catzilla/context.h>. */

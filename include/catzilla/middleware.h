@@ -237,8 +237,11 @@ enum cmw_middleware_flags {
                                    other. Without this flag it runs for each body, to read it */
     CMW_TIMES_BODY = 32,      /**< it calls cmw_ctx_limit_body_time: a host without
                                    CMW_CAP_TIME_BODY refuses the plan */
-    CMW_READS_TRAILERS = 64   /**< it cannot do without cmw_ctx_trailers: installing refuses a
+    CMW_READS_TRAILERS = 64,  /**< it cannot do without cmw_ctx_trailers: installing refuses a
                                    server that lacks CMW_CAP_REQUEST_TRAILERS */
+    CMW_SENDS_TRAILERS = 128  /**< it cannot do without cmw_ctx_add_trailer: installing refuses a
+                                   server that lacks CMW_CAP_RESPONSE_TRAILERS. A client may still
+                                   get none */
 };
 
 /**

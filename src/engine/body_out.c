@@ -242,6 +242,11 @@ static int can_stream(const cmw_ctx *ctx)
     return host && (host->capabilities & CMW_CAP_STREAM_RESPONSE_BODY);
 }
 
+static void fail(cmw_ctx *ctx, int rc)
+{
+    cmw__raise_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_RESPONSE_BODY, rc));
+}
+
 /* 1 if it is to be made whole before it is sent. Who only reads a body that is all there may as
  * well read it now. */
 static int is_gathered(const cmw_ctx *ctx)
@@ -273,18 +278,24 @@ void cmw__body_out_open(cmw_ctx *ctx)
             ctx->response.flags |= CMW__RESPONSE_NO_LENGTH;
         return;
     }
-    const int rc = open_flow(ctx);
+    int rc = open_flow(ctx);
     if (rc != 0) {
-        cmw__raise_fault(ctx, cmw__fault_of(ctx, NULL, CMW_PHASE_RESPONSE_BODY, rc));
+        fail(ctx, rc);
         return;
     }
     struct cmw__body_out *out = ctx->body_out;
     if (out->flow.count == 0 && !(ctx->response.flags & CMW__RESPONSE_STREAM))
         return;
-    if (is_gathered(ctx)) {
+    cmw__trailers_decide(ctx);
+    const int is_whole = is_gathered(ctx);
+    if (is_whole)
         make_whole(ctx, out);
+    if (ctx->sends_trailers && (rc = cmw__trailers_announce(ctx)) != 0) {
+        fail(ctx, rc);
         return;
     }
+    if (is_whole)
+        return;
     out->is_open = 1;
     ctx->response.flags |=
         CMW__RESPONSE_STREAM; /* nobody takes the bytes that were for those that are */
@@ -345,4 +356,7 @@ void cmw__body_out_sweep(cmw_ctx *ctx)
     ctx->gathered = NULL;
     ctx->body_out = NULL;
     ctx->announced = NULL;
+    ctx->promises = NULL;
+    ctx->trailers_out = NULL;
+    ctx->sends_trailers = 0;
 }

@@ -110,7 +110,7 @@ static int check_numbers(const cmw_middleware *mw, cmw_diag *diag)
                             (int)mw->post_priority, CMW_PRIORITY_MAX);
     if (mw->flags & ~(uint32_t)(CMW_IF_ENTERED | CMW_GUARDS_ACCESS | CMW_FIELDS_IF_ABSENT |
                                 CMW_KEEPS_BEGIN_TIME | CMW_TRANSFORMS_BODY | CMW_TIMES_BODY |
-                                CMW_READS_TRAILERS))
+                                CMW_READS_TRAILERS | CMW_SENDS_TRAILERS))
         return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': flags 0x%x has a bit without a meaning",
                             mw->name, (unsigned)mw->flags);
     if (mw->relation_count > CMW_RELATION_CAP)

@@ -112,6 +112,8 @@ int cmw__compile_bodies(struct cmw__compiler *compiler)
         }
         if ((mw->flags & CMW_READS_TRAILERS) && !plan->trails)
             plan->trails = mw->name;
+        if ((mw->flags & CMW_SENDS_TRAILERS) && !plan->adds)
+            plan->adds = mw->name;
         if (mw->response_body)
             plan->body_phases |= 1u << CMW_PHASE_RESPONSE_BODY;
         if ((mw->flags & CMW_TIMES_BODY) && !plan->times &&

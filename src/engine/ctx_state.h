@@ -90,6 +90,8 @@ struct cmw__body_in;
 struct cmw__body_out;
 struct cmw__trailers;
 struct cmw__announced;
+struct cmw__promise;
+struct cmw__trailers_out;
 
 struct cmw_ctx {
     union {
@@ -140,15 +142,18 @@ struct cmw_ctx {
     struct cmw__body_out *body_out;   /* NULL until there is a source, or response_body runs */
     struct cmw__trailers *trailers;   /* NULL until some came */
     struct cmw__announced *announced; /* who changes the response's body */
-    struct cmw__block *stash;         /* see body_in.c */
-    struct cmw__block *gathered;      /* a body that commit made whole */
+    struct cmw__promise *promises;    /* trailers that its head is to name, the newest first */
+    struct cmw__trailers_out *trailers_out; /* NULL until one was added */
+    struct cmw__block *stash;               /* see body_in.c */
+    struct cmw__block *gathered;            /* a body that commit made whole */
     struct cmw__parked parked;
     uint64_t deadlines[CMW__DEADLINES]; /* if TIMED: each, or 0 */
     uint32_t timer;                     /* if TIMED: index in the heap, of the earliest */
     uint32_t cancel_reason;             /* if CANCELLED */
     cmw_fault fault;
     uint32_t reason;
-    uint8_t awaits_body; /* the host waits for it: if TIMED */
+    uint8_t awaits_body;    /* the host waits for it: if TIMED */
+    uint8_t sends_trailers; /* the response's head names some */
     uint32_t body_ms; /* what middleware allows its body, if that is less than the engine does; */
     uint32_t body_idle_ms; /* 0: as the engine */
     uint32_t handler_ms;   /* what it allows its handler; 0: no time of its own */

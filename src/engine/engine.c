@@ -279,6 +279,10 @@ static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_
         return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
                             "'%s' reads trailers, and %s does not hand them over", plan->trails,
                             host->name ? host->name : "the host");
+    if (plan->adds && !(host->capabilities & CMW_CAP_RESPONSE_TRAILERS))
+        return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
+                            "'%s' sends trailers, and %s has no place for them", plan->adds,
+                            host->name ? host->name : "the host");
     if ((plan->body_phases >> CMW_PHASE_RESPONSE_BODY & 1) &&
         (host->capabilities & CMW_CAP_PASSES_BODIES))
         return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,

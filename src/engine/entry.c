@@ -37,6 +37,7 @@ static int is_allowed(unsigned phase, int verdict)
 static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
 {
     struct cmw__announced *const announced = ctx->announced;
+    struct cmw__promise *const promises = ctx->promises;
     struct cmw__response_saved saved;
     int verdict = CMW_ERROR;
 
@@ -47,6 +48,7 @@ static int call_open(const struct cmw__wrapped *wrapped, cmw_ctx *ctx)
             return verdict;
         cmw__response_restore(&ctx->response, &saved);
         ctx->announced = announced;
+        ctx->promises = promises;
     }
     cmw__count(ctx, wrapped->counters + CMW__ENTRY_FORGIVEN);
     return CMW_CONTINUE;
@@ -99,6 +101,7 @@ static int call_resumed_open(cmw_ctx *ctx, const struct cmw__entry *entry, const
 {
     const struct cmw__wrapped *wrapped = entry->self;
     struct cmw__announced *const announced = ctx->announced;
+    struct cmw__promise *const promises = ctx->promises;
     struct cmw__response_saved saved;
 
     if (cmw__response_save(&ctx->response, &saved) != 0) {
@@ -111,6 +114,7 @@ static int call_resumed_open(cmw_ctx *ctx, const struct cmw__entry *entry, const
         return value;
     cmw__response_restore(&ctx->response, &saved);
     ctx->announced = announced;
+    ctx->promises = promises;
     return forgive(ctx, wrapped);
 }
 

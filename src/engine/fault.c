@@ -2,6 +2,7 @@
 /* Faults: what their status is, who is asked for an answer, and the plain one if nobody has any. */
 #include "fault.h"
 
+#include "flow.h"
 #include "loop.h"
 
 const cmw_middleware *cmw__entry_middleware(const cmw_ctx *ctx, const struct cmw__entry_info *info)
@@ -68,6 +69,7 @@ void cmw__raise_fault(cmw_ctx *ctx, cmw_fault fault)
     ctx->response.json = NULL;
     ctx->response.origin = 0;
     ctx->announced = NULL;
+    cmw__trailers_drop(ctx);
     cmw__response_drop_for_fault(&ctx->response);
     if (fault.code == CMW_ERR_NOMEM)
         open_reserve(ctx);

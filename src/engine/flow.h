@@ -92,4 +92,14 @@ void cmw__body_in_sweep(cmw_ctx *ctx);
 void cmw__body_out_open(cmw_ctx *ctx);
 void cmw__body_out_sweep(cmw_ctx *ctx);
 
+/* ---- trailers_out.c --------------------------------------------------------------------- */
+
+/* Decide, before the body flows, which of the promised trailers this response may have: see
+ * ctx->sends_trailers. */
+void cmw__trailers_decide(cmw_ctx *ctx);
+/* Name them in the head, as the last step before it is frozen. 0 or CMW_ERR_NOMEM. */
+int cmw__trailers_announce(cmw_ctx *ctx);
+/* A fault drops them with the body. */
+void cmw__trailers_drop(cmw_ctx *ctx);
+
 #endif /* CMW_ENGINE_FLOW_H */

@@ -214,6 +214,7 @@ struct cmw_plan {
     const char *feeds;      /* the first one with request_body */
     const char *times;      /* the first one with CMW_TIMES_BODY */
     const char *trails;     /* the first one that reads trailers */
+    const char *adds;       /* the first one that adds some to responses */
     uint8_t suspend_phases; /* bits: some middleware may suspend there, */
     const char *suspends[CMW_PHASE_COUNT]; /* by phase: the first one that may */
     uint8_t guards_by_path; /* a path condition limits a middleware that guards access */

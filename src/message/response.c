@@ -207,6 +207,11 @@ int cmw_response_set(cmw_response *response, cmw_header_id id, cmw_str value)
     return push_known(response, id, value);
 }
 
+int cmw__response_set_managed(cmw_response *response, cmw_header_id id, cmw_str value)
+{
+    return push_known_slowly(response, id, value);
+}
+
 int cmw_response_append(cmw_response *response, cmw_header_id id, cmw_str value)
 {
     if (is_frozen(response))

@@ -150,6 +150,10 @@ void cmw__response_drop_for_fault(cmw_response *response);
  * beyond one segment; without room for it the content type is left out. */
 void cmw__response_plain(cmw_response *response, int status);
 
+/* Add a field that is the library's, of which there is none yet: CMW_HDR_TRAILER. 0,
+ * CMW_ERR_INVALID or CMW_ERR_NOMEM. */
+int cmw__response_set_managed(cmw_response *response, cmw_header_id id, cmw_str value);
+
 /* 1 if a body follows the head: not for HEAD, nor for a status that has none. */
 int cmw__response_sends_body(const cmw_response *response);
 

@@ -42,7 +42,8 @@ static const cmw_host host = {
     .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
                     CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
                     CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
-                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY | CMW_CAP_REQUEST_TRAILERS,
+                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY | CMW_CAP_REQUEST_TRAILERS |
+                    CMW_CAP_RESPONSE_TRAILERS,
     .wake = cmw__wait_wake,
     .arm_timer = cmw__wait_arm,
     .proceed = cmw__wait_proceed,
@@ -50,27 +51,31 @@ static const cmw_host host = {
 
 /* ---- Responses --------------------------------------------------------------------------- */
 
+/* MHD_add_response_header or MHD_add_response_footer. */
+typedef enum MHD_Result add_fn(struct MHD_Response *out, const char *name, const char *value);
+
+/* libmicrohttpd takes C strings, and none that is empty: a blank is the empty value to a reader. */
 static int copy_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool, cmw_str name,
-                      cmw_str value)
+                      cmw_str value, add_fn *add)
 {
-    if (cmw__room_reserve(scratch, pool, name.len + value.len + 2) != 0)
+    const size_t bytes = value.len ? value.len : 1;
+
+    if (cmw__room_reserve(scratch, pool, name.len + bytes + 2) != 0)
         return CMW_ERR_NOMEM;
     char *name_text = scratch->data;
     char *value_text = name_text + name.len + 1;
     memcpy(name_text, name.data, name.len);
     name_text[name.len] = '\0';
-    memcpy(value_text, value.data, value.len);
-    value_text[value.len] = '\0';
-    return MHD_add_response_header(out, name_text, value_text) == MHD_YES ? 0 : CMW_ERR_INVALID;
+    memcpy(value_text, value.len ? value.data : " ", bytes);
+    value_text[bytes] = '\0';
+    return add(out, name_text, value_text) == MHD_YES ? 0 : CMW_ERR_INVALID;
 }
 
-/* libmicrohttpd takes C strings, and none that is empty: a blank is the empty value to a reader. */
 static int add_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
                      const cmw_field *field)
 {
     if (!field->has_nul || field->value.len == 0)
-        return copy_field(out, scratch, pool, field->name,
-                          field->value.len ? field->value : CMW_STR(" "));
+        return copy_field(out, scratch, pool, field->name, field->value, MHD_add_response_header);
     return MHD_add_response_header(out, field->name.data, field->value.data) == MHD_YES
                ? 0
                : CMW_ERR_INVALID;
@@ -174,6 +179,20 @@ static enum MHD_Result queue_overload_by_spare(cmw_mhd *mhd, struct MHD_Connecti
     return result;
 }
 
+/* Behind the body's end, which libmicrohttpd is told next: then it looks for them. */
+static ssize_t end_stream(struct request *req)
+{
+    struct seat *seat = req->seat;
+    size_t count;
+    const cmw_header *trailers = cmw_ctx_response_trailers(req->ctx, &count);
+
+    for (; count > 0; count--, trailers++)
+        if (copy_field(req->response, &seat->field_room, seat->owner->scratch_pool, trailers->name,
+                       trailers->value, MHD_add_response_footer) != 0)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
 /* The body of a response that is made while it is sent, when the client takes more. */
 static ssize_t read_stream(void *self, uint64_t position, char *buffer, size_t cap)
 {
@@ -185,7 +204,7 @@ static ssize_t read_stream(void *self, uint64_t position, char *buffer, size_t c
     while (req->piece.len == 0) {
         cmw_chunk chunk;
         if (req->is_ended)
-            return MHD_CONTENT_READER_END_OF_STREAM;
+            return end_stream(req);
         const int rc = cmw_ctx_read_body(req->ctx, &chunk);
         if (rc == CMW_ERR_AGAIN) {
             if (!cmw__wait_begin(req, 0))
@@ -219,9 +238,12 @@ static struct MHD_Response *create_for(struct request *req, const cmw_response *
 {
     if (cmw_request_method_id(cmw_ctx_request(req->ctx)) == CMW_METHOD_HEAD)
         return create_head(head_length(response));
-    if (cmw_ctx_streams_body(req->ctx)) /* UINT64_MAX is MHD_SIZE_UNKNOWN */
-        return MHD_create_response_from_callback(cmw_response_content_length(response),
-                                                 STREAM_BLOCK_BYTES, read_stream, req, NULL);
+    if (cmw_ctx_streams_body(req->ctx) || cmw_ctx_sends_trailers(req->ctx)) {
+        req->response = /* UINT64_MAX is MHD_SIZE_UNKNOWN */
+            MHD_create_response_from_callback(cmw_response_content_length(response),
+                                              STREAM_BLOCK_BYTES, read_stream, req, NULL);
+        return req->response;
+    }
     return create_whole(cmw_response_body(response), MHD_RESPMEM_PERSISTENT);
 }
 

@@ -29,12 +29,13 @@ struct request {
     struct request *next; /* in the seat's free list */
     struct seat *seat;    /* whose worker has the context */
     struct MHD_Connection *connection;
-    cmw_ctx *ctx;            /* NULL until the head is complete */
-    cmw_str target;          /* in target_room */
-    struct room target_room; /* libmicrohttpd unescapes its own in place */
-    struct room header_room; /* cmw_header[], of the connection's memory */
-    uint64_t drained_bytes;  /* of the body, after it was refused */
-    size_t shown_bytes;      /* of the part that libmicrohttpd keeps while request_body waits */
+    struct MHD_Response *response; /* if it is streamed: libmicrohttpd's, once it has it */
+    cmw_ctx *ctx;                  /* NULL until the head is complete */
+    cmw_str target;                /* in target_room */
+    struct room target_room;       /* libmicrohttpd unescapes its own in place */
+    struct room header_room;       /* cmw_header[], of the connection's memory */
+    uint64_t drained_bytes;        /* of the body, after it was refused */
+    size_t shown_bytes; /* of the part that libmicrohttpd keeps while request_body waits */
     struct request *next_waiting; /* in the seat's list, under its wait_lock; */
     struct request **listed_at;   /* and what points to it there; NULL: it is in no list */
     int next_step;                /* cmw_next, if it has gone on */

@@ -35,6 +35,7 @@ struct conformance_app {
     cmw_engine *engine;
     cmw_slot trace;             /* a struct trace */
     cmw_slot loud_in, loud_out; /* each a struct loud */
+    cmw_slot counted;           /* uint64_t: bytes of the response's body */
     char *large;
     uint64_t request_ms;            /* the engine's limit */
     uint64_t body_ms, body_idle_ms; /* the chain's, where the engine's cannot be set */
@@ -49,7 +50,7 @@ struct conformance_piece {
     void (*describe)(struct conformance_app *app, cmw_middleware *mw);
 };
 
-enum { CONFORMANCE_PIECES = 9 };
+enum { CONFORMANCE_PIECES = 10 };
 extern const struct conformance_piece conformance_pieces[CONFORMANCE_PIECES];
 
 /* Declare the slots of the chain with the engine. 0 or an error. */

@@ -253,3 +253,104 @@ class ResponseBodies(AdapterTest):
                                 else "/stream?1000000"))
             client.read_head()
         self.settled_counts()
+
+
+class ResponseTrailers(AdapterTest):
+    ASKS = [("TE", "trailers")]  # without "Connection: TE", which some servers take for "close"
+
+    def setUp(self):
+        if not self.can("response_trailers"):
+            self.assert_refused("response_trailers")
+
+    def assert_none(self, response, body):
+        self.assertEqual((response.status, response.trailers or []), (200, []))
+        self.assertEqual(response.get("Trailer"), [])
+        self.assertTrue(response.body == body, len(response.body))
+        self.assert_decorated(response)
+
+    def test_they_follow_the_body(self):
+        with self.connect() as client:
+            for size in (1, 5000, 5001, 100000, 1 << 20):
+                response = client.ask("GET", f"/trailing?{size}", fields=self.ASKS)
+                if not self.can("response_trailers"):
+                    self.assert_none(response, alphabet(size))
+                    continue
+                self.assertEqual(response.status, 200)
+                self.assertEqual(response.get("Trailer"), ["X-When, X-Empty, X-Kept-By-None"])
+                self.assertEqual(response.get("Content-Length"), [])
+                self.assertTrue(response.body == alphabet(size), len(response.body))
+                words = ["first"] if size <= 5000 else ["first", "last"]
+                self.assertEqual([v for n, v in response.trailers if n == "X-When"], words)
+                self.assertEqual(("X-Empty", "") in response.trailers, size > 5000)
+                self.assertEqual(len(response.trailers), 1 if size <= 5000 else 3)
+                self.assert_decorated(response)
+            self.assert_goes_on(client)
+
+    def test_behind_a_body_that_is_all_there(self):
+        with self.connect() as client:
+            for fields, body in ((self.ASKS, b"ok"), (self.ASKS + LOUD, b"OK")):
+                response = client.ask("GET", "/counted", fields=fields)
+                if not self.can("response_trailers"):
+                    self.assert_none(response, body)
+                    continue
+                self.assertEqual(response.body, body)
+                self.assertEqual(response.get("Trailer"), ["X-Count"])
+                self.assertEqual(response.trailers, [("X-Count", "2")])
+            self.assert_goes_on(client)
+
+    def test_who_does_not_ask_gets_none(self):
+        with self.connect() as client:
+            for said in ((), ("gzip;q=0.5",), ("trailer",), ("deflate, trailers-x",), ("",)):
+                fields = [("TE", value) for value in said]
+                self.assert_none(client.ask("GET", "/trailing?7000", fields=fields),
+                                 alphabet(7000))
+                self.assert_none(client.ask("GET", "/counted", fields=fields), b"ok")
+            self.assertEqual(client.ask("GET", "/trailing?7000").get("Content-Length"), ["7000"])
+            self.assert_goes_on(client)
+
+    def test_who_asks_in_another_way_gets_them(self):
+        if not self.can("response_trailers"):
+            self.skipTest("the server has no place for them")
+        with self.connect() as client:
+            for said in (["gzip, Trailers"], ["gzip;q=0.5 ,\ttrailers , x"], ["gzip", "trailers"]):
+                response = client.ask("GET", "/counted", fields=[("TE", value) for value in said])
+                self.assertEqual(response.trailers, [("X-Count", "2")], said)
+            response = client.ask("GET", "/counted", fields=self.ASKS + [("Connection", "TE")])
+            self.assertEqual(response.trailers, [("X-Count", "2")])
+
+    def test_some_go_unasked(self):
+        if not self.can("response_trailers"):
+            self.skipTest("the server has no place for them")
+        with self.connect() as client:
+            response = client.ask("GET", "/trailing-unasked?7000")
+            self.assertEqual(response.get("Trailer"), ["X-When"])
+            self.assertEqual(response.trailers, [("X-When", "first"), ("X-When", "last")])
+            response = client.ask("GET", "/trailing-unasked?7000", fields=self.ASKS)
+            self.assertEqual(response.get("Trailer"), ["X-Empty, X-When"])
+            self.assertEqual(len(response.trailers), 3)
+            self.assert_goes_on(client)
+
+    def test_http_1_0_has_no_place_for_them(self):
+        for target, body in (("/trailing-unasked?7000", alphabet(7000)), ("/counted", b"ok")):
+            with self.connect() as client:
+                client.send(b"GET %s HTTP/1.0\r\nTE: trailers\r\n\r\n" % target.encode())
+                response = client.read_head()
+                self.assertEqual(response.get("Trailer"), [])
+                self.assertEqual(response.get("Transfer-Encoding"), [])
+                self.assertTrue(client._read_to_end() == body)
+
+    def test_head_has_none(self):
+        with self.connect() as client:
+            response = client.ask("HEAD", "/trailing?7000", fields=self.ASKS)
+            self.assertEqual(response.get("Trailer"), [])
+            self.assertEqual(response.get("Content-Length"), ["7000"])
+            self.assert_goes_on(client)
+
+    def test_pipelined(self):
+        with self.connect() as client:
+            client.send(request("GET", "/trailing?7000", fields=self.ASKS) * 3 +
+                        request("GET", "/counted", fields=self.ASKS) + request("GET", "/ok"))
+            for _ in range(3):
+                self.assertTrue(client.read().body == alphabet(7000))
+            self.assertEqual(client.read().body, b"ok")
+            self.assertEqual(client.read().body, b"ok")

@@ -8,6 +8,7 @@
  *     pauses   4     suspends in request_body for /wait-body, if the server can
  *     shout    5     makes the bodies of requests to /shout loud, some bytes at a time
  *     wrap     6     makes the bodies of responses loud for whoever sends X-Loud
+ *     counts   7     says behind the body how long it was, on /counted
  *     actor   10     does in each phase what the field X-Act says: "pre=stop:418,post=error"
  *     later   20     shows whether the rest of pre_route ran
  *     signer         last in post_route: X-Post, and X-Trace with the way that the request took
@@ -257,6 +258,33 @@ static int announce_wrap(void *self, cmw_ctx *ctx)
     return cmw_ctx_transform_body(ctx) == 0 ? CMW_CONTINUE : CMW_ERROR;
 }
 
+/* ---- Counted bodies --------------------------------------------------------------------- */
+
+static int promise_count(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    return cmw_ctx_promise_trailer(ctx, CMW_STR("X-Count"), 0) == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
+static int count_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    const struct conformance_app *app = self;
+    uint64_t *bytes = cmw_ctx_slot(ctx, app->counted);
+    char text[24];
+
+    if (!bytes)
+        bytes = cmw_ctx_set_slot(ctx, app->counted);
+    if (!bytes)
+        return CMW_ERROR;
+    *bytes += chunk->bytes.len;
+    if (!chunk->is_last)
+        return CMW_CONTINUE;
+    const int len = snprintf(text, sizeof text, "%llu", (unsigned long long)*bytes);
+    return cmw_ctx_add_trailer(ctx, CMW_STR("X-Count"), cmw_str_make(text, (size_t)len)) == 0
+               ? CMW_CONTINUE
+               : CMW_ERROR;
+}
+
 /* ---- Signer ----------------------------------------------------------------------------- */
 
 static int sign(void *self, cmw_ctx *ctx)
@@ -364,6 +392,24 @@ static void describe_wrap(struct conformance_app *app, cmw_middleware *mw)
     cmw_middleware_uses(mw, app->loud_out);
 }
 
+static void describe_counts(struct conformance_app *app, cmw_middleware *mw)
+{
+    static const char *const paths[] = {"/counted"};
+    static cmw_condition condition;
+
+    mw->priority = 7;
+    mw->self = app;
+    if (conformance_passes_bodies(app->server->host))
+        return;
+    cmw_condition_init(&condition);
+    condition.paths = paths;
+    condition.path_count = LEN(paths);
+    mw->post_route = promise_count;
+    mw->response_body = count_body;
+    mw->condition = &condition;
+    cmw_middleware_uses(mw, app->counted);
+}
+
 static void describe_actor(struct conformance_app *app, cmw_middleware *mw)
 {
     mw->priority = 10;
@@ -391,7 +437,8 @@ static void describe_signer(struct conformance_app *app, cmw_middleware *mw)
 const struct conformance_piece conformance_pieces[CONFORMANCE_PIECES] = {
     {"counter", describe_counter}, {"guard", describe_guard}, {"waits", describe_waits},
     {"pauses", describe_pauses},   {"shout", describe_shout}, {"wrap", describe_wrap},
-    {"actor", describe_actor},     {"later", describe_later}, {"signer", describe_signer},
+    {"counts", describe_counts},   {"actor", describe_actor}, {"later", describe_later},
+    {"signer", describe_signer},
 };
 
 int conformance_declare(struct conformance_app *app, cmw_engine *engine)
@@ -403,6 +450,8 @@ int conformance_declare(struct conformance_app *app, cmw_engine *engine)
         rc = cmw_slot_declare(engine, &app->loud_in, "loud_in", sizeof(struct loud), NULL);
     if (rc == 0)
         rc = cmw_slot_declare(engine, &app->loud_out, "loud_out", sizeof(struct loud), NULL);
+    if (rc == 0)
+        rc = cmw_slot_declare(engine, &app->counted, "counted", sizeof(uint64_t), NULL);
     return rc;
 }
 
@@ -485,6 +534,12 @@ static void need_trailers(cmw_middleware *mw)
     mw->flags = CMW_READS_TRAILERS;
 }
 
+static void need_response_trailers(cmw_middleware *mw)
+{
+    mw->post_route = act_in_post_route;
+    mw->flags = CMW_SENDS_TRAILERS;
+}
+
 static const struct need {
     const char *capability;
     uint32_t bit;
@@ -504,6 +559,7 @@ static const struct need {
     {"any_method", CMW_CAP_ANY_METHOD, NULL},
     {"passes_bodies", CMW_CAP_PASSES_BODIES, NULL},
     {"request_trailers", CMW_CAP_REQUEST_TRAILERS, need_trailers},
+    {"response_trailers", CMW_CAP_RESPONSE_TRAILERS, need_response_trailers},
 };
 
 int conformance_passes_bodies(const cmw_host *host)

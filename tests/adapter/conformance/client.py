@@ -10,6 +10,7 @@ LONG_S = 30
 class Response:
     def __init__(self, status, fields, body):
         self.status, self.fields, self.body = status, fields, body
+        self.trailers = None  # a list, behind chunks
 
     def get(self, name):
         return [v for n, v in self.fields if n == name.lower()]
@@ -59,14 +60,14 @@ class Client:
         return data
 
     def _read_chunks(self):
-        """Until the last one; EOFError if it does not come."""
+        """Until the last one, and the fields behind it; EOFError if it does not come."""
         body = bytearray()
         while True:
             length = int(self._read_line().split(b";")[0], 16)
             if length == 0:
-                while self._read_line():
-                    pass
-                return bytes(body)
+                lines = iter(self._read_line, b"")
+                pairs = (line.decode("latin-1").split(":", 1) for line in lines)
+                return bytes(body), [(name, value.strip()) for name, value in pairs]
             body += self._take(length)
             if self._read_line():
                 raise ValueError("a chunk is longer than it says")
@@ -81,7 +82,7 @@ class Client:
     def read(self, has_body=True):
         response = self.read_head()
         if has_body and "chunked" in response.get("Transfer-Encoding"):
-            response.body = self._read_chunks()
+            response.body, response.trailers = self._read_chunks()
             return response
         if has_body and not response.get("Content-Length") and \
                 response.status not in (100, 204, 304) and response.get("Connection") == ["close"]:

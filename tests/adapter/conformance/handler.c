@@ -247,10 +247,21 @@ static int make_nothing(struct conformance_app *app, cmw_ctx *ctx)
 struct stream {
     struct conformance_app *app;
     uint64_t size, given;
-    int waits, fails;
+    int waits, fails, trails;
     int has_waited;
     char piece[5200];
 };
+
+/* Behind the body: "X-When: first" with the first piece, "X-When: last" with the last one, and an
+ * empty one; what was not promised is none. */
+static int add_trailers(cmw_ctx *ctx, const char *when)
+{
+    if (cmw_ctx_add_trailer(ctx, CMW_STR("X-Stray"), CMW_STR("1")) != CMW_ERR_NOT_FOUND)
+        return CMW_ERR_STATE;
+    if (*when == 'l' && cmw_ctx_add_trailer(ctx, CMW_STR("X-Empty"), CMW_STR("")) != 0)
+        return CMW_ERR_STATE;
+    return cmw_ctx_add_trailer(ctx, CMW_STR("X-When"), cmw_str_cstr(when));
+}
 
 static int read_stream(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
 {
@@ -264,14 +275,18 @@ static int read_stream(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
     if (stream->fails && stream->given >= stream->size / 2)
         return CMW_ERR_IO;
     len = len < 5000 ? len : 5000;
+    if (stream->trails && (stream->given == 0 || len == stream->size - stream->given) &&
+        add_trailers(ctx, stream->given == 0 ? "first" : "last") != 0)
+        return CMW_ERR_INVALID;
     chunk->bytes = cmw_str_make(stream->piece + stream->given % 26, (size_t)len);
     stream->given += len;
     chunk->is_last = stream->given == stream->size;
     return 0;
 }
 
-static int stream_with(struct conformance_app *app, cmw_ctx *ctx, int is_declared, int waits,
-                       int fails)
+enum { DECLARED = 1, WAITS = 2, FAILS = 4, TRAILS = 8 };
+
+static int stream_with(struct conformance_app *app, cmw_ctx *ctx, unsigned how)
 {
     const cmw_str query = cmw_request_query(cmw_ctx_request(ctx));
     struct stream *stream = cmw_arena_alloc(cmw_ctx_arena(ctx), sizeof *stream);
@@ -285,10 +300,11 @@ static int stream_with(struct conformance_app *app, cmw_ctx *ctx, int is_declare
         stream->size = stream->size * 10 + (uint64_t)(query.data[i] - '0');
     for (size_t i = 0; i < sizeof stream->piece; i++)
         stream->piece[i] = (char)('a' + i % 26);
-    stream->waits = waits;
-    stream->fails = fails;
+    stream->waits = (how & WAITS) != 0;
+    stream->fails = (how & FAILS) != 0;
+    stream->trails = (how & TRAILS) != 0;
     cmw_body_source_init(&source);
-    if (is_declared)
+    if (how & DECLARED)
         source.length = stream->size;
     source.read = read_stream;
     source.self = stream;
@@ -297,22 +313,42 @@ static int stream_with(struct conformance_app *app, cmw_ctx *ctx, int is_declare
 
 static int stream_unknown(struct conformance_app *app, cmw_ctx *ctx)
 {
-    return stream_with(app, ctx, 0, 0, 0);
+    return stream_with(app, ctx, 0);
 }
 
 static int stream_declared(struct conformance_app *app, cmw_ctx *ctx)
 {
-    return stream_with(app, ctx, 1, 0, 0);
+    return stream_with(app, ctx, DECLARED);
 }
 
 static int stream_waiting(struct conformance_app *app, cmw_ctx *ctx)
 {
-    return stream_with(app, ctx, 0, 1, 0);
+    return stream_with(app, ctx, WAITS);
 }
 
 static int stream_failing(struct conformance_app *app, cmw_ctx *ctx)
 {
-    return stream_with(app, ctx, 0, 0, 1);
+    return stream_with(app, ctx, FAILS);
+}
+
+static int stream_trailing(struct conformance_app *app, cmw_ctx *ctx)
+{
+    static const cmw_str names[] = {CMW_STR_INIT("X-When"), CMW_STR_INIT("X-Empty"),
+                                    CMW_STR_INIT("x-when"), CMW_STR_INIT("X-Kept-By-None")};
+
+    for (size_t i = 0; i < LEN(names); i++)
+        if (cmw_ctx_promise_trailer(ctx, names[i], 0) != 0)
+            return CMW_ERR_INVALID;
+    return stream_with(app, ctx, DECLARED | TRAILS);
+}
+
+/* One for those who ask, and one for everybody. */
+static int stream_unasked(struct conformance_app *app, cmw_ctx *ctx)
+{
+    if (cmw_ctx_promise_trailer(ctx, CMW_STR("X-Empty"), 0) != 0 ||
+        cmw_ctx_promise_trailer(ctx, CMW_STR("X-When"), CMW_TRAILER_UNASKED) != 0)
+        return CMW_ERR_INVALID;
+    return stream_with(app, ctx, TRAILS);
 }
 
 /* ---- Routing ---------------------------------------------------------------------------- */
@@ -333,6 +369,9 @@ static const struct route {
     {CMW_STR_INIT("/stream-declared"), stream_declared},
     {CMW_STR_INIT("/stream-waiting"), stream_waiting},
     {CMW_STR_INIT("/stream-failing"), stream_failing},
+    {CMW_STR_INIT("/trailing"), stream_trailing},
+    {CMW_STR_INIT("/trailing-unasked"), stream_unasked},
+    {CMW_STR_INIT("/counted"), say_ok},
     {CMW_STR_INIT("/view"), show_view},
     {CMW_STR_INIT("/large"), send_large},
     {CMW_STR_INIT("/empty"), send_empty},

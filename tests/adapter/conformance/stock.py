@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "modules
 
 import servers
 
-PIECES = ("guard", "waits", "pauses", "shout", "wrap", "actor", "later", "signer")
+PIECES = ("guard", "waits", "pauses", "shout", "wrap", "counts", "actor", "later", "signer")
 COUNTS = ("entered", "left", "twice", *servers.REASONS)
 BODY_LIMIT = 1 << 20   # as base.py has them
 HEAD_BYTES = 64 << 10

@@ -35,7 +35,7 @@ SPOIL(priority_high, mw->priority = 65536)
 SPOIL(priority_highest, mw->priority = 65535)
 SPOIL(post_low, mw->post_priority = -2)
 SPOIL(post_high, mw->post_priority = 65536)
-SPOIL(flags_unknown, mw->flags = 0x80)
+SPOIL(flags_unknown, mw->flags = 0x8000)
 SPOIL(failure_unknown, mw->failure = 3)
 SPOIL(failure_negative, mw->failure = -1)
 SPOIL(status_low, (mw->failure = CMW_FAIL_STATUS, mw->failure_status = 399))
@@ -78,7 +78,7 @@ static const struct row rows[] = {
     {"a post_priority of 65,536 is refused", post_high, CMW_ERR_ARG,
      "'new': post_priority 65536 is not in 0..65535"},
     {"a flag without a meaning is refused", flags_unknown, CMW_ERR_ARG,
-     "'new': flags 0x80 has a bit without a meaning"},
+     "'new': flags 0x8000 has a bit without a meaning"},
     {"an unknown failure policy is refused", failure_unknown, CMW_ERR_ARG,
      "'new': 3 is no failure policy"},
     {"a negative failure policy is refused", failure_negative, CMW_ERR_ARG,
