@@ -95,6 +95,26 @@ static int read_piece(const struct request *req, cmw_chunk *chunk)
     return rc;
 }
 
+/* The last chunk, the fields behind it, and the empty line: one write. */
+static int write_end(struct request *req)
+{
+    struct room *out = &req->seat->out;
+    size_t count, len = 5;
+    const cmw_header *trailers = cmw_ctx_response_trailers(req->ctx, &count);
+
+    for (size_t i = 0; i < count; i++)
+        len += trailers[i].name.len + trailers[i].value.len + 4;
+    if (cmw__civetweb_reserve(out, req->seat->adapter->scratch_pool, len) != 0)
+        return CMW_ERR_NOMEM;
+    char *end = put(out->data, CMW_STR("0\r\n"));
+    for (size_t i = 0; i < count; i++) {
+        end = put(put(end, trailers[i].name), CMW_STR(": "));
+        end = put(put(end, trailers[i].value), CMW_STR("\r\n"));
+    }
+    end = put(end, CMW_STR("\r\n"));
+    return write_all(req->connection, cmw_str_make(out->data, (size_t)(end - (char *)out->data)));
+}
+
 static int write_stream(struct request *req)
 {
     cmw_chunk chunk = {{NULL, 0}, 0, 0};
@@ -106,15 +126,14 @@ static int write_stream(struct request *req)
             rc = req->is_chunked ? write_chunk(req, chunk.bytes)
                                  : write_all(req->connection, chunk.bytes);
     }
-    if (rc == 0 && req->is_chunked)
-        rc = write_all(req->connection, CMW_STR("0\r\n\r\n"));
-    return rc;
+    return rc == 0 && req->is_chunked ? write_end(req) : rc;
 }
 
-/* How the end of a body of unknown length is told: by chunks, or by the connection's. */
+/* How the end of a body of unknown length is told: by chunks, or by the connection's. 1 if it is
+ * read a piece at a time, as is one that fields follow. */
 static int choose_framing(struct request *req, const cmw_response *response)
 {
-    if (!req->ctx || !cmw_ctx_streams_body(req->ctx))
+    if (!req->ctx || !(cmw_ctx_streams_body(req->ctx) || cmw_ctx_sends_trailers(req->ctx)))
         return 0;
     if (cmw_response_content_length(response) == UINT64_MAX) {
         req->is_chunked = cmw_request_http_version(cmw_ctx_request(req->ctx)) >= 0x0101;
@@ -127,8 +146,6 @@ int cmw__civetweb_send(struct request *req, const cmw_response *response, uint64
 {
     const struct mg_request_info *info = mg_get_request_info(req->connection);
     cmw_civetweb *const adapter = req->seat->adapter;
-    const cmw_str body = cmw_response_body(response);
-    const size_t behind = body.len <= SMALL_BODY ? body.len : 0;
     size_t len;
 
     req->must_close |= !adapter->keeps_alive || !cmw__head_keeps_alive(info) ||
@@ -136,6 +153,8 @@ int cmw__civetweb_send(struct request *req, const cmw_response *response, uint64
     if (cmw_response_status(response) < 200)
         return CMW_ERR_UNSUPPORTED;
     const int is_stream = choose_framing(req, response);
+    const cmw_str body = is_stream ? CMW_STR("") : cmw_response_body(response);
+    const size_t behind = body.len <= SMALL_BODY ? body.len : 0;
     int rc = write_out(req, response, behind, &len, wall_ns);
     if (rc == 0)
         rc = write_all(req->connection, cmw_str_make(req->seat->out.data, len));

@@ -103,6 +103,27 @@ static int next_chunk(struct seat *seat, cmw_chunk *chunk)
     return 0;
 }
 
+/* Behind the last piece: nginx's filters of chunks and of HTTP/2 write them from its list. */
+ngx_int_t body_out_end(const struct seat *seat)
+{
+    ngx_list_t *list = &seat->request->headers_out.trailers;
+    size_t count = 0;
+    const cmw_header *trailers = seat->ctx ? cmw_ctx_response_trailers(seat->ctx, &count) : NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        ngx_table_elt_t *elt = ngx_list_push(list);
+        if (!elt)
+            return NGX_ERROR;
+        ngx_memzero(elt, sizeof *elt);
+        elt->hash = 1;
+        elt->key.data = (u_char *)(uintptr_t)trailers[i].name.data;
+        elt->key.len = trailers[i].name.len;
+        elt->value.data = (u_char *)(uintptr_t)trailers[i].value.data;
+        elt->value.len = trailers[i].value.len;
+    }
+    return NGX_OK;
+}
+
 /* Each piece is flushed: one that nginx keeps for the next to come would never be followed. */
 static ngx_int_t send_chunk(struct seat *seat, const cmw_chunk *chunk, body_send_fn *send)
 {
@@ -121,6 +142,8 @@ static ngx_int_t send_chunk(struct seat *seat, const cmw_chunk *chunk, body_send
     seat->own_body.next = NULL;
     seat->passed += (off_t)chunk->bytes.len;
     seat->has_sent_last = chunk->is_last != 0;
+    if (chunk->is_last && body_out_end(seat) != NGX_OK)
+        return NGX_ERROR;
     return send(seat->request, &seat->own_body);
 }
 

@@ -341,6 +341,7 @@ ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response)
 
     if (import_fields(seat, response) != NGX_OK)
         return NGX_ERROR;
+    r->expect_trailers = seat->ctx && cmw_ctx_sends_trailers(seat->ctx);
     if (r->headers_out.status != status) {
         r->headers_out.status = status;
         ngx_str_null(&r->headers_out.status_line);

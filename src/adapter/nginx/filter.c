@@ -106,7 +106,7 @@ static ngx_int_t send_own(struct seat *seat)
     seat->own_body.buf = buffer;
     seat->passed = (off_t)body.len;
     seat->has_sent_last = 1;
-    return next_body(seat->request, &seat->own_body);
+    return body_out_end(seat) == NGX_OK ? next_body(seat->request, &seat->own_body) : NGX_ERROR;
 }
 
 /* With nothing to send, nginx takes a call for a mistake. */

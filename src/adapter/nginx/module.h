@@ -141,6 +141,8 @@ int body_out_open(struct seat *seat, cmw_response *response, cmw_str type, uint6
  * made. */
 ngx_int_t body_out_begin(struct seat *seat);
 ngx_int_t body_out_push(struct seat *seat, ngx_chain_t *in);
+/* Hand the response's trailers over, before the last buffer is. */
+ngx_int_t body_out_end(const struct seat *seat);
 /* Send what is there. NGX_OK: all of it; NGX_AGAIN: the client takes no more now; NGX_DECLINED:
  * nothing more is there yet; NGX_ERROR. */
 ngx_int_t body_out_pump(struct seat *seat, body_send_fn *send);

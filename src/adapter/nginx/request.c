@@ -246,7 +246,7 @@ static ngx_int_t send_body(ngx_http_request_t *r, struct seat *seat, cmw_str bod
     buffer->last_buf = 1;
     buffer->last_in_chain = 1;
     seat->own_body.buf = buffer;
-    return ngx_http_output_filter(r, &seat->own_body);
+    return body_out_end(seat) == NGX_OK ? ngx_http_output_filter(r, &seat->own_body) : NGX_ERROR;
 }
 
 static void on_writable(ngx_http_request_t *r);

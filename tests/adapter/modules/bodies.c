@@ -7,6 +7,7 @@
  *     half             lets half of each chunk through
  *     wait             suspends at the first chunk; another thread resumes
  *     loud, fails      the response's body in capitals, in small pieces; fails at its first one
+ *     trails           as "loud", and says behind it how long it was (X-Sum)
  *     stream           answers in pre_route with a body that is made while it is sent
  *     replace          the same in post_route, in place of the server's body
  *     slow, slow-post  these two, with waits between the pieces
@@ -30,7 +31,7 @@ struct state {
     const struct bodies *bodies;
     cmw_str rest;
     unsigned received, given, pieces;
-    int has_waited, is_slow;
+    int has_waited, is_slow, has_trailed;
     char room[ROOM_BYTES];
     char piece[PIECE_BYTES];
 };
@@ -132,6 +133,20 @@ static int on_read(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
     return 0;
 }
 
+static int promise(cmw_ctx *ctx)
+{
+    return cmw_ctx_promise_trailer(ctx, CMW_STR("X-Sum"), 0) == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
+static int add_sum(cmw_ctx *ctx, unsigned sum)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%u", sum);
+    return cmw_ctx_add_trailer(ctx, CMW_STR("X-Sum"), cmw_str_cstr(text)) == 0 ? CMW_CONTINUE
+                                                                               : CMW_ERROR;
+}
+
 static int stream(struct state *state, cmw_ctx *ctx, int is_slow)
 {
     cmw_body_source source;
@@ -155,7 +170,9 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
 
 static int on_post_route(void *self, cmw_ctx *ctx)
 {
-    if (is(ctx, "loud") || is(ctx, "fails"))
+    if (is(ctx, "trails") && promise(ctx) != CMW_CONTINUE)
+        return CMW_ERROR;
+    if (is(ctx, "loud") || is(ctx, "fails") || is(ctx, "trails"))
         return cmw_ctx_transform_body(ctx) == 0 ? CMW_CONTINUE : CMW_ERROR;
     if (is(ctx, "replace") || is(ctx, "slow-post"))
         return stream(state_of(self, ctx), ctx, is(ctx, "slow-post"));
@@ -170,6 +187,10 @@ static int on_response_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
         return CMW_ERROR;
     if (chunk->bytes.len > 0)
         state->rest = chunk->bytes;
+    state->received += (unsigned)chunk->bytes.len; /* a request with a body is no "trails" */
+    if (is(ctx, "trails") && chunk->is_last && !state->has_trailed++ &&
+        add_sum(ctx, state->received) != CMW_CONTINUE)
+        return CMW_ERROR;
     const size_t len = state->rest.len < ROOM_BYTES ? state->rest.len : ROOM_BYTES;
     for (size_t i = 0; i < len; i++) {
         const char byte = state->rest.data[i];

@@ -190,6 +190,54 @@ class ResponseBodies(ModuleTest):
         self.assertEqual(after["body_sent"] - before["body_sent"], LARGE + len(STREAM) + 7)
 
 
+class ResponseTrailers(ModuleTest):
+    chain = BODIES
+    ASKS = order("trails") + [("TE", "trailers")]
+
+    def test_they_follow_bodies_of_all_origins(self):
+        with self.connect() as client:
+            for target, size in (("/text", 5), ("/file.txt", 7), ("/large", LARGE),
+                                 ("/unavailable", 13), ("/named", None), ("/proxy/x", None),
+                                 ("/proxy/chunked", None), ("/ssi", None)):
+                with self.subTest(target):
+                    response = client.ask("GET", target, fields=self.ASKS)
+                    self.assertEqual(response.get("Trailer"), ["X-Sum"])
+                    self.assertEqual(response.trailers, [("X-Sum", str(size or len(response.body)))])
+                    self.assertEqual(response.body, response.body.upper())
+                    self.assertEqual(response.get("Content-Length"), [])
+                    self.assert_decorated(response)
+                    self.assert_goes_on(client)
+
+    def test_who_does_not_ask_gets_none(self):
+        with self.connect() as client:
+            for target in ("/text", "/large"):
+                response = client.ask("GET", target, fields=order("trails"))
+                self.assertEqual((response.get("Trailer"), response.trailers), ([], []))
+                self.assert_goes_on(client)
+            client.send(b"GET /file.txt HTTP/1.0\r\nX-Body: trails\r\nTE: trailers\r\n\r\n")
+            response = client.read()
+            self.assertEqual((response.get("Trailer"), response.body), ([], b"A FILE\n"))
+
+    def test_head_and_answers_without_a_body(self):
+        with self.connect() as client:
+            for method, target, status in (("HEAD", "/large", 200), ("GET", "/nothing", 204)):
+                client.send(request(method, target, fields=self.ASKS))
+                response = client.read(has_body=False)
+                self.assertEqual((response.status, response.get("Trailer")), (status, []))
+                self.assert_goes_on(client)
+
+    def test_of_requests_they_are_thrown_away(self):
+        """By nginx 1.22: they are neither fields of the head nor handed over."""
+        with self.connect() as client:
+            client.send(request("POST", "/proxy/x", fields=CHUNKED) +
+                        b"4\r\nbody\r\n0\r\nX-Added: 1\r\nHost: evil\r\n\r\n")
+            got = json.loads(client.read().body)
+            self.assertEqual(got["body"], 4)
+            self.assertNotIn("x-added", [name.lower() for name, _ in got["headers"]])
+            self.assertNotIn("evil", [value for _, value in got["headers"]])
+            self.assert_goes_on(client)
+
+
 class Compression(ModuleTest):
     """The component's plugin."""
 

@@ -115,6 +115,19 @@ class Secured(ModuleTest):
             for name in ("slow", "slow-post"):
                 self.assertEqual(len(ask("/file.txt", fields=order(name)).body), 25000)
 
+    def test_trailers_of_responses(self):
+        """curl writes them behind the head's fields."""
+        for target, size in (("/text", 5), ("/large", LARGE)):
+            command = ["curl", "-sS", "-D", "-", "-o", "/dev/null", "--http2-prior-knowledge",
+                       "-H", "X-Body: trails", "-H", "TE: trailers",
+                       f"http://127.0.0.1:{self.clear}{target}"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S,
+                                  check=True)
+            self.assertIn("\ntrailer: X-Sum", done.stdout)
+            self.assertIn(f"\nx-sum: {size}\n", done.stdout.replace("\r", ""))
+        response = self.ask_2("/text", fields=order("trails"))
+        self.assertEqual((response.get("Trailer"), response.get("X-Sum")), ([], []))
+
     def test_the_view(self):
         self.assertEqual(self.ask_2("/known").body, b"127.0.0.1 http 127.0.0.1 /known")
         for version, protocol in (("--http2", "HTTP/2"), ("--http1.1", "HTTP/1.1")):
