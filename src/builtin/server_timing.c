@@ -12,6 +12,7 @@ struct timing {
     cmw_arena *arena;
     cmw_engine *engine;
     cmw_str metric;
+    cmw_str trailer;        /* empty: none */
     cmw_network_set *allow; /* NULL: everyone */
     int statistics;
     uint64_t interval_ns;
@@ -25,6 +26,7 @@ struct timing {
 enum { METRIC_CAP = 64, ENTRY_CAP = METRIC_CAP + 32 };
 
 static cmw_phase_fn on_pre_route, on_post_route;
+static cmw_body_fn on_response_body;
 static cmw_poll_fn poll_statistics;
 
 /* ---- Text ------------------------------------------------------------------------------- */
@@ -96,6 +98,13 @@ static char *put_statistics(struct timing *timing, char *to, uint64_t now_ns)
                      atomic_load_explicit(&timing->p95_ns, memory_order_relaxed));
 }
 
+static uint64_t elapsed_ns(cmw_ctx *ctx, uint64_t now_ns)
+{
+    const uint64_t begin_ns = cmw_ctx_begin_ns(ctx);
+
+    return now_ns > begin_ns ? now_ns - begin_ns : 0;
+}
+
 static int on_post_route(void *self, cmw_ctx *ctx)
 {
     struct timing *timing = self;
@@ -104,15 +113,30 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     if (timing->allow &&
         !cmw_network_set_contains(timing->allow, cmw_request_client_address(cmw_ctx_request(ctx))))
         return CMW_CONTINUE;
+    if (timing->trailer.len > 0 && cmw_ctx_promise_trailer(ctx, CMW_STR("Server-Timing"), 0) != 0)
+        return CMW_ERROR;
     const uint64_t now_ns = cmw_ctx_now_ns(ctx);
-    const uint64_t begin_ns = cmw_ctx_begin_ns(ctx);
-    char *end = put_entry(text, timing->metric, now_ns > begin_ns ? now_ns - begin_ns : 0);
+    char *end = put_entry(text, timing->metric, elapsed_ns(ctx, now_ns));
     if (timing->statistics)
         end = put_statistics(timing, end, now_ns);
     return cmw_response_append(cmw_ctx_response(ctx), CMW_HDR_SERVER_TIMING,
                                cmw_str_make(text, (size_t)(end - text))) == 0
                ? CMW_CONTINUE
                : CMW_ERROR;
+}
+
+/* Whom post_route promised nothing, and whose response it has not seen, is told nothing. */
+static int on_response_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    const struct timing *timing = self;
+    char text[ENTRY_CAP];
+
+    if (!chunk->is_last)
+        return CMW_CONTINUE;
+    const char *end = put_entry(text, timing->trailer, elapsed_ns(ctx, cmw_ctx_now_ns(ctx)));
+    const int rc = cmw_ctx_add_trailer(ctx, CMW_STR("Server-Timing"),
+                                       cmw_str_make(text, (size_t)(end - text)));
+    return rc == 0 || rc == CMW_ERR_NOT_FOUND ? CMW_CONTINUE : CMW_ERROR;
 }
 
 /* ---- Beside requests -------------------------------------------------------------------- */
@@ -151,14 +175,25 @@ static void destroy(void *self)
     cmw_arena_destroy(timing->arena);
 }
 
+static int check_metric(const char *option, const char *metric, cmw_diag *diag)
+{
+    const cmw_str text = cmw_str_cstr(metric);
+
+    if (text.len > METRIC_CAP || !cmw_header_name_is_valid(text))
+        return cmw_diag_set(diag, CMW_ERR_INVALID,
+                            "server_timing: %s: '%s' is not a token of at most %d characters",
+                            option, metric ? metric : "", METRIC_CAP);
+    return 0;
+}
+
 static int check(const cmw_server_timing_config *config, cmw_diag *diag)
 {
-    const cmw_str metric = cmw_str_cstr(config->metric);
+    int rc = check_metric("metric", config->metric, diag);
 
-    if (metric.len > METRIC_CAP || !cmw_header_name_is_valid(metric))
-        return cmw_diag_set(diag, CMW_ERR_INVALID,
-                            "server_timing: metric: '%s' is not a token of at most %d characters",
-                            config->metric ? config->metric : "", METRIC_CAP);
+    if (rc == 0 && config->trailer)
+        rc = check_metric("trailer", config->trailer, diag);
+    if (rc != 0)
+        return rc;
     if (config->interval_ms < 100 || config->interval_ms > 3600000)
         return cmw_diag_set(diag, CMW_ERR_ARG,
                             "server_timing: interval_ms: %lld is not 100 to 3600000",
@@ -179,6 +214,8 @@ static int fill(struct timing *timing, const cmw_server_timing_config *config, c
         return rc;
     timing->interval_ns = (uint64_t)config->interval_ms * 1000000;
     rc = cmw_arena_dup(timing->arena, &timing->metric, cmw_str_cstr(config->metric));
+    if (rc == 0 && config->trailer)
+        rc = cmw_arena_dup(timing->arena, &timing->trailer, cmw_str_cstr(config->trailer));
     if (rc == 0 && config->statistics)
         rc = cmw_engine_add_poll(timing->engine, poll_statistics, timing);
     if (rc != 0)
@@ -222,6 +259,8 @@ int cmw_server_timing_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
     middleware->post_route = on_post_route;
+    if (timing->trailer.len > 0)
+        middleware->response_body = on_response_body;
     if (timing->allow)
         cmw_middleware_uses(middleware, CMW_FACT_CLIENT_ADDRESS);
     return 0;
@@ -259,6 +298,10 @@ static const cmw_option options[] = {
      .type = CMW_OPTION_TEXT_LIST,
      .offset = offsetof(cmw_server_timing_config, allow),
      .help = "Networks whose clients are told; none: everyone"},
+    {.name = "trailer",
+     .type = CMW_OPTION_TEXT,
+     .offset = offsetof(cmw_server_timing_config, trailer),
+     .help = "Name of the time up to the end of the body, sent as a trailer; none: it is not"},
 };
 
 const cmw_kind cmw__kind_server_timing = {

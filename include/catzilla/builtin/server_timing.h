@@ -3,8 +3,8 @@
  * `server_timing`: how long it took, for the developer's tools of a browser.
  *
  * Kind name "server_timing", priority 10, to see all of it; last but security_headers in
- * post_route. A request's own time is that from its beginning to its head; what the whole plan's
- * requests take can be added.
+ * post_route. A request's own time is that from its beginning to its head; that to the end of its
+ * body can follow as a trailer, and what the whole plan's requests take can be added.
  */
 #ifndef CATZILLA_BUILTIN_SERVER_TIMING_H
 #define CATZILLA_BUILTIN_SERVER_TIMING_H
@@ -22,6 +22,10 @@ typedef struct cmw_server_timing_config {
     int64_t interval_ms;      /**< how old those may be, 100 to 3,600,000. Default 5,000 */
     const char *const *allow; /**< networks whose clients are told; none: everyone */
     size_t allow_count;       /**< of `allow` */
+    const char *trailer; /**< name of the time up to the end of the body, a token, which is sent
+                                   behind it where the client and the server can
+                                   (cmw_ctx_promise_trailer); then each body goes through the
+                                   engine. NULL, the default: it is not. Since 0.1 */
 } cmw_server_timing_config;
 
 /** Fill the defaults. Cost: O(1). */

@@ -88,6 +88,25 @@ class RequestBodies(AdapterTest):
         self.poll(settled, "the request stays open")
 
 
+class UnseenTrailers(AdapterTest):
+    """Of requests, where the server hands over none: they are not taken for anything else."""
+
+    def test_they_are_no_fields_of_the_head(self):
+        if self.can("request_trailers"):
+            self.skipTest("it hands them over: RequestTrailers")
+        with self.connect() as client:
+            client.send(request("POST", "/view", fields=CHUNKED) +
+                        b"4\r\nbody\r\n0\r\nX-Big: big\r\nX-Act: pre-stop\r\nHost: evil\r\n\r\n" +
+                        request("GET", "/ok"))
+            view = json.loads(client.read().body)
+            self.assertEqual((view["fields"], view["big"]), (2, 0))
+            self.assertNotEqual(view["host"], "evil")
+            try:
+                self.assertEqual(client.read().body, b"ok")
+            except (EOFError, OSError):
+                pass  # the server ends the connection behind them
+
+
 class RequestTrailers(AdapterTest):
     def setUp(self):
         self.require("request_trailers")

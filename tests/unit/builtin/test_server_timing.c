@@ -147,6 +147,67 @@ static void a_poll_without_samples_waits_as_well(void **state)
     close_bench(test);
 }
 
+/* A request past the kit, whose host has no place for trailers. What follows the body. */
+static cmw_str trailer_of(cmw_test *test, const char *te, const char *peer)
+{
+    static const cmw_host host = {
+        .size = sizeof host, .name = "bench", .capabilities = CMW_CAP_RESPONSE_TRAILERS};
+    static char text[128];
+    const cmw_header field = {CMW_STR("TE"), cmw_str_cstr(te)};
+    cmw_request_view view;
+    cmw_worker *worker;
+    size_t count;
+    cmw_ctx *ctx;
+
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("GET");
+    view.target = CMW_STR("/");
+    view.http_version = 0x0101;
+    view.headers = &field;
+    view.header_count = 1;
+    assert_int_equal(cmw_address_parse(&view.peer, cmw_str_cstr(peer)), 0);
+    assert_int_equal(cmw_engine_take_worker(cmw_test_engine(test), &worker, &host, NULL), 0);
+    assert_int_equal(cmw_ctx_begin(worker, &ctx, &view), 0);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+    cmw_test_advance_ns(test, 2500000);
+    assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok")), 0);
+    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+    const cmw_header *first = cmw_ctx_response_trailers(ctx, &count);
+    assert_true(count <= 1);
+    const size_t len = count ? first->value.len : 0;
+    assert_true(len < sizeof text);
+    if (count) {
+        assert_true(cmw_str_equals(first->name, CMW_STR("Server-Timing")));
+        memcpy(text, first->value.data, len);
+    }
+    assert_int_equal(cmw_ctx_sends_trailers(ctx), count);
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    cmw_engine_put_worker(cmw_test_engine(test), worker);
+    return cmw_str_make(text, len);
+}
+
+static void the_body_s_time_follows_it(void **state)
+{
+    static const char *const allow[] = {"10.0.0.0/8"};
+    cmw_server_timing_config config;
+
+    (void)state;
+    cmw_server_timing_config_init(&config);
+    config.trailer = "body";
+    config.allow = allow;
+    config.allow_count = 1;
+    cmw_test *test = open_bench("server_timing", &config);
+    assert_true(
+        cmw_str_equals(trailer_of(test, "trailers", "10.1.1.1"), CMW_STR("body;dur=2.500")));
+    assert_int_equal(trailer_of(test, "gzip", "10.1.1.1").len, 0);
+    assert_int_equal(trailer_of(test, "trailers", "192.0.2.1").len, 0);
+    close_bench(test);
+    config.trailer = NULL;
+    test = open_bench("server_timing", &config);
+    assert_int_equal(trailer_of(test, "trailers", "10.1.1.1").len, 0);
+    close_bench(test);
+}
+
 static void configs_that_mean_nothing_are_refused(void **state)
 {
     cmw_server_timing_config config;
@@ -156,6 +217,10 @@ static void configs_that_mean_nothing_are_refused(void **state)
     config.metric = "a;b";
     assert_refused("server_timing", &config, CMW_ERR_INVALID,
                    "server_timing: metric: 'a;b' is not a token of at most 64 characters");
+    cmw_server_timing_config_init(&config);
+    config.trailer = "a,b";
+    assert_refused("server_timing", &config, CMW_ERR_INVALID,
+                   "server_timing: trailer: 'a,b' is not a token of at most 64 characters");
     cmw_server_timing_config_init(&config);
     config.interval_ms = 99;
     assert_refused("server_timing", &config, CMW_ERR_ARG,
@@ -184,6 +249,7 @@ int main(void)
         cmocka_unit_test(only_some_are_told),
         cmocka_unit_test(statistics_come_with_the_poll),
         cmocka_unit_test(a_poll_without_samples_waits_as_well),
+        cmocka_unit_test(the_body_s_time_follows_it),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
         cmocka_unit_test(failing_memory_is_survived),
     };
