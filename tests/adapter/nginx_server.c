@@ -39,6 +39,7 @@ const struct conformance_server *conformance_server_of_module(void)
                                          "closes_after_long_chunks",
                                          "drains_all",
                                          "sends_heads_first",
+                                         "has_no_promises_of_handlers",
                                          NULL};
     static struct conformance_server server = {.name = "nginx",
                                                .traits = traits,
