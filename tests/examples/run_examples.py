@@ -230,6 +230,28 @@ class Listener:
         self.connection.close()
 
 
+def check_trailers(program):
+    def talk(port, request):
+        with socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(1 << 16), b"")).decode()
+
+    head = b" / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+    with Server(program, "127.0.0.1:0") as server:
+        answer = talk(server.port, b"GET" + head + b"TE: trailers\r\n\r\n")
+        expect_in("announced", "\r\nTrailer: X-Rows, Server-Timing\r\n", answer)
+        behind = answer.split("\r\n0\r\n")[1]
+        expect_in("behind the body", "X-Rows: 1000\r\n", behind)
+        expect_in("behind the body", "Server-Timing: body;dur=", behind)
+        answer = talk(server.port, b"GET" + head + b"\r\n")
+        expect_in("the rows", "row 1000\n", answer)
+        expect("unasked", ("Trailer" in answer, "X-Rows" in answer), (False, False))
+        for count, status in ((b"2", "204"), (b"3", "400")):
+            answer = talk(server.port, b"POST" + head + b"Transfer-Encoding: chunked\r\n\r\n"
+                          b"4\r\na\nb\n\r\n0\r\nX-Rows: " + count + b"\r\n\r\n")
+            expect("rows of a request", answer.split()[1], status)
+
+
 def check_sse_news(program):
     with Server(program) as server:
         def count():
