@@ -9,6 +9,7 @@
 
 #include "body_hash.h"
 #include "builtins.h"
+#include "short_tag.h"
 
 /* `W/"` length in 16 digits, hash in 32, `"` */
 enum { TAG_CAP = 3 + 16 + 1 + 32 + 1 };
@@ -69,39 +70,12 @@ static int wants_etag(const struct conditional *conditional, const cmw_response 
            !cmw_response_has(response, CMW_HDR_ETAG) && cmw_response_body(response).len > 0;
 }
 
-/* If-None-Match beside, which is asked for first. */
 static inline int is_conditional(cmw_request *request)
 {
-    return cmw_request_header(request, CMW_HDR_IF_MODIFIED_SINCE) ||
+    return cmw_request_header(request, CMW_HDR_IF_NONE_MATCH) ||
+           cmw_request_header(request, CMW_HDR_IF_MODIFIED_SINCE) ||
            cmw_request_header(request, CMW_HDR_IF_MATCH) ||
            cmw_request_header(request, CMW_HDR_IF_UNMODIFIED_SINCE);
-}
-
-/* Tags are of a few words: a call would cost more than it compares. */
-static inline int is_same(cmw_str a, cmw_str b)
-{
-    uint64_t first[2], last[2];
-
-    if (a.len != b.len)
-        return 0;
-    if (a.len < 8 || a.len > 16)
-        return a.len == 0 || memcmp(a.data, b.data, a.len) == 0;
-    memcpy(&first[0], a.data, 8);
-    memcpy(&first[1], b.data, 8);
-    memcpy(&last[0], a.data + a.len - 8, 8);
-    memcpy(&last[1], b.data + b.len - 8, 8);
-    return ((first[0] ^ first[1]) | (last[0] ^ last[1])) == 0;
-}
-
-/*
- * What browsers ask, nearly always: this tag alone, and it is the one. The rest is asked of the
- * core. More tags in a further field change nothing; the other two are looked at before this one.
- */
-static inline int is_current(cmw_request *request, const cmw_header *none_match, cmw_str etag)
-{
-    return none_match && is_same(none_match->value, etag) &&
-           !cmw_request_header(request, CMW_HDR_IF_MATCH) &&
-           !cmw_request_header(request, CMW_HDR_IF_UNMODIFIED_SINCE) && cmw_etag_is_valid(etag);
 }
 
 static int check(cmw_ctx *ctx, cmw_response *response, cmw_str etag)
@@ -121,8 +95,8 @@ static int check(cmw_ctx *ctx, cmw_response *response, cmw_str etag)
 }
 
 /* Where there is an ETag, Last-Modified tells a cache nothing more: RFC 9110, 15.4.5. */
-static int answer_not_modified(const struct conditional *conditional, cmw_response *response,
-                               cmw_str etag)
+static inline int answer_not_modified(const struct conditional *conditional, cmw_response *response,
+                                      cmw_str etag)
 {
     const cmw_header_set *const gone =
         etag.len > 0 ? &conditional->tagged : &conditional->body_fields;
@@ -146,9 +120,8 @@ static int answer_failed(const struct conditional *conditional, cmw_response *re
     return CMW_CONTINUE;
 }
 
-static int on_post_route(void *self, cmw_ctx *ctx)
+static CMW__BUILTIN_NOINLINE int judge(const struct conditional *conditional, cmw_ctx *ctx)
 {
-    const struct conditional *const conditional = self;
     cmw_request *const request = cmw_ctx_request(ctx);
     cmw_response *const response = cmw_ctx_response(ctx);
     const cmw_str method = cmw_request_method(request);
@@ -159,11 +132,10 @@ static int on_post_route(void *self, cmw_ctx *ctx)
         return CMW_CONTINUE;
     if (wants_etag(conditional, response) && set_etag(conditional, response) != 0)
         return CMW_ERROR;
-    const cmw_header *const none_match = cmw_request_header(request, CMW_HDR_IF_NONE_MATCH);
-    if (!none_match && !is_conditional(request))
+    if (!is_conditional(request))
         return CMW_CONTINUE;
     const cmw_str etag = cmw_response_get(response, CMW_HDR_ETAG);
-    switch (is_current(request, none_match, etag) ? 304 : check(ctx, response, etag)) {
+    switch (check(ctx, response, etag)) {
     case 304:
         return answer_not_modified(conditional, response, etag);
     case 412:
@@ -171,6 +143,28 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     default:
         return CMW_CONTINUE;
     }
+}
+
+/*
+ * What browsers ask, nearly always: this tag alone, and it is the one. The rest is asked of the
+ * core. More tags in a further field change nothing; the other two are looked at before this one.
+ */
+static int on_post_route(void *self, cmw_ctx *ctx)
+{
+    const struct conditional *const conditional = self;
+    cmw_request *const request = cmw_ctx_request(ctx);
+    cmw_response *const response = cmw_ctx_response(ctx);
+    const cmw_header *const none_match = cmw_request_header(request, CMW_HDR_IF_NONE_MATCH);
+
+    if (!none_match ||
+        cmw_request_has_either(request, CMW_HDR_IF_MATCH, CMW_HDR_IF_UNMODIFIED_SINCE) ||
+        !cmw_str_equals(cmw_request_method(request), CMW_STR("GET")) ||
+        cmw_response_status(response) != 200)
+        return judge(conditional, ctx);
+    const cmw_str etag = cmw_response_get(response, CMW_HDR_ETAG);
+    if (!cmw__is_same_short_tag(none_match->value, etag))
+        return judge(conditional, ctx);
+    return answer_not_modified(conditional, response, etag);
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */

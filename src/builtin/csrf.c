@@ -124,7 +124,7 @@ static cmw_str single_origin(cmw_request *request)
 }
 
 /* Browsers older than Sec-Fetch-Site, and what is no browser. */
-static CMW__BUILTIN_NOINLINE int judge_by_origin(const struct csrf *csrf, cmw_ctx *ctx)
+static int judge_by_origin(const struct csrf *csrf, cmw_ctx *ctx)
 {
     cmw_request *const request = cmw_ctx_request(ctx);
     const cmw_str origin = single_origin(request);
@@ -135,7 +135,7 @@ static CMW__BUILTIN_NOINLINE int judge_by_origin(const struct csrf *csrf, cmw_ct
 }
 
 /* Another site, another part of the same one, or a field that came twice: nobody's word. */
-static CMW__BUILTIN_NOINLINE int judge_by_site(const struct csrf *csrf, cmw_ctx *ctx, cmw_str site)
+static int judge_by_site(const struct csrf *csrf, cmw_ctx *ctx, cmw_str site)
 {
     cmw_request *const request = cmw_ctx_request(ctx);
 
@@ -147,6 +147,13 @@ static CMW__BUILTIN_NOINLINE int judge_by_site(const struct csrf *csrf, cmw_ctx 
     return is_trusted(csrf, single_origin(request)) ? CMW_CONTINUE : refuse(ctx);
 }
 
+static CMW__BUILTIN_NOINLINE int judge(const struct csrf *csrf, cmw_ctx *ctx)
+{
+    const cmw_header *const site = cmw_request_header(cmw_ctx_request(ctx), CMW_HDR_SEC_FETCH_SITE);
+
+    return site ? judge_by_site(csrf, ctx, site->value) : judge_by_origin(csrf, ctx);
+}
+
 /* What is usual is judged here, and needs no call. */
 static int on_pre_route(void *self, cmw_ctx *ctx)
 {
@@ -154,13 +161,10 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
 
     if (is_safe(cmw_request_method(request)))
         return CMW_CONTINUE;
-    const cmw_header *const site = cmw_request_header(request, CMW_HDR_SEC_FETCH_SITE);
-    if (!site)
-        return judge_by_origin(self, ctx);
-    if (cmw_str_equals(site->value, CMW_STR("same-origin")) &&
-        !cmw_request_is_repeated(request, CMW_HDR_SEC_FETCH_SITE))
+    const cmw_header *const site = cmw_request_sole_header(request, CMW_HDR_SEC_FETCH_SITE);
+    if (site && cmw_str_equals(site->value, CMW_STR("same-origin")))
         return CMW_CONTINUE;
-    return judge_by_site(self, ctx, site->value);
+    return judge(self, ctx);
 }
 
 /* The same, and the token with it. */

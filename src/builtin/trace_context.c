@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Trace context: traceparent is read by sixteen digits at a time, tracestate in one walk.
- *
- *     00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
- *     0  3                                36               53
- */
+/* Trace context: traceparent is read by sixteen digits at a time, tracestate in one walk. */
 #include <catzilla/builtin/trace_context.h>
 
 #include <catzilla/mw.h>
 
 #include "builtins.h"
-#include "hex.h"
+#include "traceparent.h"
 
-enum { TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53, BACK_AT = CMW_TRACEPARENT_LEN - 16 };
+enum { TRACE_AT = CMW__TRACE_AT, SPAN_AT = CMW__SPAN_AT, FLAGS_AT = CMW__FLAGS_AT };
 enum { STATE_MEMBERS = 32, STATE_PART = 256 };
 
 struct tracer {
@@ -31,39 +26,28 @@ static cmw_phase_fn on_pre_route, on_post_route;
 
 /* ---- traceparent ------------------------------------------------------------------------ */
 
-/* Digits and dashes where they belong: all 55 bytes as four blocks, of which two overlap. */
-static inline int has_good_form(const char *text)
+/* Of a later version, which may say more. */
+static CMW__BUILTIN_NOINLINE int is_good_later(cmw_str text)
 {
-    const unsigned front = cmw__not_hex16(text) ^ 1u << (TRACE_AT - 1);
-    const unsigned trace = cmw__not_hex16(text + 16);
-    const unsigned span = cmw__not_hex16(text + 32) ^ 1u << (SPAN_AT - 1 - 32);
-    const unsigned back = cmw__not_hex16(text + BACK_AT) ^ 1u << (FLAGS_AT - 1 - BACK_AT);
-
-    return (front | trace | span | back) == 0 && text[TRACE_AT - 1] == '-' &&
-           text[SPAN_AT - 1] == '-' && text[FLAGS_AT - 1] == '-';
-}
-
-/* Neither is zeros alone. */
-static inline int has_good_ids(const char *text)
-{
-    return !cmw__is_zeros16(text + SPAN_AT) &&
-           !(cmw__is_zeros16(text + TRACE_AT) && cmw__is_zeros16(text + TRACE_AT + 16));
+    return memcmp(text.data, "ff", 2) != 0 &&
+           (text.len == CMW_TRACEPARENT_LEN || text.data[CMW_TRACEPARENT_LEN] == '-');
 }
 
 static inline int is_good_parent(cmw_str text)
 {
-    if (text.len < CMW_TRACEPARENT_LEN || !has_good_form(text.data) || !has_good_ids(text.data))
+    if (text.len < CMW_TRACEPARENT_LEN || !cmw__traceparent_has_form(text.data) ||
+        !cmw__traceparent_has_ids(text.data))
         return 0;
     if (memcmp(text.data, "00", 2) == 0)
         return text.len == CMW_TRACEPARENT_LEN;
-    if (memcmp(text.data, "ff", 2) == 0)
-        return 0;
-    return text.len == CMW_TRACEPARENT_LEN || text.data[CMW_TRACEPARENT_LEN] == '-';
+    return is_good_later(text);
 }
 
-static unsigned digit_value(char c)
+/* Two bits of a digit: those of "a" to "f" are one more than the character's. */
+static inline unsigned known_flags(char digit)
 {
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+    const unsigned c = (unsigned char)digit;
+    return (c + (c >> 6)) & (CMW_TRACE_SAMPLED | CMW_TRACE_RANDOM);
 }
 
 /* ---- tracestate ------------------------------------------------------------------------- */
@@ -176,7 +160,7 @@ static int write_state(cmw_str *out, cmw_arena *arena, const struct members *mem
 }
 
 /* As it came if it is good; without what stands twice; or empty. */
-static int take_state(cmw_ctx *ctx, const cmw_header *field, cmw_str *out)
+static CMW__BUILTIN_NOINLINE int take_state(cmw_ctx *ctx, const cmw_header *field, cmw_str *out)
 {
     cmw_request *const request = cmw_ctx_request(ctx);
     struct members members; /* 1 KiB, of which only what is counted is read */
@@ -198,18 +182,17 @@ static int take_state(cmw_ctx *ctx, const cmw_header *field, cmw_str *out)
 
 /* ---- Requests --------------------------------------------------------------------------- */
 
-/* Whose trace may be continued; NULL: nobody's. */
-static const cmw_header *find_parent(const struct tracer *tracer, cmw_request *request)
+/* The traceparent that may be continued; NULL: none. */
+static inline const char *find_parent(const struct tracer *tracer, cmw_request *request)
 {
-    const cmw_header *const parent = cmw_request_header(request, CMW_HDR_TRACEPARENT);
+    const cmw_header *const parent = cmw_request_sole_header(request, CMW_HDR_TRACEPARENT);
 
-    if (!parent || cmw_request_is_repeated(request, CMW_HDR_TRACEPARENT) ||
-        !is_good_parent(parent->value))
+    if (!parent || !is_good_parent(parent->value))
         return NULL;
     if (tracer->restarts_untrusted &&
         !cmw_network_set_contains(tracer->trusted, cmw_request_peer(request)))
         return NULL;
-    return parent;
+    return parent->value.data;
 }
 
 static inline void put_flags(cmw_trace_context *trace, unsigned flags)
@@ -223,30 +206,28 @@ static inline void put_flags(cmw_trace_context *trace, unsigned flags)
  * An id of this server's own in the place of the caller's. Flags that mean nothing yet are not
  * passed on: Trace Context, 3.2.2.5. Both take random bytes first: a slot that is set is whole.
  */
-static cmw_trace_context *continue_trace(const struct tracer *tracer, cmw_ctx *ctx, cmw_str parent)
+static inline cmw_trace_context *continue_trace(const struct tracer *tracer, cmw_ctx *ctx,
+                                                const char *parent)
 {
-    uint8_t bytes[16];
-    char digits[32];
+    uint8_t bytes[CMW_SPAN_ID_LEN / 2];
 
-    if (cmw_ctx_random(ctx, bytes, CMW_SPAN_ID_LEN / 2) != 0)
+    if (cmw_ctx_random(ctx, bytes, sizeof bytes) != 0)
         return NULL;
     bytes[0] |= (uint8_t)(bytes[0] == 0); /* zeros alone are no id */
-    memcpy(bytes + 8, bytes, 8);
-    cmw__hex16(digits, bytes);
     cmw_trace_context *const trace = cmw_ctx_set_slot(ctx, tracer->slot);
     if (!trace)
         return NULL;
-    memcpy(trace->traceparent, parent.data, FLAGS_AT);
+    memcpy(trace->traceparent, parent, FLAGS_AT);
     memcpy(trace->traceparent, "00", 2);
-    memcpy(trace->traceparent + SPAN_AT, digits, CMW_SPAN_ID_LEN);
-    trace->parent_id = cmw_str_make(parent.data + SPAN_AT, CMW_SPAN_ID_LEN);
-    put_flags(trace,
-              digit_value(parent.data[FLAGS_AT + 1]) & (CMW_TRACE_SAMPLED | CMW_TRACE_RANDOM));
+    cmw__hex8(trace->traceparent + SPAN_AT, bytes);
+    trace->parent_id = cmw_str_make(parent + SPAN_AT, CMW_SPAN_ID_LEN);
+    put_flags(trace, known_flags(parent[FLAGS_AT + 1]));
     const cmw_header *const state = cmw_request_header(cmw_ctx_request(ctx), CMW_HDR_TRACESTATE);
     return !state || take_state(ctx, state, &trace->tracestate) == 0 ? trace : NULL;
 }
 
-static cmw_trace_context *begin_trace(const struct tracer *tracer, cmw_ctx *ctx)
+static CMW__BUILTIN_NOINLINE cmw_trace_context *begin_trace(const struct tracer *tracer,
+                                                            cmw_ctx *ctx)
 {
     uint8_t bytes[32] = {0};
     char digits[64];
@@ -273,7 +254,8 @@ static cmw_trace_context *begin_trace(const struct tracer *tracer, cmw_ctx *ctx)
     return trace;
 }
 
-static int update_request(cmw_request *request, const cmw_trace_context *trace)
+static CMW__BUILTIN_NOINLINE int update_request(cmw_request *request,
+                                                const cmw_trace_context *trace)
 {
     const cmw_str parent = cmw_str_make(trace->traceparent, CMW_TRACEPARENT_LEN);
 
@@ -288,9 +270,9 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
 {
     const struct tracer *const tracer = self;
     cmw_request *const request = cmw_ctx_request(ctx);
-    const cmw_header *const parent = find_parent(tracer, request);
+    const char *const parent = find_parent(tracer, request);
     const cmw_trace_context *const trace =
-        parent ? continue_trace(tracer, ctx, parent->value) : begin_trace(tracer, ctx);
+        parent ? continue_trace(tracer, ctx, parent) : begin_trace(tracer, ctx);
 
     if (!trace || (tracer->updates_request && update_request(request, trace) != 0))
         return CMW_ERROR;

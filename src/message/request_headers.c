@@ -282,6 +282,11 @@ const cmw_header *(cmw_request_sole_header)(cmw_request *request, cmw_header_id 
     return first && cmw_request_next_header(request, id, first) ? NULL : first;
 }
 
+int(cmw_request_has_either)(cmw_request *request, cmw_header_id id, cmw_header_id other)
+{
+    return (cmw_request_header)(request, id) || (cmw_request_header)(request, other);
+}
+
 /* Two or more fields, as one in the arena. */
 static int join_fields(cmw_request *request, cmw_str *value, cmw_header_id id,
                        const cmw_header *first)

@@ -431,6 +431,15 @@ static void credentials_are_in_one_field_only(void **state)
     }
 }
 
+/* In both orders, in line and not. */
+#define check_either(request, id, other, expected)                                                 \
+    do {                                                                                           \
+        assert_int_equal(cmw_request_has_either(request, id, other), expected);                    \
+        assert_int_equal(cmw_request_has_either(request, other, id), expected);                    \
+        assert_int_equal((cmw_request_has_either)(request, id, other), expected);                  \
+        assert_int_equal((cmw_request_has_either)(request, other, id), expected);                  \
+    } while (0)
+
 /* With ids, without, behind the sixteenth place, and where padding looks like one. */
 static void a_field_that_comes_again_is_known(void **state)
 {
@@ -463,6 +472,8 @@ static void a_field_that_comes_again_is_known(void **state)
                 assert_ptr_equal((cmw_request_sole_header)(request, CMW_HDR_COOKIE), sole);
                 assert_null(cmw_request_sole_header(request, CMW_HDR_HOST));
                 assert_null((cmw_request_sole_header)(request, CMW_HDR_HOST));
+                check_either(request, CMW_HDR_COOKIE, CMW_HDR_HOST, count > 0);
+                check_either(request, CMW_HDR_RANGE, CMW_HDR_HOST, 0);
                 fixture_close(&fixture);
             }
         }
