@@ -13,7 +13,7 @@ static const cmw_host host = {
     .name = "own_http",
     .capabilities = CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_REWRITE_TARGET |
                     CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS | CMW_CAP_TIME_BODY |
-                    CMW_CAP_REQUEST_TRAILERS | CMW_CAP_RESPONSE_TRAILERS,
+                    CMW_CAP_REQUEST_TRAILERS | CMW_CAP_RESPONSE_TRAILERS | CMW_CAP_TIME_HEAD,
     .header_limit = HTTP_FIELD_CAP,
 };
 
@@ -221,6 +221,8 @@ static cmw_end_reason run(const struct own_adapter *adapter, struct http_conn *c
     else
         rc = send_response(conn, cmw_ctx_response(ctx));
     conn->must_close |= rc != 0;
+    if (rc == 0 && refusal == 408)
+        return CMW_END_DEADLINE; /* of the head */
     return rc == 0 ? CMW_END_SENT : lost_reason(conn, rc);
 }
 
@@ -263,6 +265,12 @@ static void *on_open(void *self)
     return cmw_engine_take_worker(adapter->engine, &worker, &host, NULL) == 0 ? worker : NULL;
 }
 
+static uint64_t on_wait(void *self, void *worker)
+{
+    (void)self;
+    return worker ? cmw_worker_head_ms(worker) : 0;
+}
+
 static void on_close(void *self, void *worker)
 {
     const struct own_adapter *adapter = self;
@@ -282,6 +290,7 @@ int own_adapter_init(struct own_adapter *adapter, struct http_server *server, cm
     server->self = adapter;
     server->open = on_open;
     server->close = on_close;
+    server->head_ms = on_wait;
     server->serve = on_request;
     int rc = cmw_engine_attach_host(engine, &host, NULL);
     if (rc == 0)

@@ -147,10 +147,40 @@ static int parse_head(struct http_conn *conn)
     return error;
 }
 
+static uint64_t clock_ms(void)
+{
+    struct timespec now = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* the clock exists */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* More of the head: 0, 408 once it is due, or that the connection is at its end. `*due_ms`, once
+ * its first byte is here; 0: not yet, or never. */
+static int fill_head(struct http_conn *conn, uint64_t head_ms, uint64_t *due_ms)
+{
+    if (conn->end > 0 && head_ms != 0) {
+        const uint64_t now_ms = clock_ms();
+        *due_ms = *due_ms ? *due_ms : now_ms + head_ms;
+        if (now_ms >= *due_ms)
+            return 408;
+        http_set_patience(conn, *due_ms - now_ms);
+    }
+    const ssize_t got = recv(conn->fd, conn->in + conn->end, HTTP_HEAD_CAP - conn->end, 0);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN && *due_ms && clock_ms() >= *due_ms ? 408 : HTTP_LOST;
+    conn->end += (size_t)got;
+    return 0;
+}
+
 /* Move what followed the request to the front, and read until there is an empty line. 0, an HTTP
  * status, or that the connection is at its end. */
 static int read_head(struct http_conn *conn)
 {
+    const uint64_t head_ms = conn->server->head_ms(conn->server->self, conn->user);
+    uint64_t due_ms = 0;
+    int error = 0;
+
     memmove(conn->in, conn->in + conn->begin, conn->end - conn->begin);
     conn->end -= conn->begin;
     conn->begin = 0;
@@ -160,19 +190,14 @@ static int read_head(struct http_conn *conn)
     conn->method.len = conn->target.len = 0;
     conn->left = 0;
     conn->is_chunked = conn->is_in_chunks = 0;
-    for (;;) {
-        const char *empty = memmem(conn->in, conn->end, "\r\n\r\n", 4);
-        if (empty) {
-            conn->head_len = conn->begin = (size_t)(empty - conn->in) + 4;
-            return parse_head(conn);
-        }
-        if (conn->end >= HTTP_HEAD_CAP)
-            return 431;
-        const ssize_t got = recv(conn->fd, conn->in + conn->end, HTTP_HEAD_CAP - conn->end, 0);
-        if (got <= 0)
-            return HTTP_LOST;
-        conn->end += (size_t)got;
-    }
+    const char *empty = NULL;
+    while (error == 0 && (empty = memmem(conn->in, conn->end, "\r\n\r\n", 4)) == NULL)
+        error = conn->end >= HTTP_HEAD_CAP ? 431 : fill_head(conn, head_ms, &due_ms);
+    http_set_patience(conn, 0);
+    if (error != 0)
+        return error;
+    conn->head_len = conn->begin = (size_t)(empty - conn->in) + 4;
+    return parse_head(conn);
 }
 
 const struct http_text *http_find(const struct http_conn *conn, const char *name)

@@ -63,7 +63,9 @@ struct http_server {
     void *self;      /* handed to the functions */
     void *(*open)(void *self);
     void (*close)(void *self, void *user);
-    /* A head is in, or what came is none: `error` is then 400 or 431. Answers it. */
+    /* How long a head may take from its first byte on, in milliseconds; 0: no limit. */
+    uint64_t (*head_ms)(void *self, void *user);
+    /* A head is in, or what came is none: `error` is then 400, 408 or 431. Answers it. */
     void (*serve)(void *self, struct http_conn *conn, int error);
     /* ---- */
     int listening;

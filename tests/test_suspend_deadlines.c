@@ -360,6 +360,86 @@ static void a_head_that_does_not_come_is_answered_408_with_all_fields(void **sta
     server_close(&server);
 }
 
+static int pass(void *self, cmw_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    return CMW_CONTINUE;
+}
+
+static void add_head_time(struct server *server, const char *name, uint32_t head_ms)
+{
+    cmw_middleware mw;
+
+    cmw_middleware_init(&mw);
+    mw.name = name;
+    mw.pre_route = pass;
+    mw.head_ms = head_ms;
+    assert_int_equal(cmw_chain_add(server->chain, &mw, NULL), 0);
+}
+
+static void the_shortest_time_of_a_head_holds(void **state)
+{
+    cmw_engine_config config;
+    struct server server;
+
+    (void)state;
+    cmw_engine_config_init(&config);
+    config.limits.head_ms = 300;
+    server_open(&server, &config);
+    server.host.capabilities |= CMW_CAP_TIME_HEAD;
+    add_head_time(&server, "long", 500);
+    server_start(&server);
+    assert_int_equal(cmw_worker_head_ms(server.worker), 300);
+    add_head_time(&server, "short", 200);
+    assert_int_equal(cmw_chain_install(server.chain, NULL), 0);
+    assert_int_equal(cmw_worker_head_ms(server.worker), 300);
+    cmw_worker_idle(server.worker); /* it goes over to the new plan */
+    assert_int_equal(cmw_worker_head_ms(server.worker), 200);
+    assert_int_equal(cmw_chain_shadow(server.chain, "short"), 0);
+    cmw_plan *plan = NULL;
+    assert_int_equal(cmw_chain_compile(server.chain, &plan, NULL), 0);
+    assert_int_equal(cmw_plan_head_ms(plan), 500);
+    cmw_plan_release(plan);
+    server_close(&server);
+}
+
+static void a_time_of_heads_is_refused_where_it_cannot_hold(void **state)
+{
+    static const char *const paths[] = {"/slow/*"};
+    cmw_condition condition;
+    struct server server;
+    cmw_diag diag = {0};
+    cmw_middleware mw;
+    cmw_plan *plan = NULL;
+
+    (void)state;
+    server_open(&server, NULL);
+    server.host.name = "toy";
+    server_start(&server);
+    add_head_time(&server, "slow", 500);
+    assert_int_equal(cmw_chain_install(server.chain, &diag), CMW_ERR_UNSUPPORTED);
+    assert_string_equal(diag.message,
+                        "'slow' limits the time of heads, and toy does not measure it");
+    cmw_condition_init(&condition);
+    condition.paths = paths;
+    condition.path_count = 1;
+    cmw_middleware_init(&mw);
+    mw.name = "some";
+    mw.pre_route = pass;
+    mw.head_ms = 100;
+    mw.condition = &condition;
+    assert_int_equal(cmw_chain_add(server.chain, &mw, NULL), 0);
+    assert_int_equal(cmw_chain_compile(server.chain, &plan, &diag), CMW_ERR_CONFLICT);
+    assert_string_equal(diag.message, "'some' limits the time of heads, and has a condition or a "
+                                      "route, which a head decides once it has come");
+    assert_int_equal(cmw_chain_disable(server.chain, "some"), 0);
+    add_head_time(&server, "ages", 86400001);
+    assert_int_equal(cmw_chain_compile(server.chain, &plan, &diag), CMW_ERR_ARG);
+    assert_string_equal(diag.message, "'ages': head_ms: 86400001 is not 0 to 86400000");
+    server_close(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_handlers_time_begins_where_pre_route_ends),
         cmocka_unit_test(a_handlers_time_does_not_run_while_the_body_is_awaited),
         cmocka_unit_test(a_handler_that_has_answered_is_not_late),
+        cmocka_unit_test(the_shortest_time_of_a_head_holds),
+        cmocka_unit_test(a_time_of_heads_is_refused_where_it_cannot_hold),
         cmocka_unit_test(a_head_that_does_not_come_is_answered_408_with_all_fields),
     };
     return cmocka_run_group_tests_name("suspend: deadlines", tests, NULL, NULL);

@@ -266,6 +266,16 @@ CMW_API CMW_NODISCARD int cmw_chain_compile(cmw_chain *chain, cmw_plan **out, cm
 CMW_API cmw_plan *cmw_plan_retain(cmw_plan *plan);
 CMW_API void cmw_plan_release(cmw_plan *plan);
 
+/**
+ * How long the plan lets the head of a request take, in milliseconds; 0: no limit. For a server
+ * that is configured with its plan; others ask cmw_worker_head_ms.
+ *
+ * Threads: any
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API uint64_t cmw_plan_head_ms(const cmw_plan *plan);
+
 /** How explain and statistics are written. */
 typedef enum cmw_format {
     CMW_FORMAT_TEXT = 0,

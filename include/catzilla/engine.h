@@ -38,7 +38,7 @@ typedef struct cmw_limits {
     uint64_t body_ms;      /**< for the body, where the host says that it waits for it
                                 (cmw_ctx_await_body); else 408. 0: no limit. Default 0 */
     uint64_t body_idle_ms; /**< the same for each piece of it. Default 0 */
-    uint64_t head_ms; /**< for the head, which the host measures (cmw_engine_limits) and answers:
+    uint64_t head_ms; /**< for the head, which the host measures (cmw_worker_head_ms) and answers:
                            cmw_ctx_fail(ctx, 408) right after begin. Default 0 */
 } cmw_limits;
 
@@ -244,8 +244,11 @@ enum cmw_capability {
                                                (cmw_ctx_await_body), and gives up one that is late:
                                                plans that limit its time are refused without it */
     CMW_CAP_REQUEST_TRAILERS = 1 << 13,     /**< hands over the trailers of requests */
-    CMW_CAP_RESPONSE_TRAILERS = 1 << 14     /**< sends those of responses
+    CMW_CAP_RESPONSE_TRAILERS = 1 << 14,    /**< sends those of responses
                                                (cmw_ctx_sends_trailers); else there are none */
+    CMW_CAP_TIME_HEAD = 1 << 15             /**< ends what sends a head for longer than
+                                               cmw_worker_head_ms: plans that limit its time are
+                                               refused without it */
 };
 
 /* One request in flight: <catzilla/context.h>. */
@@ -313,6 +316,19 @@ CMW_API CMW_NODISCARD int cmw_engine_take_worker(cmw_engine *engine, cmw_worker 
 
 /** Give it back, with whatever it has in flight; the next taker goes on with it. */
 CMW_API void cmw_engine_put_worker(cmw_engine *engine, cmw_worker *worker);
+
+/**
+ * How long the head of a request may take from its first byte on, in milliseconds: the engine's
+ * `limits.head_ms` or what middleware of the plan allows (cmw_middleware.head_ms), the less. 0: no
+ * limit. For a host with CMW_CAP_TIME_HEAD, before it reads a head: it begins a late one with what
+ * it has of it, and fails it by cmw_ctx_fail(ctx, 408), or closes the connection.
+ *
+ * Threads: the worker's user
+ * Cost:    O(1)
+ * Source:  RFC 9110, 15.5.9
+ * Since:   0.1
+ */
+CMW_API uint64_t cmw_worker_head_ms(const cmw_worker *worker);
 
 /** The engine of a worker. Cost: O(1). */
 CMW_API cmw_engine *cmw_worker_engine(cmw_worker *worker);

@@ -322,6 +322,10 @@ typedef struct cmw_middleware {
         cmw_slot slot;
         uint32_t relation; /**< cmw_relation */
     } relations[CMW_RELATION_CAP];
+
+    uint32_t head_ms; /**< the head of a request must come within so many milliseconds, up to
+                           86,400,000; 0: no limit. Of all requests: not for middleware with a
+                           condition. A host without CMW_CAP_TIME_HEAD refuses the plan */
 } cmw_middleware;
 
 /** Fill a descriptor with the defaults: see cmw_middleware_init. */

@@ -114,6 +114,8 @@ static int check(const cmw_timeout_config *config, cmw_diag *diag)
         rc = check_part("body_idle_ms", config->body_idle_ms, diag);
     if (rc == 0)
         rc = check_part("handler_ms", config->handler_ms, diag);
+    if (rc == 0)
+        rc = check_part("head_ms", config->head_ms, diag);
     if (rc != 0)
         return rc;
     if (config->total_ms < 1 || config->total_ms > 86400000)
@@ -157,6 +159,7 @@ int cmw_timeout_create(cmw_engine *engine, cmw_middleware *middleware,
 
     middleware->kind = "timeout";
     middleware->priority = 15;
+    middleware->head_ms = (uint32_t)ours.head_ms;
     if (ours.body_ms != 0 || ours.body_idle_ms != 0)
         middleware->flags |= CMW_TIMES_BODY;
     middleware->self = timeout;
@@ -210,6 +213,12 @@ static const cmw_option options[] = {
      .min = 0,
      .max = 86400000,
      .help = "Milliseconds for the handler alone; 0: none of its own"},
+    {.name = "head_ms",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(cmw_timeout_config, head_ms),
+     .min = 0,
+     .max = 86400000,
+     .help = "Milliseconds for the head of a request, from its first byte on; 0: none"},
 };
 
 const cmw_kind cmw__kind_timeout = {

@@ -64,6 +64,30 @@ static int check_route(const struct cmw__compiler *compiler, const struct cmw__p
                         mw->name, (unsigned)plan->routes[planned->route].id);
 }
 
+/* ---- Heads ------------------------------------------------------------------------------ */
+
+/* Conditions are known only once the head is. */
+static int note_head_time(const struct cmw__compiler *compiler, const struct cmw__planned *planned)
+{
+    cmw_plan *plan = compiler->plan;
+    const cmw_middleware *mw = &planned->instance->mw;
+
+    if (mw->head_ms == 0 || planned->is_shadowed)
+        return 0;
+    if (mw->head_ms > 86400000)
+        return cmw_diag_set(compiler->diag, CMW_ERR_ARG, "'%s': head_ms: %u is not 0 to 86400000",
+                            mw->name, (unsigned)mw->head_ms);
+    if (planned->klass != 0)
+        return cmw_diag_set(compiler->diag, CMW_ERR_CONFLICT,
+                            "'%s' limits the time of heads, and has a condition or a route, which "
+                            "a head decides once it has come",
+                            mw->name);
+    plan->heads = plan->heads ? plan->heads : mw->name;
+    if (plan->head_ms == 0 || mw->head_ms < plan->head_ms)
+        plan->head_ms = mw->head_ms;
+    return 0;
+}
+
 /* ---- Together --------------------------------------------------------------------------- */
 
 static int wants_buffer(const cmw_middleware *mw)
@@ -104,6 +128,8 @@ int cmw__compile_bodies(struct cmw__compiler *compiler)
             rc = check_transform(compiler, mw);
         if (rc == 0)
             rc = check_route(compiler, &plan->middleware[i]);
+        if (rc == 0)
+            rc = note_head_time(compiler, &plan->middleware[i]);
         if (rc != 0)
             return rc;
         if (mw->request_body) {

@@ -162,6 +162,20 @@ static uint64_t shorter(uint64_t ms, uint64_t other_ms)
     return other_ms == 0 || (ms != 0 && ms < other_ms) ? ms : other_ms;
 }
 
+/* ---- The head, which is the host's to measure ------------------------------------------- */
+
+uint64_t cmw_plan_head_ms(const cmw_plan *plan)
+{
+    return plan->head_ms;
+}
+
+uint64_t cmw_worker_head_ms(const cmw_worker *worker)
+{
+    const uint64_t plan_ms = worker->use ? worker->use->plan->head_ms : 0;
+
+    return shorter(plan_ms, worker->engine->limits.head_ms);
+}
+
 /* ---- The handler ------------------------------------------------------------------------ */
 
 int cmw_ctx_limit_handler_time(cmw_ctx *ctx, uint64_t ms)

@@ -275,6 +275,10 @@ static int check_host(const cmw_engine *engine, const cmw_host *host, const cmw_
         return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
                             "'%s' limits the time of bodies, and %s does not measure it",
                             plan->times, host->name ? host->name : "the host");
+    if (plan->heads && !(host->capabilities & CMW_CAP_TIME_HEAD))
+        return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
+                            "'%s' limits the time of heads, and %s does not measure it",
+                            plan->heads, host->name ? host->name : "the host");
     if (plan->trails && !(host->capabilities & CMW_CAP_REQUEST_TRAILERS))
         return cmw_diag_set(diag, CMW_ERR_UNSUPPORTED,
                             "'%s' reads trailers, and %s does not hand them over", plan->trails,

@@ -215,6 +215,8 @@ struct cmw_plan {
     const char *times;      /* the first one with CMW_TIMES_BODY */
     const char *trails;     /* the first one that reads trailers */
     const char *adds;       /* the first one that adds some to responses */
+    const char *heads;      /* the first one with a head_ms, */
+    uint32_t head_ms;       /* and the shortest of them; 0: none */
     uint8_t suspend_phases; /* bits: some middleware may suspend there, */
     const char *suspends[CMW_PHASE_COUNT]; /* by phase: the first one that may */
     uint8_t guards_by_path; /* a path condition limits a middleware that guards access */

@@ -25,6 +25,9 @@ typedef struct cmw_timeout_config {
     int64_t body_idle_ms;  /**< for each piece of it, likewise. Default 0. Since 0.1 */
     int64_t handler_ms;    /**< for the handler alone (cmw_ctx_limit_handler_time); 0 to 86,400,000;
                                 0: no time of its own. Default 0. Since 0.1 */
+    int64_t head_ms;       /**< for the head, from its first byte on (cmw_middleware.head_ms), of
+                                all requests: without a condition; 0 to 86,400,000; 0: no limit.
+                                Default 0. Since 0.1 */
 } cmw_timeout_config;
 
 /** Fill the defaults. Cost: O(1). */
@@ -49,7 +52,8 @@ static inline void cmw_timeout_config_init(cmw_timeout_config *config)
  * handler can ask cmw_ctx_is_cancelled, and what it makes after its time is dropped.
  *
  * With `body_ms` or `body_idle_ms` a server that cannot time bodies (CMW_CAP_TIME_BODY) refuses the
- * plan.
+ * plan, and with `head_ms` one that cannot time heads (CMW_CAP_TIME_HEAD). A late head is answered
+ * 408, or its connection ends.
  *
  * @param config  NULL: the defaults
  * @return        0, CMW_ERR_VERSION, CMW_ERR_ARG (`diag` names the option), CMW_ERR_NOMEM

@@ -453,6 +453,14 @@ int site_install(struct site *site)
     return cmw_engine_install(site->home->engine, site->plan, NULL);
 }
 
+uint64_t site_head_ms(const struct site *site)
+{
+    const uint64_t plan_ms = cmw_plan_head_ms(site->plan);
+    const uint64_t engine_ms = cmw_engine_limits(site->home->engine)->head_ms;
+
+    return engine_ms == 0 || (plan_ms != 0 && plan_ms < engine_ms) ? plan_ms : engine_ms;
+}
+
 cmw_engine *site_engine(const struct site *site)
 {
     return site->home->engine;

@@ -66,6 +66,9 @@ void site_sweep(void);
 /* Install the plan in a process that was forked. 0 or an error. */
 int site_install(struct site *site);
 
+/* How long heads may take, in milliseconds; 0: no limit. */
+uint64_t site_head_ms(const struct site *site);
+
 cmw_engine *site_engine(const struct site *site);
 
 /* Where a server keeps what one process has of the engine, NULL at first. */

@@ -236,6 +236,21 @@ static ngx_int_t add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_han
     return NGX_OK;
 }
 
+/* nginx measures heads, from their first byte on: the plan's time holds where it is the less. */
+static void set_head_times(ngx_conf_t *cf)
+{
+    const ngx_http_core_main_conf_t *core =
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    ngx_http_core_srv_conf_t **server = core->servers.elts;
+
+    for (ngx_uint_t i = 0; i < core->servers.nelts; i++) {
+        const struct place *place = server[i]->ctx->loc_conf[ngx_http_catzilla_mw_module.ctx_index];
+        const uint64_t head_ms = place->site ? site_head_ms(place->site) : 0;
+        if (head_ms != 0 && head_ms < server[i]->client_header_timeout)
+            server[i]->client_header_timeout = (ngx_msec_t)head_ms;
+    }
+}
+
 static ngx_int_t on_read(ngx_conf_t *cf)
 {
     struct sites *sites = ngx_http_conf_get_module_main_conf(cf, ngx_http_catzilla_mw_module);
@@ -248,6 +263,7 @@ static ngx_int_t on_read(ngx_conf_t *cf)
         return NGX_ERROR;
     if (sites->list.nelts == 0)
         return NGX_OK; /* nothing is in the way of requests */
+    set_head_times(cf);
     if (add_handler(cf, NGX_HTTP_SERVER_REWRITE_PHASE, request_on_server) != NGX_OK ||
         add_handler(cf, NGX_HTTP_REWRITE_PHASE, request_on_location) != NGX_OK ||
         add_handler(cf, NGX_HTTP_LOG_PHASE, request_on_log) != NGX_OK)

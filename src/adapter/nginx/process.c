@@ -55,7 +55,8 @@ static const cmw_host host = {
     .capabilities = CMW_CAP_SUSPEND | CMW_CAP_RESUME_ACROSS_THREADS | CMW_CAP_NOTICE_CLIENT_GONE |
                     CMW_CAP_DECORATE_OWN_ERRORS | CMW_CAP_REWRITE_TARGET | CMW_CAP_FORKS |
                     CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
-                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY | CMW_CAP_RESPONSE_TRAILERS,
+                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY | CMW_CAP_TIME_HEAD |
+                    CMW_CAP_RESPONSE_TRAILERS,
     .wake = on_wake,
     .arm_timer = on_arm,
     .proceed = on_proceed,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Connections: many requests on one, many at once, slow ones, those that end early."""
 import contextlib
+import select
 import threading
 import time
 
@@ -348,14 +349,48 @@ class Ends(AdapterTest):
             self.assert_goes_on(other)
         self.assertEqual(self.stop()["deadline"], 1)
 
-    def can_time_bodies(self, *arguments):
+    def can_time(self, capability, *arguments):
         """A server that runs, or a check that it refuses to."""
         self.start(*arguments)
-        if self.can("time_body"):
+        if self.can(capability):
             return True
-        self.assert_refused("time_body")
+        self.assert_refused(capability)
         self.stop()
         return False
+
+    def can_time_bodies(self, *arguments):
+        return self.can_time("time_body", *arguments)
+
+    def test_head_that_never_ends_is_a_decorated_408(self):
+        """However steadily it comes; while nothing has come of it, its time has not begun. A server
+        may end the connection instead."""
+        if not self.can_time("time_head", "head_ms=50"):
+            return
+        answered = 0
+        for begin in (b"GET /", b"GET /ok HTTP/1.1\r\nHost: a\r\nX-Slow: "):
+            with self.subTest(begin), self.connect() as client:
+                self.assert_goes_on(client)
+                time.sleep(0.1)  # at least
+                self.assert_goes_on(client)
+                client.send(begin)
+                while not select.select([client.socket], [], [], 0.005)[0]:
+                    client.send(b"x")
+                with contextlib.suppress(EOFError, ConnectionResetError):
+                    response = client.read()
+                    self.assertEqual(response.status, 408)
+                    self.assert_decorated(response)
+                    self.assertEqual(response.get("Connection"), ["close"])
+                    answered += 1
+        self.assertEqual(self.stop()["deadline"], answered)
+
+    def test_quick_head_is_none_of_a_deadline(self):
+        if not self.can_time("time_head", "head_ms=20000"):
+            return
+        with self.connect() as client:
+            for _ in range(3):
+                client.send(request("GET", "/ok") * 2)
+                self.assertEqual([client.read().status, client.read().status], [200, 200])
+        self.assertEqual(self.stop()["deadline"], 0)
 
     def test_quick_upload_is_none_of_a_deadline(self):
         """Also several on one connection, whose time begins anew with each."""

@@ -313,6 +313,7 @@ static void describe_counter(struct conformance_app *app, cmw_middleware *mw)
     mw->field_count = LEN(fields);
     if (app->body_ms || app->body_idle_ms)
         mw->flags = CMW_TIMES_BODY;
+    mw->head_ms = (uint32_t)app->head_ms;
     cmw_middleware_provides(mw, app->trace);
 }
 
@@ -515,6 +516,11 @@ static void need_response_body(cmw_middleware *mw)
     mw->response_body = read_body;
 }
 
+static void need_timed_head(cmw_middleware *mw)
+{
+    mw->head_ms = 1000;
+}
+
 static void need_guarded_path(cmw_middleware *mw)
 {
     static const char *const paths[] = {"/inner/*"};
@@ -556,6 +562,7 @@ static const struct need {
     {"forks", CMW_CAP_FORKS, NULL},
     {"head_first", CMW_CAP_HEAD_FIRST, NULL},
     {"time_body", CMW_CAP_TIME_BODY, need_timed_body},
+    {"time_head", CMW_CAP_TIME_HEAD, need_timed_head},
     {"any_method", CMW_CAP_ANY_METHOD, NULL},
     {"passes_bodies", CMW_CAP_PASSES_BODIES, NULL},
     {"request_trailers", CMW_CAP_REQUEST_TRAILERS, need_trailers},

@@ -34,6 +34,7 @@ static int create_engine(cmw_engine **engine, char **arguments)
     config.limits.body_bytes = CONFORMANCE_BODY_LIMIT;
     config.limits.memory_bytes = (size_t)4 * CONFORMANCE_BODY_LIMIT;
     config.limits.request_ms = read_argument(arguments, "request_ms", 0);
+    config.limits.head_ms = read_argument(arguments, "head_ms", 0);
     config.limits.body_ms = read_argument(arguments, "body_ms", 0);
     config.limits.body_idle_ms = read_argument(arguments, "body_idle_ms", 0);
     config.worker_limit = CONFORMANCE_WORKERS;

@@ -50,6 +50,7 @@ struct conformance_server {
  * contexts    that a worker may have in flight, few of them: the suite uses them up
  * pool_bytes  that the memory of requests is limited to
  * request_ms  from begin to commit
+ * head_ms     for a head, from its first byte on
  * body_ms, body_idle_ms  for a body and each piece of it
  * idle_s      that the server waits for a client; 10 unless given
  *

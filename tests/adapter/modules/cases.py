@@ -414,6 +414,34 @@ class SlowUploads(ModuleTest):
         self.assertEqual(self.server.settled()["deadline"], before["deadline"])
 
 
+class SlowHeads(ModuleTest):
+    """nginx measures them, as the plan says, and ends the connection."""
+
+    chain = {"middleware": CHAIN["middleware"] + [{"use": "timeout", "options": {"head_ms": 300}}]}
+
+    @classmethod
+    def setUpClass(cls):
+        if not cls.Server.times_heads:
+            raise unittest.SkipTest("a plan that does is refused")
+        super().setUpClass()
+
+    def test_a_head_that_never_ends(self):
+        before = self.server.settled()
+        for begin in (b"GET /", b"GET /text HTTP/1.1\r\nHost: a\r\nX-Slow: "):
+            with self.connect() as client:
+                client.send(begin)
+                while not select.select([client.socket], [], [], 0.02)[0]:
+                    client.send(b"x")
+                with contextlib.suppress(ConnectionResetError):
+                    self.assertEqual(client.socket.recv(1), b"")
+        self.assertEqual(self.server.settled()["entered"], before["entered"])
+
+    def test_requests_in_time(self):
+        with self.connect() as client:
+            for _ in range(3):
+                self.assert_goes_on(client)
+
+
 class Waiting(ModuleTest):
 
     def test_requests_that_wait_go_on(self):

@@ -89,7 +89,7 @@ class Stock:
     patience_s = LONG_S
     survives_refused_reload = True
     drops_length_beside_coding = False
-    times_bodies = True
+    times_bodies = times_heads = True
     Client = Client
 
     def __init__(self, chain, locations=None, **options):
@@ -301,7 +301,7 @@ class Apache(Stock):
     mpm = "event"
     survives_refused_reload = False
     drops_length_beside_coding = True
-    times_bodies = False
+    times_bodies = times_heads = False
     Client = NewClient  # 500 and some more end the connection
     waiters = 50
     reload_signal = signal.SIGUSR1

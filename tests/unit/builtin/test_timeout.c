@@ -208,7 +208,7 @@ static void a_body_has_a_time_of_its_own(void **state)
     }
 }
 
-static void a_server_that_does_not_measure_bodies_is_refused(void **state)
+static void a_server_that_does_not_measure_is_refused(void **state)
 {
     static const cmw_host host = {.size = sizeof host, .name = "toy"};
     cmw_timeout_config config;
@@ -226,6 +226,14 @@ static void a_server_that_does_not_measure_bodies_is_refused(void **state)
     assert_int_equal(cmw_chain_install(chain, &diag), CMW_ERR_UNSUPPORTED);
     assert_string_equal(diag.message,
                         "'timeout' limits the time of bodies, and toy does not measure it");
+    cmw_chain_destroy(chain);
+    config.body_ms = 0;
+    config.head_ms = 1000;
+    assert_int_equal(cmw_chain_create(engine, &chain, 0), 0);
+    assert_int_equal(cmw_chain_use(chain, "timeout", &config, NULL), 0);
+    assert_int_equal(cmw_chain_install(chain, &diag), CMW_ERR_UNSUPPORTED);
+    assert_string_equal(diag.message,
+                        "'timeout' limits the time of heads, and toy does not measure it");
     /* Where it changes nothing, it needs nothing. */
     assert_int_equal(cmw_chain_shadow(chain, "timeout"), 0);
     assert_int_equal(cmw_chain_install(chain, &diag), 0);
@@ -283,6 +291,10 @@ static void configs_that_mean_nothing_are_refused(void **state)
     config.handler_ms = -1;
     assert_refused("timeout", &config, CMW_ERR_ARG, "timeout: handler_ms: -1 is not 0 to 86400000");
     cmw_timeout_config_init(&config);
+    config.head_ms = 86400001;
+    assert_refused("timeout", &config, CMW_ERR_ARG,
+                   "timeout: head_ms: 86400001 is not 0 to 86400000");
+    cmw_timeout_config_init(&config);
     config.retry_after_s = -1;
     assert_refused("timeout", &config, CMW_ERR_ARG, "timeout: retry_after: -1 is not 0 to 86400");
 }
@@ -302,7 +314,7 @@ int main(void)
         cmocka_unit_test(an_answer_in_time_is_sent),
         cmocka_unit_test(a_body_that_does_not_come_is_answered_408),
         cmocka_unit_test(a_body_has_a_time_of_its_own),
-        cmocka_unit_test(a_server_that_does_not_measure_bodies_is_refused),
+        cmocka_unit_test(a_server_that_does_not_measure_is_refused),
         cmocka_unit_test(a_server_that_closes_is_not_late),
         cmocka_unit_test(nothing_is_allocated),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
