@@ -38,7 +38,8 @@ struct conformance_app {
     cmw_slot counted;           /* uint64_t: bytes of the response's body */
     char *large;
     uint64_t request_ms;            /* the engine's limit */
-    uint64_t body_ms, body_idle_ms; /* the chain's, where the engine's cannot be set */
+    uint64_t body_ms, body_idle_ms; /* the chain's, where the engine's cannot be set; */
+    uint64_t head_ms;               /* likewise */
     pthread_mutex_t lock;           /* of what follows */
     struct waiter waiters[WAITER_CAP];
     unsigned waiter_count;

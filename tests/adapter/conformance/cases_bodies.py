@@ -312,6 +312,8 @@ class ResponseTrailers(AdapterTest):
     def test_behind_a_body_that_is_all_there(self):
         with self.connect() as client:
             for fields, body in ((self.ASKS, b"ok"), (self.ASKS + LOUD, b"OK")):
+                if fields != self.ASKS and self.can("passes_bodies"):
+                    continue  # nobody there makes it loud
                 response = client.ask("GET", "/counted", fields=fields)
                 if not self.can("response_trailers"):
                     self.assert_none(response, body)

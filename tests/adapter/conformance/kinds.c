@@ -24,7 +24,7 @@ enum { PATH_BYTES = 4096 };
 struct config {
     size_t size;
     const char *folder;
-    int64_t body_ms, body_idle_ms;
+    int64_t head_ms, body_ms, body_idle_ms;
 };
 
 /* Mapped before the server forks, and kept from one configuration to the next. */
@@ -113,6 +113,8 @@ static int open_shared(cmw_engine *engine, const struct config *config, cmw_diag
         app->body_ms = (uint64_t)config->body_ms;
         app->body_idle_ms = (uint64_t)config->body_idle_ms;
     }
+    if (app->server->host->capabilities & CMW_CAP_TIME_HEAD)
+        app->head_ms = (uint64_t)config->head_ms;
     const int rc = conformance_declare(app, engine);
     if (rc != 0)
         return cmw_diag_set(diag, rc, "counter: slots: %s", cmw_error_text(rc));
@@ -153,6 +155,10 @@ static const cmw_option options[] = {
      .offset = offsetof(struct config, folder),
      .flags = CMW_OPTION_REQUIRED,
      .help = "Where the suite looks"},
+    {.name = "head_ms",
+     .type = CMW_OPTION_INT,
+     .offset = offsetof(struct config, head_ms),
+     .help = "Milliseconds for a head, where the server can measure it"},
     {.name = "body_ms",
      .type = CMW_OPTION_INT,
      .offset = offsetof(struct config, body_ms),
