@@ -39,6 +39,14 @@ CMW_BEGIN_DECLS
 CMW_API cmw_next cmw_ctx_feed_body(cmw_ctx *ctx, const cmw_chunk *chunk);
 
 /**
+ * The host answers by itself what it refuses or leads elsewhere before its handler would run: the
+ * body is not read, and request_body does not see it. Without this, commit takes a body that was
+ * not fed to its end for one that nobody has passed, and answers 500. Not for answers that
+ * request_body may guard. Before commit; else it does nothing. Cost: O(1). Since: 0.1
+ */
+CMW_API void cmw_ctx_skip_body(cmw_ctx *ctx);
+
+/**
  * Hand over the fields that stood behind a chunked body, before the last piece is fed (or received)
  * and before the handler runs; at most once, not at all if there are none. They never become fields
  * of the head, and those that only a head may say (lengths, codings, hosts, credentials,
@@ -69,6 +77,13 @@ CMW_API int cmw_ctx_reads_body(const cmw_ctx *ctx);
  * head has a Content-Length). 0: it is all there, as cmw_response_body. Cost: O(1).
  */
 CMW_API int cmw_ctx_streams_body(const cmw_ctx *ctx);
+
+/**
+ * 1 if a response_body callback runs over this committed response's body. Where none does, a host
+ * may send the bytes of a source of its own (cmw_ctx_streams_from) without reading them by
+ * cmw_ctx_read_body, and cut ranges of them. Cost: O(1). Since: 0.1
+ */
+CMW_API int cmw_ctx_looks_at_body(const cmw_ctx *ctx);
 
 /**
  * The next piece of a committed response's body. Nothing is made before it is asked for.

@@ -313,6 +313,12 @@ cmw_next cmw_ctx_feed_body(cmw_ctx *ctx, const cmw_chunk *chunk)
     return CMW_TO_HANDLER;
 }
 
+void cmw_ctx_skip_body(cmw_ctx *ctx)
+{
+    if (ctx->state == CMW__CTX_HANDLER && !(ctx->traces & CMW__CTX_PARKED))
+        ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_BODY_OPEN);
+}
+
 cmw_next cmw__body_in_begin(cmw_ctx *ctx)
 {
     const cmw_chunk nothing = {CMW_STR(""), 1, 0};

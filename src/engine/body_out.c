@@ -319,6 +319,11 @@ int cmw_ctx_streams_body(const cmw_ctx *ctx)
     return ctx->body_out && ctx->body_out->is_open;
 }
 
+int cmw_ctx_looks_at_body(const cmw_ctx *ctx)
+{
+    return cmw_ctx_streams_body(ctx) && ctx->body_out->flow.count > 0;
+}
+
 int cmw_ctx_read_body(cmw_ctx *ctx, cmw_chunk *chunk)
 {
     struct cmw__body_out *out = ctx->body_out;

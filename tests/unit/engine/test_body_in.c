@@ -555,6 +555,32 @@ static void a_host_that_forgets_the_end_does_not_get_past_them(void **state)
     close_bench(&bench);
 }
 
+static void a_host_that_answers_by_itself_may_skip_the_body(void **state)
+{
+    struct bench bench;
+    cmw_request_view view;
+    cmw_ctx *ctx;
+
+    (void)state;
+    open_bench(&bench);
+    add_role(&bench, FULL, 0, CMW_FAIL_CLOSED);
+    install(&bench);
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("POST");
+    view.target = CMW_STR("/");
+    view.content_length = 4;
+    assert_int_equal(cmw_ctx_begin(cmw_test_worker(bench.test), &ctx, &view), 0);
+    cmw_ctx_skip_body(ctx); /* out of turn */
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+    cmw_ctx_skip_body(ctx);
+    assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 403, CMW_STR("no")), 0);
+    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+    assert_int_equal(cmw_response_status(cmw_ctx_response(ctx)), 403);
+    assert_int_equal(bench.seen[FULL].calls, 0);
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    close_bench(&bench);
+}
+
 /* ---- Leaving while it waits -------------------------------------------------------------- */
 
 /* Feed until it waits. */
@@ -673,6 +699,7 @@ int main(void)
         cmocka_unit_test(a_plan_without_callbacks_keeps_the_same_limit),
         cmocka_unit_test(a_request_without_body_passes_those_who_guard_by_it),
         cmocka_unit_test(a_host_that_forgets_the_end_does_not_get_past_them),
+        cmocka_unit_test(a_host_that_answers_by_itself_may_skip_the_body),
         cmocka_unit_test(a_client_that_leaves_while_the_body_waits_is_told_once),
         cmocka_unit_test(a_warm_body_allocates_nothing),
         cmocka_unit_test(a_body_without_memory_is_a_503),

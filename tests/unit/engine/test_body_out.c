@@ -650,6 +650,36 @@ static void a_host_sees_whose_body_it_is(void **state)
     close_bench(&bench);
 }
 
+static void a_host_learns_whether_anyone_looks_at_its_body(void **state)
+{
+    struct bench bench;
+    cmw_request_view view;
+    cmw_diag diag;
+    cmw_ctx *ctx;
+
+    (void)state;
+    open_bench(&bench, 1);
+    add_repeater(&bench, 0, 10, 2, 5);
+    assert_int_equal(cmw_chain_install(bench.chain, &diag), 0);
+    for (int is_announced = 0; is_announced < 2; is_announced++) {
+        bench.repeaters[0].is_announced = is_announced;
+        cmw_request_view_init(&view);
+        view.method = CMW_STR("GET");
+        view.target = CMW_STR("/");
+        assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
+        assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+        bench.streams = 1;
+        bench.declared = 9;
+        assert_int_equal(on_handler(&bench, ctx), 0);
+        assert_int_equal(cmw_ctx_looks_at_body(ctx), 0);
+        assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+        assert_int_equal(cmw_ctx_streams_body(ctx), 1);
+        assert_int_equal(cmw_ctx_looks_at_body(ctx), is_announced);
+        cmw_ctx_end(ctx, CMW_END_SENT);
+    }
+    close_bench(&bench);
+}
+
 static int announce_wrongly(void *self, cmw_ctx *ctx)
 {
     int *rc = self;
@@ -839,6 +869,7 @@ int main(void)
         cmocka_unit_test(a_fault_after_commit_aborts),
         cmocka_unit_test(a_source_of_the_hosts_waits_without_a_token),
         cmocka_unit_test(a_host_sees_whose_body_it_is),
+        cmocka_unit_test(a_host_learns_whether_anyone_looks_at_its_body),
         cmocka_unit_test(who_did_not_say_so_changes_nothing),
         cmocka_unit_test(what_goes_past_the_engine_is_not_transformed),
         cmocka_unit_test(another_body_takes_the_place_of_a_source),
