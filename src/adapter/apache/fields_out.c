@@ -65,15 +65,21 @@ static int export_table(request_rec *r, cmw_response *response)
     return 0;
 }
 
-int fields_out_export(request_rec *r, cmw_response *response, const apr_table_t **exported)
+static int export_body(struct seat *seat, request_rec *r, cmw_str type)
+{
+    if (cmw_ctx_reads_response_body(seat->ctx))
+        return body_out_open(seat, r, type, length_of(r));
+    return cmw_response_pass_body(cmw_ctx_response(seat->ctx), r->status, type, length_of(r));
+}
+
+int fields_out_export(struct seat *seat, request_rec *r, const apr_table_t **exported)
 {
     gather(r);
     *exported = r->headers_out;
-    const cmw_str type = str_or_empty(ap_make_content_type(r, r->content_type));
-    int rc = cmw_response_pass_body(response, r->status, type, length_of(r));
+    int rc = export_body(seat, r, str_or_empty(ap_make_content_type(r, r->content_type)));
     if (rc == CMW_ERR_INVALID) /* a type that is none is not passed on */
-        rc = cmw_response_pass_body(response, r->status, CMW_STR(""), length_of(r));
-    return rc == 0 ? export_table(r, response) : rc;
+        rc = export_body(seat, r, CMW_STR(""));
+    return rc == 0 ? export_table(r, cmw_ctx_response(seat->ctx)) : rc;
 }
 
 /* ---- From the engine ---------------------------------------------------------------------- */
@@ -115,10 +121,19 @@ static int is_stale(const apr_table_t *exported, const cmw_header *field)
     return 0;
 }
 
-void fields_out_import(request_rec *r, const cmw_response *response, const apr_table_t *exported)
+/* The body is httpd's, but the plan reads it a piece at a time, or makes another of it: there are
+ * no ranges of it. Else its length is httpd's, also where no body is sent. */
+static int changes_body(const struct seat *seat, const request_rec *r, const cmw_response *response)
+{
+    return seat->streams || cmw_response_content_length(response) != length_of(r);
+}
+
+int fields_out_import(struct seat *seat, request_rec *r, const cmw_response *response,
+                      const apr_table_t *exported)
 {
     const int status = cmw_response_status(response);
-    const int is_replaced = !cmw_response_passes_body(response);
+    const int is_replaced = !cmw_response_passes_body(response) && !body_out_is_hosts(seat);
+    const int changes = !is_replaced && changes_body(seat, r, response);
     cmw_header_cursor cursor = {0, 0};
     cmw_header field;
 
@@ -126,15 +141,17 @@ void fields_out_import(request_rec *r, const cmw_response *response, const apr_t
     while (cmw_response_next_header(response, &cursor, &field, 0)) {
         if (cmw_header_id_find(field.name) == CMW_HDR_CONTENT_TYPE)
             ap_set_content_type(r, copy(r->pool, field.value));
-        else if (!is_replaced || !is_stale(exported, &field))
+        else if (!(is_replaced && is_stale(exported, &field)) &&
+                 !(changes && cmw_header_id_find(field.name) == CMW_HDR_ACCEPT_RANGES))
             apr_table_addn(r->headers_out, copy(r->pool, field.name), copy(r->pool, field.value));
     }
     if (r->status != status || is_replaced) /* httpd makes 500 of those that it does not know */
         r->status_line =
             apr_psprintf(r->pool, "%03d %s", status, copy(r->pool, cmw_status_reason(status)));
     r->status = status;
-    if (is_replaced)
+    if (is_replaced || changes)
         import_body(r, response);
+    return changes;
 }
 
 void fields_out_restate(request_rec *r, const cmw_response *response)

@@ -4,8 +4,9 @@
  * httpd's own errors.
  *
  * The filter stands behind those that change content (mod_deflate, mod_headers), before those that
- * make the head and cut ranges. httpd's body goes on as it is, unless post_route, or a fault, has
- * put another in its place: that one is sent instead, and httpd's is dropped.
+ * make the head and cut ranges. httpd's body goes on as it is, unless the plan looks at it: then it
+ * goes through the engine (body_out.c). Where post_route, or a fault, has put another in its place,
+ * that one is sent instead, and httpd's is dropped.
  */
 #include "module.h"
 
@@ -26,17 +27,28 @@ static int commit(struct seat *seat, request_rec *r, const apr_table_t *exported
     seat->sender = r;
     if (next != CMW_TO_RESPOND || cmw_response_status(response) < 200)
         return CMW_ERR_STATE;
-    seat->replaces_body = !cmw_response_passes_body(response);
-    fields_out_import(r, response, exported);
+    body_out_begin(seat, r);
+    const int is_hosts = cmw_response_passes_body(response) || body_out_is_hosts(seat);
+    const int changes = fields_out_import(seat, r, response, exported);
+    /* httpd would take the length of its own body, also where none is sent. */
+    seat->replaces_body = !seat->streams && (!is_hosts || changes);
     return 0;
+}
+
+/* httpd refuses, or leads elsewhere, and no handler has run: nothing that a look at the request's
+ * body would guard. */
+static int is_own_answer(const request_rec *r)
+{
+    return !ap_is_HTTP_SUCCESS(r->status) || (r->prev && ap_is_HTTP_ERROR(r->prev->status));
 }
 
 static int decorate(struct seat *seat, request_rec *r)
 {
     const apr_table_t *exported = NULL;
 
-    if (!cmw_ctx_fault(seat->ctx) &&
-        fields_out_export(r, cmw_ctx_response(seat->ctx), &exported) != 0)
+    if (body_in_is_due(seat) && is_own_answer(r))
+        cmw_ctx_skip_body(seat->ctx);
+    if (!cmw_ctx_fault(seat->ctx) && fields_out_export(seat, r, &exported) != 0)
         cmw_ctx_fail(seat->ctx, HTTP_INTERNAL_SERVER_ERROR);
     if (cmw_ctx_fault(seat->ctx)) {
         apr_table_clear(r->headers_out);
@@ -78,6 +90,12 @@ static apr_status_t pass_own(struct seat *seat, ap_filter_t *f, apr_bucket_briga
     return pass_body(f->r, f->next, cmw_response_body(cmw_ctx_response(seat->ctx)));
 }
 
+static apr_status_t pass_streamed(struct seat *seat, ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    body_out_push(seat, brigade);
+    return seat->has_sent_last ? APR_SUCCESS : body_out_pump(seat, f->next);
+}
+
 static apr_status_t on_output(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     request_rec *r = f->r;
@@ -90,52 +108,30 @@ static apr_status_t on_output(ap_filter_t *f, apr_bucket_brigade *brigade)
             return ap_pass_brigade(f->next, brigade);
         if (decorate(seat, r) != 0) {
             apr_brigade_cleanup(brigade);
-            r->connection->aborted = 1;
-            r->connection->keepalive = AP_CONN_CLOSE;
+            request_break_off(seat, r);
             return APR_ECONNABORTED;
         }
     }
-    return seat->replaces_body && seat->sender == r ? pass_own(seat, f, brigade)
-                                                    : ap_pass_brigade(f->next, brigade);
+    if (seat->stage != STAGE_COMMITTED || seat->sender != r)
+        return ap_pass_brigade(f->next, brigade);
+    if (seat->streams)
+        return pass_streamed(seat, f, brigade);
+    return seat->replaces_body ? pass_own(seat, f, brigade) : ap_pass_brigade(f->next, brigade);
 }
 
-void filter_send_head(request_rec *r, const cmw_response *response)
+void filter_send_head(struct seat *seat, request_rec *r, const cmw_response *response)
 {
     apr_table_clear(r->headers_out);
     apr_table_clear(r->err_headers_out);
     r->content_encoding = NULL;
     r->content_languages = NULL;
-    fields_out_import(r, response, NULL);
+    (void)fields_out_import(seat, r, response, NULL);
 }
 
 int filter_send_body(request_rec *r, cmw_str body)
 {
     (void)pass_body(r, r->output_filters, body); /* a lost connection says so by itself */
     return OK;
-}
-
-/* ---- The body of the request -------------------------------------------------------------- */
-
-/* A declared length was looked at with the head; others are counted as they come. */
-static apr_status_t on_input(ap_filter_t *f, apr_bucket_brigade *brigade, ap_input_mode_t mode,
-                             apr_read_type_e block, apr_off_t bytes)
-{
-    struct seat *seat = f->ctx;
-    apr_off_t length = 0;
-
-    const apr_status_t rc = ap_get_brigade(f->next, brigade, mode, block, bytes);
-    if (rc != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rc) && !APR_STATUS_IS_TIMEUP(rc))
-        seat->is_cut = 1;
-    if (rc != APR_SUCCESS || !seat->ctx || seat->stage != STAGE_PASSED)
-        return rc;
-    if (apr_brigade_length(brigade, 0, &length) == APR_SUCCESS && length > 0)
-        seat->received += (uint64_t)length;
-    if (seat->received <= cmw_ctx_body_limit(seat->ctx))
-        return rc;
-    apr_brigade_cleanup(brigade);
-    cmw_ctx_fail(seat->ctx, HTTP_REQUEST_ENTITY_TOO_LARGE);
-    f->r->connection->keepalive = AP_CONN_CLOSE;
-    return APR_ENOSPC; /* httpd's handlers take it for 413 */
 }
 
 /* ---- Putting them in ---------------------------------------------------------------------- */
@@ -200,5 +196,5 @@ void filter_register(void)
     const ap_filter_type type = (ap_filter_type)(AP_FTYPE_PROTOCOL - 1);
 
     (void)ap_register_output_filter(name, on_output, NULL, type);
-    (void)ap_register_input_filter(name, on_input, NULL, type);
+    (void)ap_register_input_filter(name, body_in_filter, NULL, type);
 }

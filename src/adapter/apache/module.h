@@ -6,7 +6,9 @@
  *     process.c     what one process has of an engine: its workers, waiting, polls
  *     request.c     one request: begin, phases, answers, end
  *     fields_in.c   what middleware rewrote of a request, written back to httpd
- *     filter.c      every response, and the body of the request
+ *     body_in.c     the bodies of requests
+ *     filter.c      every response
+ *     body_out.c    bodies of responses that are read from the engine, a piece at a time
  *     fields_out.c  the head of a response, from httpd to the engine and back
  *
  * One context for each main request; internal redirects and subrequests are part of it. A request
@@ -100,12 +102,24 @@ struct seat {
     enum stage stage;
     uint32_t route; /* that was entered; CMW_NONE */
     cmw_end_reason reason;
-    uint64_t received;      /* of the body */
+    uint64_t received;          /* of the body */
+    apr_bucket_brigade *made;   /* what the plan made of it, and nobody has read; NULL: not fed */
+    apr_bucket_brigade *input;  /* of httpd's body: what the engine has not taken, */
+    apr_bucket *taken;          /*   the first of it, at which it may still look, */
+    apr_bucket_brigade *output; /*   and room for what goes on */
+    ap_filter_t *next;          /*   to here */
     unsigned is_inside : 1; /* the engine runs: a signal that ends the process must not enter it */
     unsigned replaces_body : 1;
     unsigned has_sent_own : 1;
     unsigned is_overload : 1;
-    unsigned is_cut : 1; /* the request's body broke off */
+    unsigned is_cut : 1;        /* the request's body broke off */
+    unsigned is_feeding : 1;    /* it is read for the plan, */
+    unsigned is_fed : 1;        /*   which has seen its end */
+    unsigned streams : 1;       /* the response's body is read from the engine, */
+    unsigned asks : 1;          /*   which asks for httpd's */
+    unsigned wants_flush : 1;   /* httpd does */
+    unsigned has_sent_last : 1; /* of a streamed body */
+    unsigned has_failed : 1;    /* the response was broken off */
 };
 
 extern module AP_MODULE_DECLARE_DATA catzilla_mw_module;
@@ -140,17 +154,42 @@ struct seat *request_find(const request_rec *r);
 /* httpd refused a request by itself before it could begin: NULL if it cannot be decorated. */
 struct seat *request_begin_refused(request_rec *r);
 int request_settle(struct seat *seat, cmw_next next);
+/* The response cannot be finished: the connection ends, so that nobody takes it for whole. */
+void request_break_off(struct seat *seat, request_rec *r);
 
 /* fields_in.c */
 void fields_in_write(struct seat *seat);
 void fields_in_write_target(struct seat *seat);
 void fields_in_write_client(struct seat *seat);
 
+/* body_in.c */
+apr_status_t body_in_filter(ap_filter_t *f, apr_bucket_brigade *brigade, ap_input_mode_t mode,
+                            apr_read_type_e block, apr_off_t bytes);
+/* The plan looks at the request's body, and has not seen it. */
+int body_in_is_due(const struct seat *seat);
+/* Feed it, and give httpd what the plan made of it. A cmw_next; `status`: 0, or what httpd answers
+ * where it could not be read. */
+int body_in_take(struct seat *seat, request_rec *r, int *status);
+
+/* body_out.c */
+/* httpd's body, for the engine to ask for. 0 or a CMW_ERR_*. */
+int body_out_open(struct seat *seat, request_rec *r, cmw_str type, uint64_t length);
+/* After commit: whether the body is to be pumped. */
+void body_out_begin(struct seat *seat, request_rec *r);
+/* It is still httpd's that the response has. */
+int body_out_is_hosts(const struct seat *seat);
+/* More of httpd's body. What nobody will ask for is thrown away. */
+void body_out_push(const struct seat *seat, apr_bucket_brigade *brigade);
+/* Send what there is, as fast as the client takes it. */
+apr_status_t body_out_pump(struct seat *seat, ap_filter_t *next);
+
 /* fields_out.c */
 /* Give httpd's response to the engine: 0 or an error. `exported`: the fields that it had. */
-int fields_out_export(request_rec *r, cmw_response *response, const apr_table_t **exported);
-/* Give httpd the committed response: status and fields, not the body. */
-void fields_out_import(request_rec *r, const cmw_response *response, const apr_table_t *exported);
+int fields_out_export(struct seat *seat, request_rec *r, const apr_table_t **exported);
+/* Give httpd the committed response: status and fields, not the body. 1: httpd's body is changed
+ * on its way, or would be if it were sent. */
+int fields_out_import(struct seat *seat, request_rec *r, const cmw_response *response,
+                      const apr_table_t *exported);
 /* httpd makes another answer than the one that was committed: the plan's fields are on it, too. */
 void fields_out_restate(request_rec *r, const cmw_response *response);
 /* The answer is whole as it is: no part of it is asked for. */
@@ -162,7 +201,7 @@ void filter_insert(request_rec *r);
 void filter_insert_error(request_rec *r);
 void filter_add_input(struct seat *seat, request_rec *r);
 /* Send a committed response of the plan, past the filter. OK. */
-void filter_send_head(request_rec *r, const cmw_response *response);
+void filter_send_head(struct seat *seat, request_rec *r, const cmw_response *response);
 int filter_send_body(request_rec *r, cmw_str body);
 
 #endif /* CMW_APACHE_MODULE_H */

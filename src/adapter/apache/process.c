@@ -52,7 +52,7 @@ static const cmw_host host = {
     .capabilities = CMW_CAP_SUSPEND | CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
                     CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS |
                     CMW_CAP_REWRITE_TARGET | CMW_CAP_FORKS | CMW_CAP_HEAD_FIRST |
-                    CMW_CAP_ANY_METHOD | CMW_CAP_PASSES_BODIES,
+                    CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY | CMW_CAP_STREAM_RESPONSE_BODY,
     .wake = on_wake,
     .arm_timer = on_arm,
     .proceed = on_proceed,
@@ -89,9 +89,11 @@ static void sleep_until_woken(struct bench *bench)
 }
 
 /* The client has closed, and nothing that it sent is left before that. A stream of HTTP/2 has no
- * socket of its own. */
+ * socket of its own: mod_http2 says by a flag that it was reset, or that its connection is gone. */
 static int has_left(conn_rec *connection)
 {
+    if (connection->aborted)
+        return 1;
     apr_socket_t *socket = connection->master ? NULL : ap_get_conn_socket(connection);
     apr_os_sock_t fd;
     char byte;

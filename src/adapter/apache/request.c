@@ -54,13 +54,25 @@ int request_on_log(request_rec *r)
 
     if (!seat)
         return DECLINED;
-    const int is_sent = seat->stage >= STAGE_ANSWERED;
-    if (r->connection->aborted || seat->is_cut)
+    const int is_sent = seat->stage >= STAGE_ANSWERED && !seat->has_failed &&
+                        (!seat->streams || r->header_only || seat->has_sent_last);
+    if (seat->has_failed)
+        seat->reason = CMW_END_ERROR;
+    else if (r->connection->aborted || seat->is_cut)
         seat->reason =
             atomic_load(&seat->process->is_ending) ? CMW_END_SHUTDOWN : CMW_END_CLIENT_GONE;
     else
         seat->reason = is_sent ? CMW_END_SENT : CMW_END_ERROR;
     return OK;
+}
+
+/* Who left is told from what we broke off. */
+void request_break_off(struct seat *seat, request_rec *r)
+{
+    if (!r->connection->aborted)
+        seat->has_failed = 1;
+    r->connection->aborted = 1;
+    r->connection->keepalive = AP_CONN_CLOSE;
 }
 
 /* ---- The seat ----------------------------------------------------------------------------- */
@@ -201,7 +213,7 @@ static int send_overload(struct seat *seat, request_rec *r)
         cmw_worker_count_overload(worker);
     const cmw_response *response = cmw_worker_overload_response(worker);
     if (response) {
-        filter_send_head(r, response);
+        filter_send_head(seat, r, response);
         body = cmw_response_body(response);
         body.data = apr_pstrmemdup(r->pool, body.data, body.len);
     }
@@ -222,7 +234,12 @@ static int send_answer(struct seat *seat, request_rec *r)
     if (seat->is_overload)
         return send_overload(seat, r);
     const cmw_response *response = cmw_ctx_response(seat->ctx);
-    filter_send_head(r, response);
+    body_out_begin(seat, r);
+    filter_send_head(seat, r, response);
+    if (seat->streams && !r->header_only) {
+        (void)body_out_pump(seat, r->output_filters); /* as below */
+        return OK;
+    }
     return filter_send_body(r, cmw_response_body(response));
 }
 
@@ -312,9 +329,34 @@ int request_on_place(request_rec *r)
     return rc == OK ? DONE : rc;
 }
 
+/* Before the handler does anything: what looks at bodies may refuse the request. */
+static int take_body(request_rec *r)
+{
+    struct seat *seat = r->main ? NULL : request_find(r);
+    int status;
+
+    if (!seat || !body_in_is_due(seat) || (r->prev && ap_is_HTTP_ERROR(r->prev->status)))
+        return DECLINED;
+    int next = body_in_take(seat, r, &status);
+    if (status == AP_FILTER_ERROR)
+        return status; /* a filter of others has answered */
+    if (status != 0 || cmw_ctx_fault(seat->ctx))
+        r->connection->keepalive = AP_CONN_CLOSE;
+    if (next == CMW_TO_HANDLER && status == 0)
+        return DECLINED;
+    if (status != 0) {
+        seat->is_inside = 1;
+        next = refuse(seat, status);
+        seat->is_inside = 0;
+    }
+    return next == CMW_TO_RESPOND ? send_answer(seat, r) : HTTP_INTERNAL_SERVER_ERROR;
+}
+
 int request_on_handler(request_rec *r)
 {
-    return enter_place(r);
+    const int rc = enter_place(r);
+
+    return rc == DECLINED ? take_body(r) : rc;
 }
 
 /* ---- What httpd says of the connection ---------------------------------------------------- */

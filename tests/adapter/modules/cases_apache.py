@@ -2,61 +2,12 @@
 """Apache httpd alone: its directives, containers, redirects, subrequests."""
 import json
 import subprocess
-import unittest
 
 from cases import CHAIN, ModuleTest, PROBE
+from cases_configuration import marked
+from cases_module_bodies import BODIES, STREAM
 from client import Client, Response, chunked, request
 from servers import Apache, LARGE, LONG_S, free_port
-
-
-def marked(value):
-    return {"middleware": [{"use": "set_headers", "options": {"set": {"X-Mark": value}}}]}
-
-
-class Directives(unittest.TestCase):
-    def refuse(self, chain=CHAIN, locations=None, **options):
-        server = Apache(chain, locations, **options)
-        code, text = server.test()
-        server.stop()
-        self.assertNotEqual(code, 0)
-        return text
-
-    def test_a_good_configuration(self):
-        server = Apache(CHAIN)
-        code, text = server.test()
-        server.stop()
-        self.assertEqual(code, 0, text)
-
-    def test_mistakes_are_told_with_file_line_and_path(self):
-        text = self.refuse('{"middleware": [\n {"use": "cors",\n  "options": {"max_ages": 1}},\n'
-                           ' {"use": "corse"}]}')
-        self.assertRegex(text, r"chain\.json:3:\d+: middleware\[0\]\.options\.max_ages: unknown")
-        self.assertRegex(text, r"chain\.json:4:\d+: middleware\[1\]\.use: .*corse")
-        self.assertRegex(text, r"apache2\.conf:\d+\)")
-
-    def test_text_that_is_no_json(self):
-        self.assertRegex(self.refuse("{"), r"chain\.json:1:")
-
-    def test_a_file_that_is_not_there(self):
-        self.assertIn("none.json", self.refuse(http="CatzillaMw none.json"))
-
-    def test_a_mistake_in_a_containers_file(self):
-        text = self.refuse(locations={"place": '{"middleware": [{"use": "corse"}]}'})
-        self.assertIn("place.json:1", text)
-
-    def test_engine_limits_of_a_container_are_refused(self):
-        text = self.refuse(locations={"place": {"engine": {"header_count": 5}, "middleware": []}})
-        self.assertIn("engine", text)
-
-    def test_a_plan_that_looks_at_bodies(self):
-        text = self.refuse({"middleware": [{"use": "body_reader"}]})
-        self.assertIn("Apache httpd does not hand bodies to it", text)
-
-    def test_twice(self):
-        self.assertIn("twice", self.refuse(http="CatzillaMw chain.json\nCatzillaMw chain.json"))
-
-    def test_a_plugin_that_is_none(self):
-        self.assertIn("none.so", self.refuse(http="CatzillaMwLoad /none.so"))
 
 
 class Places(ModuleTest):
@@ -243,6 +194,19 @@ Header always set X-Who "expr=%{REMOTE_ADDR} %{REQUEST_SCHEME}"
         self.assertEqual(self.ask("GET", "/text").get("X-Who"), ["127.0.0.1 http"])
 
 
+class Reload(ModuleTest):
+    def test_httpd_ends_where_it_is_told_to_read_what_is_wrong(self):
+        """As with any directive; its message names the mistake."""
+        server = Apache(CHAIN).start()
+        self.addCleanup(server.stop)
+        self.assertEqual(server.check()[0], 0)
+        server.write("chain.json", '{"middleware": [{"use": "corse"}]}')
+        self.assertIn("corse", server.check()[1])
+        server.process.send_signal(server.reload_signal)
+        self.assertNotEqual(server.process.wait(LONG_S), 0)
+        self.assertIn("corse", server.log())
+
+
 class Overload(ModuleTest):
     """One worker for requests, one for those that get none."""
 
@@ -272,11 +236,11 @@ class OverHttp2(ModuleTest):
             loaded = (*Apache.loaded, "http2")
         cls.server = WithHttp2(cls.chain, **cls.options).start()
 
-    def ask_2(self, target, order="", body=None):
+    def ask_2(self, target, order="", body=None, name=""):
         """Status, fields, body."""
         more = ["--data-binary", "@-"] if body is not None else []
         done = subprocess.run(["curl", "-sS", "-i", "--http2-prior-knowledge", "-H",
-                               f"X-Act: {order}", *more,
+                               f"X-Act: {order}", "-H", f"X-Body: {name}", *more,
                                f"http://127.0.0.1:{self.server.port}{target}"],
                               input=body, capture_output=True, timeout=LONG_S)
         head, _, text = done.stdout.partition(b"\r\n\r\n")
@@ -297,15 +261,41 @@ class OverHttp2(ModuleTest):
                 if body is not None:
                     self.assertTrue(response.body == body, response.body[:100])
 
+    def test_a_client_that_leaves_while_it_waits(self):
+        before = self.server.settled()
+        curl = subprocess.Popen(["curl", "-sS", "--http2-prior-knowledge", "-H", "X-Act: wait-long",
+                                 f"http://127.0.0.1:{self.server.port}/text"],
+                                stderr=subprocess.DEVNULL)
+        self.server.wait(lambda: self.server.counts()["entered"] > before["entered"],
+                         "it does not wait")
+        curl.kill()
+        curl.wait()
+        self.assertEqual(self.server.settled()["client_gone"] - before["client_gone"], 1)
+
     def test_uploads(self):
         self.assertEqual(json.loads(self.ask_2("/proxy/x", body=b"x" * 5000).body)["body"], 5000)
 
 
-class Single(ModuleTest):
-    """One process that reads and serves: httpd -X. Seldom it crashes at its end, behind every
-    request: docs/adapters/apache.md."""
+class BodiesOverHttp2(OverHttp2):
+    chain = BODIES
 
-    ends = (0, -11)
+    def test_bodies_go_through_the_plan(self):
+        for target, name, body in (("/file.txt", "loud", b"A FILE\n"), ("/large", "loud", b"L" * LARGE),
+                                   ("/text", "stream", STREAM), ("/text", "replace", STREAM)):
+            with self.subTest(target + name):
+                self.assertTrue(self.ask_2(target, name=name).body == body)
+
+    def test_one_that_fails_is_not_taken_for_whole(self):
+        done = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-H", "X-Body: fails",
+                               f"http://127.0.0.1:{self.server.port}/large"],
+                              capture_output=True, timeout=LONG_S)
+        self.assertNotEqual(done.returncode, 0)
+
+
+class Single(ModuleTest):
+    """One process that reads and serves: httpd -X. Its connection stays open until it has ended:
+    httpd looks at connections that its threads are closing meanwhile, and crashes then (it does
+    without the module, too)."""
 
     @classmethod
     def setUpClass(cls):
@@ -313,9 +303,10 @@ class Single(ModuleTest):
             def command(self, *arguments):
                 return super().command(*(arguments or ("-X",)))
         cls.server = One(cls.chain).start()
+        cls.client = cls.server.Client(cls.server.port)
+        cls.addClassCleanup(cls.client.socket.close)
 
     def test_it_serves(self):
-        with self.connect() as client:
-            for _ in range(10):
-                self.assert_goes_on(client)
-            self.assert_decorated(client.ask("GET", "/file.txt", fields=[("X-Act", "wait")]))
+        for _ in range(10):
+            self.assert_goes_on(self.client)
+        self.assert_decorated(self.client.ask("GET", "/file.txt", fields=[("X-Act", "wait")]))

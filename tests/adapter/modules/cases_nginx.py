@@ -5,63 +5,15 @@ import shutil
 import unittest
 
 from cases import CHAIN, ModuleTest, PROBE
+from cases_configuration import ConfigurationTest, marked
 from client import request
 from servers import Nginx
 
 
-def marked(value):
-    return {"middleware": [{"use": "set_headers", "options": {"set": {"X-Mark": value}}}]}
-
-
-class Directives(unittest.TestCase):
-    def refuse(self, chain=CHAIN, locations=None, **options):
-        server = Nginx(chain, locations, **options)
-        code, text = server.test()
-        server.stop()
-        self.assertNotEqual(code, 0)
-        return text
-
-    def test_a_good_configuration(self):
-        server = Nginx(CHAIN)
-        code, text = server.test()
-        server.stop()
-        self.assertEqual(code, 0, text)
-
-    def test_mistakes_are_told_with_file_line_and_path(self):
-        text = self.refuse('{"middleware": [\n {"use": "cors",\n  "options": {"max_ages": 1}},\n'
-                           ' {"use": "corse"}]}')
-        self.assertRegex(text, r"chain\.json:3:\d+: middleware\[0\]\.options\.max_ages: unknown")
-        self.assertRegex(text, r"chain\.json:4:\d+: middleware\[1\]\.use: .*corse")
-        self.assertRegex(text, r"nginx\.conf:\d+\)")
-
-    def test_text_that_is_no_json(self):
-        self.assertRegex(self.refuse("{"), r"chain\.json:1:")
-
-    def test_a_file_that_is_not_there(self):
-        self.assertIn("none.json", self.refuse(http="catzilla_mw none.json;"))
-
-    def test_a_broken_rule_of_order(self):
-        text = self.refuse({"middleware": [
-            {"use": "require", "priority": 1, "options": {}}]})
-        self.assertIn("require", text)
-
-    def test_a_mistake_in_a_locations_file(self):
-        text = self.refuse(locations={"place": '{"middleware": [{"use": "corse"}]}'})
-        self.assertIn("place.json:1", text)
-
-    def test_engine_limits_of_a_location_are_refused(self):
-        text = self.refuse(locations={"place": {"engine": {"header_count": 5}, "middleware": []}})
-        self.assertIn("engine", text)
-
+class OwnDirectives(ConfigurationTest):
     def test_a_plan_that_waits_in_post_route(self):
         text = self.refuse({"middleware": [{"use": "post_waiter"}]})
         self.assertIn("suspends in post_route, and nginx cannot wait", text)
-
-    def test_twice(self):
-        self.assertIn("duplicate", self.refuse(http="catzilla_mw chain.json; catzilla_mw chain.json;"))
-
-    def test_a_plugin_that_is_none(self):
-        self.assertIn("none.so", self.refuse(http="catzilla_mw_load /none.so;"))
 
 
 class Places(ModuleTest):

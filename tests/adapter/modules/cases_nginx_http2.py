@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from cases import ModuleTest
-from cases_nginx_bodies import BODIES, order, STREAM
+from cases_module_bodies import BODIES, order, STREAM
 from client import Response
 from servers import LARGE, LONG_S, Nginx, free_port
 

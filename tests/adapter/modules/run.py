@@ -13,8 +13,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "conform
 
 import cases
 import cases_apache
+import cases_configuration
+import cases_module_bodies
 import cases_nginx
-import cases_nginx_bodies
 import cases_nginx_http2
 import servers
 
@@ -33,8 +34,9 @@ if __name__ == "__main__":
                               "compression": os.environ.get("CMW_TEST_COMPRESSION"),
                               "preload": os.environ.get("CMW_TEST_PRELOAD")}
     cases.ModuleTest.Server = server
-    for group in [cases] + {"nginx": [cases_nginx, cases_nginx_bodies, cases_nginx_http2],
-                           "apache": [cases_apache], "apache_prefork": []}[name]:
+    both = [cases, cases_module_bodies]
+    for group in both + {"nginx": [cases_configuration, cases_nginx, cases_nginx_http2],
+                         "apache": [cases_configuration, cases_apache], "apache_prefork": []}[name]:
         for key, value in vars(group).items():
             if isinstance(value, type) and issubclass(value, unittest.TestCase):
                 globals()[key] = value

@@ -135,12 +135,18 @@ class Stock:
     def test(self):
         """The server's own check of the configuration: (exit code, what it says)."""
         self.configure()
+        return self.check()
+
+    def check(self):
+        """The same of one that is there, also while it serves."""
         done = subprocess.run(self.command("-t"), env=self.environment(), capture_output=True,
                               text=True, timeout=LONG_S)
         return done.returncode, done.stderr + done.stdout
 
     def start(self):
         self.configure()
+        for path in (self.folder / "html").iterdir():
+            os.utime(path, (1e9, 1e9))  # httpd's tags are weak for what has just been written
         with (self.folder / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(self.command(), env=self.environment(),
                                             stdout=subprocess.DEVNULL, stderr=stderr,
@@ -223,9 +229,19 @@ class Stock:
 
 class Nginx(Stock):
     name = "nginx"
+    file = "nginx.conf"
+    cuts_changed_bodies = True
     program = "/usr/sbin/nginx"
     waiters = 100
     reload_signal = signal.SIGHUP
+
+    @staticmethod
+    def chain_of(path):
+        return f"catzilla_mw {path};"
+
+    @staticmethod
+    def plugin_of(path):
+        return f"catzilla_mw_load {path};"
 
     def command(self, *arguments):
         return [self.program, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"),
@@ -296,6 +312,8 @@ http {{
 
 class Apache(Stock):
     name = "apache"
+    file = "apache2.conf"
+    cuts_changed_bodies = False
     program = "/usr/sbin/apache2"
     modules = pathlib.Path("/usr/lib/apache2/modules")
     mpm = "event"
@@ -307,6 +325,14 @@ class Apache(Stock):
     reload_signal = signal.SIGUSR1
     loaded = ("authz_core", "authz_host", "mime", "dir", "alias", "rewrite", "headers", "proxy",
               "proxy_http", "include", "filter", "deflate", "remoteip", "setenvif")
+
+    @staticmethod
+    def chain_of(path):
+        return f"CatzillaMw {path}"
+
+    @staticmethod
+    def plugin_of(path):
+        return f"CatzillaMwLoad {path}"
 
     def command(self, *arguments):
         return [self.program, "-f", str(self.folder / "apache2.conf"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bodies that go through the plan: nginx reads and makes them, middleware looks at them."""
+"""Bodies that go through the plan: the server reads and makes them, middleware looks at them."""
 import gzip
 import json
 import os
@@ -8,7 +8,7 @@ import unittest
 
 from cases import CHAIN, ModuleTest
 from client import chunked, request
-from servers import LARGE, Nginx
+from servers import LARGE
 
 BODIES = {"middleware": CHAIN["middleware"] + [{"use": "bodies"}]}
 STREAM = b"".join(bytes([97 + i % 26]) * 5000 for i in range(200))
@@ -75,7 +75,7 @@ class RequestBodies(ModuleTest):
             self.assert_goes_on(client)
 
     def test_answers_without_a_look_at_the_body(self):
-        """nginx's own refusals need no body."""
+        """The server's own refusals need no body."""
         with self.connect() as client:
             response = client.ask("POST", "/forbidden", body=b"x" * 100)
             self.assertEqual(response.status, 403)
@@ -125,7 +125,12 @@ class ResponseBodies(ModuleTest):
 
     def test_ranges(self):
         response = self.ask("GET", "/large", fields=order("loud") + [("Range", "bytes=0-9999")])
-        self.assertEqual((response.status, response.body), (206, b"L" * 10000))
+        if self.server.cuts_changed_bodies:
+            self.assertEqual((response.status, response.body), (206, b"L" * 10000))
+        else:
+            self.assertEqual((response.status, len(response.body)), (200, LARGE))
+        response = self.ask("GET", "/large", fields=[("Range", "bytes=5-9")])  # as it is
+        self.assertEqual((response.status, response.body), (206, b"lllll"))
 
     def test_subrequests(self):
         with self.connect() as client:
@@ -247,10 +252,11 @@ class Compression(ModuleTest):
 
     @classmethod
     def setUpClass(cls):
-        plugin = Nginx.settings["compression"]
+        plugin = cls.Server.settings["compression"]
         if not plugin:
             raise unittest.SkipTest("built without the component")
-        cls.server = Nginx(cls.chain, http=f"catzilla_mw_load {plugin}; catzilla_mw chain.json;")
+        cls.server = cls.Server(cls.chain, http=cls.Server.plugin_of(plugin) + "\n" +
+                                cls.Server.chain_of("chain.json"))
         cls.server.start()
 
     def test_bodies_are_compressed(self):
@@ -273,7 +279,7 @@ class Compression(ModuleTest):
     def test_what_is_compressed_is_not_packed_again(self):
         response = self.ask("GET", "/zipped", fields=[("Accept-Encoding", "gzip")])
         self.assertEqual(response.get("Content-Encoding"), ["gzip"])
-        self.assertEqual(gzip.decompress(response.body), b"a file\n")
+        self.assertEqual(gzip.decompress(response.body), self.ask("GET", "/zipped").body)
 
     def test_bodies_are_decompressed_for_upstreams(self):
         with self.connect() as client:
