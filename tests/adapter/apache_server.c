@@ -31,6 +31,7 @@ const struct conformance_server *conformance_server_of_module(void)
                                          "refuses_two_hosts_itself",
                                          "drops_length_beside_coding",
                                          "drains_all",
+                                         "sends_heads_first",
                                          "awaits_clients_at_its_end",
                                          "reads_blanks_around_lengths",
                                          "reads_tabs_around_lengths",

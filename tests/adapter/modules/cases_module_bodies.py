@@ -206,6 +206,9 @@ class ResponseTrailers(ModuleTest):
                                  ("/proxy/chunked", None), ("/ssi", None)):
                 with self.subTest(target):
                     response = client.ask("GET", target, fields=self.ASKS)
+                    if not self.server.sends_trailers:
+                        self.assertEqual((response.get("Trailer"), response.trailers or []), ([], []))
+                        continue
                     self.assertEqual(response.get("Trailer"), ["X-Sum"])
                     self.assertEqual(response.trailers, [("X-Sum", str(size or len(response.body)))])
                     self.assertEqual(response.body, response.body.upper())
@@ -232,7 +235,7 @@ class ResponseTrailers(ModuleTest):
                 self.assert_goes_on(client)
 
     def test_of_requests_they_are_thrown_away(self):
-        """By nginx 1.22: they are neither fields of the head nor handed over."""
+        """They are neither fields of the head nor handed over."""
         with self.connect() as client:
             client.send(request("POST", "/proxy/x", fields=CHUNKED) +
                         b"4\r\nbody\r\n0\r\nX-Added: 1\r\nHost: evil\r\n\r\n")

@@ -87,6 +87,7 @@ class Stock:
     settings = {}
     has_forks = True
     patience_s = LONG_S
+    sends_trailers = False
     survives_refused_reload = True
     drops_length_beside_coding = False
     times_bodies = times_heads = True
@@ -229,6 +230,7 @@ class Stock:
 
 class Nginx(Stock):
     name = "nginx"
+    sends_trailers = True
     file = "nginx.conf"
     cuts_changed_bodies = True
     program = "/usr/sbin/nginx"
