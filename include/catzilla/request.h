@@ -260,8 +260,10 @@ static inline int cmw_request_has_either_inline(cmw_request *request, cmw_header
         view->header_count > 16)
         return cmw_request_has_either(request, id, other);
     memcpy(&ids, place, sizeof ids);
-    const cmw_bytes16 found = (cmw_bytes16)(ids == (char)id) | (cmw_bytes16)(ids == (char)other);
-    if (CMW_EXPECT(__builtin_ia32_pmovmskb128(found) == 0, 1))
+    const cmw_bytes16 both = (cmw_bytes16)(ids == (char)id) | (cmw_bytes16)(ids == (char)other);
+    const unsigned found = (unsigned)__builtin_ia32_pmovmskb128(both);
+    /* Bytes behind the last field may be anything: see cmw_request_is_repeated. */
+    if (CMW_EXPECT((found << (16 - view->header_count) & 0xffffu) == 0, 1))
         return 0;
     return cmw_request_has_either(request, id, other);
 }

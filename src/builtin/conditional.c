@@ -94,13 +94,8 @@ static int check(cmw_ctx *ctx, cmw_response *response, cmw_str etag)
     return cmw_request_check_preconditions(cmw_ctx_request(ctx), &validators, now_s);
 }
 
-/* Where there is an ETag, Last-Modified tells a cache nothing more: RFC 9110, 15.4.5. */
-static inline int answer_not_modified(const struct conditional *conditional, cmw_response *response,
-                                      cmw_str etag)
+static inline int answer_not_modified(cmw_response *response, const cmw_header_set *gone)
 {
-    const cmw_header_set *const gone =
-        etag.len > 0 ? &conditional->tagged : &conditional->body_fields;
-
     if (cmw_response_empty(response, 304) != 0 ||
         (cmw_response_has_any(response, gone) && cmw_response_remove_any(response, gone) != 0))
         return CMW_ERROR;
@@ -136,8 +131,9 @@ static CMW__BUILTIN_NOINLINE int judge(const struct conditional *conditional, cm
         return CMW_CONTINUE;
     const cmw_str etag = cmw_response_get(response, CMW_HDR_ETAG);
     switch (check(ctx, response, etag)) {
-    case 304:
-        return answer_not_modified(conditional, response, etag);
+    case 304: /* beside an ETag, Last-Modified tells a cache nothing more: RFC 9110, 15.4.5 */
+        return answer_not_modified(response,
+                                   etag.len > 0 ? &conditional->tagged : &conditional->body_fields);
     case 412:
         return answer_failed(conditional, response);
     default:
@@ -164,7 +160,7 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     const cmw_str etag = cmw_response_get(response, CMW_HDR_ETAG);
     if (!cmw__is_same_short_tag(none_match->value, etag))
         return judge(conditional, ctx);
-    return answer_not_modified(conditional, response, etag);
+    return answer_not_modified(response, &conditional->tagged);
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */
