@@ -150,13 +150,24 @@ typedef int cmw_predicate_fn(void *self, cmw_ctx *ctx);
  */
 typedef uint32_t cmw_slot;
 
-/** Facts that the engine itself provides, on every request. */
+/** Facts that the engine itself knows; those of requests it provides. */
 enum cmw_builtin_fact {
     CMW_FACT_CLIENT_ADDRESS = 0, /**< cmw_request_client_address */
     CMW_FACT_HOST = 1,           /**< cmw_request_host */
     CMW_FACT_SCHEME = 2,         /**< cmw_request_scheme */
     CMW_FACT_CANONICAL_PATH = 3, /**< cmw_request_path */
-    CMW_FACT_COUNT = 4
+
+    /* Of responses: for cmw_middleware_post_provides and cmw_middleware_post_uses only. */
+    CMW_FACT_PLAIN_BODY = 4,      /**< the body before anybody transforms it: provided by who reads,
+                                       replaces or tags it; all with CMW_TRANSFORMS_BODY use it, and
+                                       need not say so. Since 0.1 */
+    CMW_FACT_KEPT_RESPONSE = 5,   /**< provided by who keeps a response for other requests, used by
+                                       who adds what is meant for this one alone. Since 0.1 */
+    CMW_FACT_RESPONSE_FIELDS = 6, /**< provided by who makes, changes or removes fields, used by who
+                                       has the last word. Since 0.1 */
+    CMW_FACT_RESPONSE_VARY = 7, /**< provided by who says on which fields of the request a response
+                                       depends, used by who keeps it. Since 0.1 */
+    CMW_FACT_COUNT = 8
 };
 
 /**
@@ -264,10 +275,13 @@ typedef enum cmw_body_demand {
 
 /** What a middleware has to do with a slot or fact. */
 typedef enum cmw_relation {
-    CMW_PROVIDES = 1, /**< sets it */
-    CMW_REFINES = 2,  /**< changes it: must run before all that read it */
-    CMW_REQUIRES = 3, /**< reads it, and cannot do without */
-    CMW_USES = 4      /**< reads it if it is there */
+    CMW_PROVIDES = 1,      /**< sets it */
+    CMW_REFINES = 2,       /**< changes it: must run before all that read it */
+    CMW_REQUIRES = 3,      /**< reads it, and cannot do without */
+    CMW_USES = 4,          /**< reads it if it is there */
+    CMW_POST_PROVIDES = 5, /**< of a response: makes it so in post_route. Since 0.1 */
+    CMW_POST_USES = 6      /**< of a response: runs, in post_route, behind all who make it so.
+                                Since 0.1 */
 } cmw_relation;
 
 /** Relations that one descriptor holds. One more is refused by cmw_chain_add, with a sentence. */
@@ -348,6 +362,19 @@ CMW_API void cmw_middleware_provides(cmw_middleware *middleware, cmw_slot slot);
 CMW_API void cmw_middleware_refines(cmw_middleware *middleware, cmw_slot slot);
 CMW_API void cmw_middleware_requires(cmw_middleware *middleware, cmw_slot slot);
 CMW_API void cmw_middleware_uses(cmw_middleware *middleware, cmw_slot slot);
+
+/**
+ * Note a relation that is of post_route, where the order may be another one and where only the
+ * order can be promised: whoever uses a fact runs behind all in the chain who provide it, by
+ * `post_priority` and the chain's flags. Else compiling refuses the chain. Slots and facts are as
+ * in pre_route, but what one is to the one phase it is not to the other.
+ *
+ * Threads: the descriptor's owner
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API void cmw_middleware_post_provides(cmw_middleware *middleware, cmw_slot slot);
+CMW_API void cmw_middleware_post_uses(cmw_middleware *middleware, cmw_slot slot);
 
 CMW_END_DECLS
 

@@ -87,6 +87,9 @@ int cmw__builtin_networks(cmw_network_set **out, cmw_arena *arena, const char *o
  *
  *   "cors"        cors provides it; who may refuse a request uses it: a preflight comes before
  *   "rate_limit"  a limit that needs no principal provides it; costly authentication uses it
+ *   "timeout"     timeout provides it; who may let a request wait uses it: waiting counts
+ *
+ * Those of responses are the engine's own (CMW_FACT_PLAIN_BODY and those behind it).
  */
 int cmw__builtin_provides(cmw_engine *engine, cmw_middleware *middleware, const char *fact);
 int cmw__builtin_uses(cmw_engine *engine, cmw_middleware *middleware, const char *fact);

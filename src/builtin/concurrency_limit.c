@@ -413,6 +413,9 @@ static int fill(struct limit *limit, cmw_middleware *middleware,
         rc = declare_slot(limit, middleware->name, diag);
     if (rc == 0 && (rc = cmw__builtin_uses(limit->engine, middleware, "cors")) != 0)
         (void)cmw_diag_set(diag, rc, "concurrency_limit: no memory");
+    if (rc == 0 && limit->queue > 0 &&
+        (rc = cmw__builtin_uses(limit->engine, middleware, "timeout")) != 0)
+        (void)cmw_diag_set(diag, rc, "concurrency_limit: no memory");
     return rc;
 }
 

@@ -204,6 +204,9 @@ int cmw_conditional_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->self = conditional;
     middleware->destroy = destroy;
     middleware->post_route = on_post_route;
+    cmw_middleware_post_provides(middleware, CMW_FACT_PLAIN_BODY);
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_FIELDS);
+    cmw_middleware_post_uses(middleware, CMW_FACT_KEPT_RESPONSE);
     return 0;
 }
 

@@ -212,10 +212,12 @@ int cmw_content_negotiation_create(cmw_engine *engine, cmw_middleware *middlewar
 
     middleware->kind = "content_negotiation";
     middleware->priority = 520;
+    middleware->post_priority = 0; /* before caches look at it */
     middleware->self = negotiation;
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
     middleware->post_route = on_post_route;
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_VARY);
     cmw_middleware_provides(middleware, negotiation->slot);
     return 0;
 }

@@ -105,6 +105,7 @@ int cmw_cors_create(cmw_engine *engine, cmw_middleware *middleware, const cmw_co
     middleware->destroy = destroy;
     middleware->pre_route = cors->passes_on ? NULL : on_pre_route;
     middleware->post_route = on_post_route;
+    cmw_middleware_post_uses(middleware, CMW_FACT_KEPT_RESPONSE);
     return 0;
 }
 

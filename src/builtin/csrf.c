@@ -278,6 +278,7 @@ int cmw_csrf_create(cmw_engine *engine, cmw_middleware *middleware, const cmw_cs
     if (ours.token) {
         middleware->post_route = on_post_route_token;
         cmw_middleware_provides(middleware, csrf->token.slot);
+        cmw_middleware_post_uses(middleware, CMW_FACT_KEPT_RESPONSE);
     }
     cmw_middleware_uses(middleware, CMW_FACT_HOST);
     cmw_middleware_uses(middleware, CMW_FACT_SCHEME);

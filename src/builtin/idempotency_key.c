@@ -235,6 +235,9 @@ int cmw_idempotency_key_create(cmw_engine *engine, cmw_middleware *middleware,
     self->arena = arena;
     self->engine = engine;
     rc = fill(self, middleware->name, &ours, diag);
+    if (rc == 0 && (self->store.flags & CMW_STORE_ASYNC) &&
+        (rc = cmw__builtin_uses(engine, middleware, "timeout")) != 0)
+        (void)cmw_diag_set(diag, rc, "idempotency_key: no memory");
     if (rc != 0) {
         destroy(self);
         return rc;
@@ -261,6 +264,9 @@ int cmw_idempotency_key_create(cmw_engine *engine, cmw_middleware *middleware,
     cmw_middleware_uses(middleware, CMW_FACT_CLIENT_ADDRESS);
     cmw_middleware_uses(middleware, CMW_FACT_HOST);
     cmw_middleware_uses(middleware, CMW_FACT_CANONICAL_PATH);
+    cmw_middleware_post_provides(middleware, CMW_FACT_PLAIN_BODY);
+    cmw_middleware_post_provides(middleware, CMW_FACT_KEPT_RESPONSE);
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_FIELDS);
     return 0;
 }
 

@@ -205,6 +205,8 @@ int cmw_problem_details_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->error = on_error;
     middleware->post_route = on_post_route;
+    cmw_middleware_post_provides(middleware, CMW_FACT_PLAIN_BODY);
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_FIELDS);
     return 0;
 }
 

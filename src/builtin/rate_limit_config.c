@@ -419,6 +419,8 @@ static int relate(const struct cmw__rate_limit *rate, cmw_middleware *middleware
 
     for (size_t i = 0; i < rate->limit_count; i++)
         reads_slot |= cmw__rate_key_reads_slot(&rate->keys[i]);
+    if (rc == 0 && rate->has_store && (rate->store.flags & CMW_RATE_STORE_ASYNC))
+        rc = cmw__builtin_uses(rate->engine, middleware, "timeout");
     if (rc == 0 && !reads_slot)
         rc = cmw__builtin_provides(rate->engine, middleware, "rate_limit");
     return rc == 0 ? 0 : no_memory(diag);

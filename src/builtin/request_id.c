@@ -441,6 +441,7 @@ int cmw_request_id_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
     middleware->post_route = on_post_route;
+    cmw_middleware_post_uses(middleware, CMW_FACT_KEPT_RESPONSE);
     cmw_middleware_provides(middleware, ids->slot);
     return 0;
 }

@@ -180,6 +180,9 @@ int cmw_response_cache_create(cmw_engine *engine, cmw_middleware *middleware,
     cache->arena = arena;
     cache->engine = engine;
     rc = fill(cache, middleware->name, &ours, diag);
+    if (rc == 0 && cache->max_waiting > 0 &&
+        (rc = cmw__builtin_uses(engine, middleware, "timeout")) != 0)
+        (void)cmw_diag_set(diag, rc, "response_cache: no memory");
     if (rc != 0) {
         destroy(cache);
         return rc;
@@ -203,6 +206,10 @@ int cmw_response_cache_create(cmw_engine *engine, cmw_middleware *middleware,
     cmw_middleware_uses(middleware, CMW_FACT_HOST);
     cmw_middleware_uses(middleware, CMW_FACT_SCHEME);
     cmw_middleware_uses(middleware, CMW_FACT_CANONICAL_PATH);
+    cmw_middleware_post_provides(middleware, CMW_FACT_PLAIN_BODY);
+    cmw_middleware_post_provides(middleware, CMW_FACT_KEPT_RESPONSE);
+    cmw_middleware_post_uses(middleware, CMW_FACT_RESPONSE_VARY);
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_FIELDS);
     return 0;
 }
 

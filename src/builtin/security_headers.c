@@ -412,6 +412,8 @@ int cmw_security_headers_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->fields = headers->fields;
     middleware->field_count = headers->field_count;
+    cmw_middleware_post_uses(middleware, CMW_FACT_KEPT_RESPONSE);
+    cmw_middleware_post_uses(middleware, CMW_FACT_RESPONSE_FIELDS);
     if (headers->hsts || headers->policy.len > 0 ||
         (headers->removed.bits[0] | headers->removed.bits[1]) != 0)
         middleware->post_route = on_post_route;

@@ -259,6 +259,7 @@ int cmw_server_timing_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
     middleware->post_route = on_post_route;
+    cmw_middleware_post_uses(middleware, CMW_FACT_KEPT_RESPONSE);
     if (timing->trailer.len > 0)
         middleware->response_body = on_response_body;
     if (timing->allow)

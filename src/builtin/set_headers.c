@@ -329,6 +329,7 @@ int cmw_set_headers_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->destroy = destroy;
     middleware->fields = headers->fields;
     middleware->field_count = headers->field_count;
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_FIELDS);
     if (headers->request_set_count + headers->request_remove_count > 0)
         middleware->pre_route = on_pre_route;
     if (headers->step_count > 0)

@@ -152,7 +152,8 @@ int cmw_timeout_create(cmw_engine *engine, cmw_middleware *middleware,
     timeout->handler_ms = (uint64_t)ours.handler_ms;
     if (ours.retry_after_s > 0)
         (void)snprintf(number, sizeof number, "%lld", (long long)ours.retry_after_s);
-    if (cmw_arena_dup(arena, &timeout->retry_after, cmw_str_cstr(number)) != 0) {
+    if (cmw_arena_dup(arena, &timeout->retry_after, cmw_str_cstr(number)) != 0 ||
+        cmw__builtin_provides(engine, middleware, "timeout") != 0) {
         destroy(timeout);
         return cmw_diag_set(diag, CMW_ERR_NOMEM, "timeout: no memory");
     }

@@ -386,6 +386,7 @@ int cmw_trace_context_create(cmw_engine *engine, cmw_middleware *middleware,
     if (tracer->header.len > 0)
         middleware->post_route = on_post_route;
     cmw_middleware_provides(middleware, tracer->slot);
+    cmw_middleware_post_uses(middleware, CMW_FACT_KEPT_RESPONSE);
     return 0;
 }
 

@@ -93,9 +93,11 @@ int cmw_vary_create(cmw_engine *engine, cmw_middleware *middleware, const cmw_va
 
     middleware->kind = "vary";
     middleware->priority = 830;
+    middleware->post_priority = 0; /* before caches look at it */
     middleware->self = vary;
     middleware->destroy = destroy;
     middleware->post_route = on_post_route;
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_VARY);
     return 0;
 }
 

@@ -155,7 +155,7 @@ static int check_relations(const cmw_chain *chain, const cmw_middleware *mw, cmw
     for (uint32_t i = 0; i < mw->relation_count; i++) {
         const uint32_t relation = mw->relations[i].relation;
         const cmw_slot slot = mw->relations[i].slot;
-        if (relation < CMW_PROVIDES || relation > CMW_USES)
+        if (relation < CMW_PROVIDES || relation > CMW_POST_USES)
             return cmw_diag_set(diag, CMW_ERR_ARG, "'%s': %u is no relation", mw->name,
                                 (unsigned)relation);
         if (slot >= known)
@@ -166,6 +166,13 @@ static int check_relations(const cmw_chain *chain, const cmw_middleware *mw, cmw
         if (relation == CMW_PROVIDES && slot < CMW_FACT_COUNT)
             return cmw_diag_set(diag, CMW_ERR_CONFLICT,
                                 "'%s' provides a fact that the engine provides: it can refine it",
+                                mw->name);
+        if (slot < CMW_FACT_COUNT &&
+            (slot >= CMW_FACT_PLAIN_BODY) != (relation >= CMW_POST_PROVIDES))
+            return cmw_diag_set(diag, CMW_ERR_CONFLICT,
+                                "'%s' relates to a fact of the engine's in a phase in which it "
+                                "has no order: of requests in pre_route, of responses in "
+                                "post_route",
                                 mw->name);
     }
     return 0;

@@ -177,9 +177,7 @@ static void fill_planned(cmw_plan *plan, uint32_t position, const struct cmw__in
     planned->route = plan->classes[klass].route;
     planned->priority = instance->mw.priority;
     planned->is_shadowed = instance->mode == CMW_MODE_SHADOWED;
-    planned->post_priority = instance->mw.post_priority == CMW_PRIORITY_INHERIT
-                                 ? instance->mw.priority
-                                 : instance->mw.post_priority;
+    planned->post_priority = cmw__post_priority(&instance->mw);
 }
 
 static int collect_classes(struct cmw__compiler *compiler)

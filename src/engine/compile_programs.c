@@ -5,8 +5,6 @@
  */
 #include "compile.h"
 
-#include <stdlib.h>
-
 #include "ctx_state.h"
 #include "run.h"
 #include "shadow.h"
@@ -465,51 +463,12 @@ static int compile_routes(struct cmw__compiler *compiler)
     return 0;
 }
 
-/* A middleware's place in post_route. */
-struct post_place {
-    int32_t priority;
-    uint32_t position;
-};
-
-static int compare_post(const void *left, const void *right)
-{
-    const struct post_place *a = left;
-    const struct post_place *b = right;
-    if (a->priority != b->priority)
-        return (a->priority > b->priority) - (a->priority < b->priority);
-    return (a->position > b->position) - (a->position < b->position);
-}
-
-/* The positions of all middleware in the order of post_route; NULL without memory. */
-static struct post_place *post_order(struct cmw__compiler *compiler)
-{
-    const cmw_plan *plan = compiler->plan;
-    const uint32_t count = plan->middleware_count;
-    struct post_place *places = cmw_arena_alloc(compiler->scratch, count * sizeof *places);
-
-    if (!places)
-        return NULL;
-    for (uint32_t i = 0; i < count; i++)
-        places[i] = (struct post_place){plan->middleware[i].post_priority, i};
-    if (count > 0)
-        qsort(places, count, sizeof *places, compare_post);
-    if (compiler->chain->flags & CMW_ORDER_ONION)
-        for (uint32_t i = 0; i < count / 2; i++) {
-            const struct post_place place = places[i];
-            places[i] = places[count - 1 - i];
-            places[count - 1 - i] = place;
-        }
-    return places;
-}
-
 static int draft_post(struct cmw__compiler *compiler, struct draft *draft)
 {
     const uint32_t count = compiler->plan->middleware_count;
-    const struct post_place *places = post_order(compiler);
-
-    if (!places)
-        return cmw__compiler_no_memory(compiler);
+    const struct cmw__post_place *places = compiler->order.post;
     int rc = draft_init(draft, compiler, count * 2);
+
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         add_fields(compiler, draft, places[i].position);
         rc = add_call(compiler, draft, places[i].position, CMW_PHASE_POST_ROUTE);
@@ -521,11 +480,11 @@ static int draft_post(struct cmw__compiler *compiler, struct draft *draft)
 static int draft_body(struct cmw__compiler *compiler, struct draft *draft, cmw_phase phase)
 {
     const uint32_t count = compiler->plan->middleware_count;
-    const struct post_place *places = post_order(compiler);
+    const struct cmw__post_place *places = compiler->order.post;
     const int rc = draft_init(draft, compiler, count);
 
-    if (!places || rc != 0)
-        return cmw__compiler_no_memory(compiler);
+    if (rc != 0)
+        return rc;
     for (uint32_t i = 0; i < count; i++)
         add_body_call(compiler, draft, phase == CMW_PHASE_REQUEST_BODY ? i : places[i].position,
                       phase);

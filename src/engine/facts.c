@@ -204,6 +204,71 @@ static int check_refined_before(const struct cmw__order *order, uint32_t index, 
     return 0;
 }
 
+/* ---- post_route ------------------------------------------------------------------------- */
+
+static int is_apart(const struct cmw__instance *a, const struct cmw__instance *b)
+{
+    const uint32_t route = cmw__group_route(a->group);
+    const uint32_t other = cmw__group_route(b->group);
+    return route != CMW_NONE && other != CMW_NONE && route != other;
+}
+
+/* Who changes the body comes behind all who mean the body as it was, whether it says so or not. */
+static int uses_in_post(const struct cmw__instance *reader, cmw_slot slot)
+{
+    return cmw__instance_has(reader, CMW_POST_USES, slot) ||
+           (slot == CMW_FACT_PLAIN_BODY && (reader->mw.flags & CMW_TRANSFORMS_BODY));
+}
+
+static int refuse_early(const struct cmw__order *order, const struct cmw__post_place *reader,
+                        const struct cmw__post_place *provider, cmw_slot slot, cmw_diag *diag)
+{
+    const int is_onion = (order->chain->flags & CMW_ORDER_ONION) != 0;
+    const char *at = order->items[reader->position]->mw.name;
+    const char *by = order->items[provider->position]->mw.name;
+
+    return cmw_diag_set(diag, CMW_ERR_ORDER,
+                        "'%s' (priority %d in post_route) needs '%s' behind it, which '%s' "
+                        "provides only at %d there; give '%s' a post_priority %s %d, or '%s' one "
+                        "%s %d",
+                        at, (int)reader->priority, slot_name(order, slot), by,
+                        (int)provider->priority, at, is_onion ? "below" : "above",
+                        (int)provider->priority, by, is_onion ? "above" : "below",
+                        (int)reader->priority);
+}
+
+/* All who provide it come first, not only one of them: what is read is the response, and each of
+ * them may make it another one. */
+static int check_post_provider(const struct cmw__order *order, uint32_t place, cmw_slot slot,
+                               cmw_diag *diag)
+{
+    const struct cmw__instance *provider = order->items[order->post[place].position];
+
+    if (provider->mode == CMW_MODE_SHADOWED)
+        return 0;
+    for (uint32_t i = 0; i < place; i++) {
+        const struct cmw__instance *reader = order->items[order->post[i].position];
+        if (uses_in_post(reader, slot) && !is_waived(reader, slot) && !is_apart(reader, provider))
+            return refuse_early(order, &order->post[i], &order->post[place], slot, diag);
+    }
+    return 0;
+}
+
+static int check_post(const struct cmw__order *order, cmw_diag *diag)
+{
+    int rc = 0;
+
+    for (uint32_t place = 0; place < order->count && rc == 0; place++) {
+        const cmw_middleware *mw = &order->items[order->post[place].position]->mw;
+        for (uint32_t k = 0; k < mw->relation_count && rc == 0; k++)
+            if (mw->relations[k].relation == CMW_POST_PROVIDES)
+                rc = check_post_provider(order, place, mw->relations[k].slot, diag);
+    }
+    return rc;
+}
+
+/* ---- All of them ------------------------------------------------------------------------ */
+
 static int check_relation(const struct cmw__order *order, uint32_t index, uint32_t relation,
                           cmw_slot slot, cmw_diag *diag)
 {
@@ -231,7 +296,7 @@ int cmw__order_check_facts(const struct cmw__order *order, cmw_diag *diag)
                 return rc;
         }
     }
-    return 0;
+    return check_post(order, diag);
 }
 
 /* ---- The match point -------------------------------------------------------------------- */

@@ -42,6 +42,16 @@ void cmw_middleware_uses(cmw_middleware *middleware, cmw_slot slot)
     cmw_middleware_relate(middleware, CMW_USES, slot);
 }
 
+void cmw_middleware_post_provides(cmw_middleware *middleware, cmw_slot slot)
+{
+    cmw_middleware_relate(middleware, CMW_POST_PROVIDES, slot);
+}
+
+void cmw_middleware_post_uses(cmw_middleware *middleware, cmw_slot slot)
+{
+    cmw_middleware_relate(middleware, CMW_POST_USES, slot);
+}
+
 const char *cmw_phase_name(cmw_phase phase)
 {
     static const char *const names[CMW_PHASE_COUNT] = {

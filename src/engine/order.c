@@ -296,16 +296,56 @@ static int sort_all_equals(const struct cmw__order *order, cmw_arena *arena, cmw
     return 0;
 }
 
+/* ---- post_route ------------------------------------------------------------------------- */
+
+static int compare_post(const void *left, const void *right)
+{
+    const struct cmw__post_place *a = left;
+    const struct cmw__post_place *b = right;
+    if (a->priority != b->priority)
+        return (a->priority > b->priority) - (a->priority < b->priority);
+    return (a->position > b->position) - (a->position < b->position);
+}
+
+int32_t cmw__post_priority(const cmw_middleware *mw)
+{
+    return mw->post_priority == CMW_PRIORITY_INHERIT ? mw->priority : mw->post_priority;
+}
+
+/* By post_priority, equals as they are; an onion the other way round. */
+static int sort_post(struct cmw__order *order, cmw_arena *arena)
+{
+    const uint32_t count = order->count;
+    struct cmw__post_place *places = take(arena, count, sizeof *places);
+
+    if (!places)
+        return CMW_ERR_NOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        places[i] = (struct cmw__post_place){cmw__post_priority(&order->items[i]->mw), i};
+    if (count > 0)
+        qsort(places, count, sizeof *places, compare_post);
+    if (order->chain->flags & CMW_ORDER_ONION)
+        for (uint32_t i = 0; i < count / 2; i++) {
+            const struct cmw__post_place place = places[i];
+            places[i] = places[count - 1 - i];
+            places[count - 1 - i] = place;
+        }
+    order->post = places;
+    return 0;
+}
+
 int cmw__order_make(struct cmw__order *order, const cmw_chain *chain, cmw_arena *arena,
                     cmw_diag *diag)
 {
     uint32_t references = 0;
 
-    *order = (struct cmw__order){chain, NULL, 0};
+    *order = (struct cmw__order){.chain = chain};
     if (collect(order, arena) != 0)
         return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory to sort the chain");
-    const int rc = check_references(order, &references, diag);
-    if (rc != 0 || references == 0)
-        return rc;
-    return sort_all_equals(order, arena, diag);
+    int rc = check_references(order, &references, diag);
+    if (rc == 0 && references > 0)
+        rc = sort_all_equals(order, arena, diag);
+    if (rc == 0 && sort_post(order, arena) != 0)
+        rc = cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory to sort the chain");
+    return rc;
 }

@@ -12,14 +12,25 @@
 struct cmw__order {
     const cmw_chain *chain;
     const struct cmw__instance **items;
+    const struct cmw__post_place *post; /* the same ones in the order of post_route */
     uint32_t count;
+};
+
+/* Who is where in post_route. */
+struct cmw__post_place {
+    int32_t priority;  /* that counts: post_priority, or what it inherits */
+    uint32_t position; /* in `items` */
 };
 
 /* 0; CMW_ERR_NOT_FOUND, CMW_ERR_ORDER or CMW_ERR_CYCLE for before/after; CMW_ERR_NOMEM. */
 int cmw__order_make(struct cmw__order *order, const cmw_chain *chain, cmw_arena *arena,
                     cmw_diag *diag);
 
-/* Check what is provided, refined, required and used. 0, CMW_ERR_ORDER or CMW_ERR_CONFLICT. */
+/* The priority that counts in post_route. */
+int32_t cmw__post_priority(const cmw_middleware *mw);
+
+/* Check what is provided, refined, required and used, in pre_route and in post_route. 0,
+ * CMW_ERR_ORDER or CMW_ERR_CONFLICT. */
 int cmw__order_check_facts(const struct cmw__order *order, cmw_diag *diag);
 
 /*

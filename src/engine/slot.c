@@ -82,8 +82,9 @@ size_t cmw_slot_size(cmw_engine *engine, cmw_slot slot)
 
 int cmw__register_facts(cmw_engine *engine)
 {
-    static const char *const names[CMW_FACT_COUNT] = {"client_address", "host", "scheme",
-                                                      "canonical_path"};
+    static const char *const names[CMW_FACT_COUNT] = {
+        "client_address", "host",          "scheme",          "canonical_path",
+        "plain_body",     "kept_response", "response_fields", "response_vary"};
     cmw_slot slot = 0;
     int rc = 0;
     for (size_t i = 0; i < CMW_FACT_COUNT && rc == 0; i++)

@@ -43,7 +43,8 @@ static int wants_whole(const struct cmw__planned *planned)
 
 static const char *relation_name(uint32_t relation)
 {
-    static const char *const names[] = {"", "provides", "refines", "requires", "uses"};
+    static const char *const names[] = {"",     "provides",      "refines",  "requires",
+                                        "uses", "post_provides", "post_uses"};
     return names[relation];
 }
 
@@ -287,7 +288,7 @@ static void json_middleware(cmw_json *json, const cmw_plan *plan)
         json_text(json, "fails", failure_name(instance->mw.failure));
         cmw_json_key(json, CMW_STR("shadowed"));
         cmw_json_bool(json, planned->is_shadowed);
-        for (uint32_t relation = CMW_PROVIDES; relation <= CMW_USES; relation++) {
+        for (uint32_t relation = CMW_PROVIDES; relation <= CMW_POST_USES; relation++) {
             cmw_json_key(json, cmw_str_cstr(relation_name(relation)));
             cmw_json_array_begin(json);
             for (uint32_t k = 0; k < instance->mw.relation_count; k++)

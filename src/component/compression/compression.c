@@ -334,6 +334,7 @@ int cmw_compression_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->post_route = on_post_route;
     middleware->response_body = on_response_body;
     cmw_middleware_uses(middleware, compression->slot);
+    cmw_middleware_post_provides(middleware, CMW_FACT_RESPONSE_FIELDS);
     return 0;
 }
 

@@ -51,6 +51,8 @@ SPOIL(field_managed, (mw->fields = managed, mw->field_count = 1))
 SPOIL(slot_unknown, cmw_middleware_requires(mw, 99))
 SPOIL(relation_unknown, cmw_middleware_relate(mw, (cmw_relation)9, SLOT_USER))
 SPOIL(fact_provided, cmw_middleware_provides(mw, CMW_FACT_HOST))
+SPOIL(pre_of_response, cmw_middleware_uses(mw, CMW_FACT_PLAIN_BODY))
+SPOIL(post_of_request, cmw_middleware_post_uses(mw, CMW_FACT_HOST))
 SPOIL(relations_many,
       for (int i = 0; i < CMW_RELATION_CAP + 5; i++) cmw_middleware_uses(mw, SLOT_USER))
 SPOIL(relations_most, for (int i = 0; i < CMW_RELATION_CAP; i++) cmw_middleware_uses(mw, SLOT_USER))
@@ -107,6 +109,12 @@ static const struct row rows[] = {
     {"an unknown relation is refused", relation_unknown, CMW_ERR_ARG, "'new': 9 is no relation"},
     {"what the engine provides cannot be provided again", fact_provided, CMW_ERR_CONFLICT,
      "'new' provides a fact that the engine provides: it can refine it"},
+    {"a fact of responses has no order in pre_route", pre_of_response, CMW_ERR_CONFLICT,
+     "'new' relates to a fact of the engine's in a phase in which it has no order: of requests in "
+     "pre_route, of responses in post_route"},
+    {"a fact of requests has none in post_route", post_of_request, CMW_ERR_CONFLICT,
+     "'new' relates to a fact of the engine's in a phase in which it has no order: of requests in "
+     "pre_route, of responses in post_route"},
     {"one relation too many is refused", relations_many, CMW_ERR_ARG,
      "'new' has more than 16 relations to slots and facts"},
     {"as many relations as there is room for are taken", relations_most, 0, NULL},
