@@ -5,8 +5,6 @@
  *   part ──> buckets ──> first block of an entry ──> its other blocks
  *                          │ head, key, value: one text, cut at blocks' ends
  *                          └ newer, older: by when it was stored
- *
- * Blocks are named by index + 1; 0 is none. Those beyond `used` were never touched.
  */
 #include <catzilla/store.h>
 
@@ -14,19 +12,15 @@
 #include <catzilla/context.h>
 #include <catzilla/hash.h>
 
+#include "memory_blocks.h"
 #include "spin.h"
 
-enum { PARTS = 8, BLOCK_BYTES = 256, BUCKETS_LEAST = 16 };
+enum { PARTS = 8, BUCKETS_LEAST = 16 };
 /* How many entries are looked at for what has expired: of those stored longest ago, and from a hand
  * on that goes round, as those may be the ones that last longest. */
 enum { LOOKED_AT = 16 };
 /* Owners are told apart by so many counts; 0 is nobody's. */
 enum { OWNERS = 256 };
-
-struct block {
-    uint32_t next; /* of the entry, or of those that are free */
-    char bytes[BLOCK_BYTES - 4];
-};
 
 /* At the beginning of an entry's first block. */
 struct head {
@@ -42,11 +36,10 @@ struct head {
 
 struct part {
     _Alignas(64) struct cmw__spin lock;
-    uint32_t block_count, used, free, free_count;
+    struct cmw__blocks blocks;
     uint32_t newest, oldest;
     uint32_t hand; /* where sweeping goes on; 0: at the oldest */
     uint64_t entries, version, evicted, refused;
-    struct block *blocks;
     uint32_t *buckets;
     uint32_t owned[OWNERS]; /* blocks by owner */
 };
@@ -61,7 +54,6 @@ struct cmw_memory_store {
     size_t whole_bytes, table_bytes;
 };
 
-_Static_assert(sizeof(struct block) == BLOCK_BYTES, "a block is as long as it is said to be");
 _Static_assert(sizeof(struct head) == 48, "the public header says how much is the store's");
 
 /* ---- The store -------------------------------------------------------------------------- */
@@ -78,11 +70,11 @@ static struct layout lay_out(size_t bytes)
     struct layout layout = {BUCKETS_LEAST, 0, 0};
 
     while (layout.buckets < UINT32_C(1) << 30 &&
-           (size_t)layout.buckets * 2 * PARTS * (2 * BLOCK_BYTES + 4) <= bytes)
+           (size_t)layout.buckets * 2 * PARTS * (2 * CMW__BLOCK_BYTES + 4) <= bytes)
         layout.buckets *= 2;
     layout.table_bytes =
         sizeof(struct cmw_memory_store) + PARTS * (size_t)layout.buckets * sizeof(uint32_t);
-    const size_t blocks = (bytes - layout.table_bytes) / PARTS / BLOCK_BYTES;
+    const size_t blocks = (bytes - layout.table_bytes) / PARTS / CMW__BLOCK_BYTES;
     layout.blocks = blocks < UINT32_MAX - 1 ? (uint32_t)blocks : UINT32_MAX - 1;
     return layout;
 }
@@ -90,13 +82,13 @@ static struct layout lay_out(size_t bytes)
 static void fill(cmw_memory_store *store, const struct layout *layout)
 {
     uint32_t *buckets = (uint32_t *)(void *)(store + 1);
-    struct block *blocks = (struct block *)(void *)((char *)store + layout->table_bytes);
+    struct cmw__block *blocks = (void *)((char *)store + layout->table_bytes);
 
     for (size_t i = 0; i < PARTS; i++) {
         struct part *part = &store->parts[i];
         part->buckets = buckets + i * layout->buckets;
-        part->blocks = blocks + i * layout->blocks;
-        part->block_count = layout->blocks;
+        part->blocks.all = blocks + i * layout->blocks;
+        part->blocks.count = layout->blocks;
         part->version = 1;
     }
 }
@@ -116,7 +108,7 @@ int cmw_memory_store_create(cmw_memory_store **out, cmw_pool *pool,
     if (ours.max_share < 1 || ours.max_share > 100)
         return CMW_ERR_ARG;
     const struct layout layout = lay_out((size_t)ours.max_bytes);
-    const size_t whole = layout.table_bytes + PARTS * (size_t)layout.blocks * BLOCK_BYTES;
+    const size_t whole = layout.table_bytes + PARTS * (size_t)layout.blocks * CMW__BLOCK_BYTES;
     cmw_memory_store *store = cmw_pool_alloc(pool, whole, 64);
     if (!store)
         return CMW_ERR_NOMEM;
@@ -142,139 +134,31 @@ void cmw_memory_store_destroy(cmw_memory_store *store)
         cmw_pool_free(store->pool, store, store->whole_bytes, 64);
 }
 
-/* ---- Blocks ----------------------------------------------------------------------------- */
-
-static struct block *block_at(const struct part *part, uint32_t index)
-{
-    return &part->blocks[index - 1];
-}
+/* ---- Heads ------------------------------------------------------------------------------ */
 
 /* A head is read and written as a whole: the block's bytes are not aligned for it. */
 static struct head head_of(const struct part *part, uint32_t index)
 {
     struct head head;
 
-    memcpy(&head, block_at(part, index)->bytes, sizeof head);
+    memcpy(&head, cmw__block_at(&part->blocks, index)->bytes, sizeof head);
     return head;
 }
 
 static void set_head(const struct part *part, uint32_t index, const struct head *head)
 {
-    memcpy(block_at(part, index)->bytes, head, sizeof *head);
+    memcpy(cmw__block_at(&part->blocks, index)->bytes, head, sizeof *head);
 }
 
 static size_t blocks_for(size_t text_len)
 {
-    return (sizeof(struct head) + text_len + sizeof((struct block *)0)->bytes - 1) /
-           sizeof((struct block *)0)->bytes;
+    return (sizeof(struct head) + text_len + CMW__BLOCK_TEXT - 1) / CMW__BLOCK_TEXT;
 }
 
-static uint32_t available(const struct part *part)
+/* Behind the head: the key, then the value. */
+static struct cmw__place text_of(const struct part *part, uint32_t entry)
 {
-    return part->block_count - part->used + part->free_count;
-}
-
-/* There is one. */
-static uint32_t take_block(struct part *part)
-{
-    const uint32_t index = part->free;
-
-    if (index == 0)
-        return ++part->used;
-    part->free = block_at(part, index)->next;
-    part->free_count--;
-    return index;
-}
-
-/* A chain of `count` of them, which are there. */
-static uint32_t take_blocks(struct part *part, uint32_t count)
-{
-    uint32_t first = 0;
-
-    for (; count > 0; count--) {
-        const uint32_t index = take_block(part);
-        block_at(part, index)->next = first;
-        first = index;
-    }
-    return first;
-}
-
-static void put_blocks(struct part *part, uint32_t first)
-{
-    while (first != 0) {
-        struct block *block = block_at(part, first);
-        const uint32_t next = block->next;
-        block->next = part->free;
-        part->free = first;
-        part->free_count++;
-        first = next;
-    }
-}
-
-/* ---- Texts, cut at blocks' ends --------------------------------------------------------- */
-
-struct place {
-    const struct part *part;
-    uint32_t block;
-    size_t at;
-};
-
-static struct place text_of(const struct part *part, uint32_t entry)
-{
-    return (struct place){part, entry, sizeof(struct head)};
-}
-
-/* The next bytes of a text, at most `len`. */
-static char *next_run(struct place *place, size_t *len)
-{
-    const size_t cap = sizeof((struct block *)0)->bytes;
-
-    if (place->at == cap) {
-        place->block = block_at(place->part, place->block)->next;
-        place->at = 0;
-    }
-    char *const run = block_at(place->part, place->block)->bytes + place->at;
-    if (*len > cap - place->at)
-        *len = cap - place->at;
-    place->at += *len;
-    return run;
-}
-
-static void write_text(struct place *place, cmw_str text)
-{
-    for (size_t at = 0, len; at < text.len; at += len) {
-        len = text.len - at;
-        char *const run = next_run(place, &len);
-        memcpy(run, text.data + at, len);
-    }
-}
-
-static void read_text(struct place *place, char *to, size_t want)
-{
-    for (size_t at = 0, len; at < want; at += len) {
-        len = want - at;
-        const char *const run = next_run(place, &len);
-        memcpy(to + at, run, len);
-    }
-}
-
-static int is_text(struct place *place, cmw_str text)
-{
-    for (size_t at = 0, len; at < text.len; at += len) {
-        len = text.len - at;
-        const char *const run = next_run(place, &len);
-        if (memcmp(run, text.data + at, len) != 0)
-            return 0;
-    }
-    return 1;
-}
-
-static void skip_text(struct place *place, size_t len)
-{
-    for (size_t at = 0, run; at < len; at += run) {
-        run = len - at;
-        (void)next_run(place, &run);
-    }
+    return (struct cmw__place){&part->blocks, entry, sizeof(struct head)};
 }
 
 /* ---- Entries, under the lock ------------------------------------------------------------ */
@@ -335,7 +219,7 @@ static void unlink_entry(const cmw_memory_store *store, struct part *part, uint3
 static void drop(const cmw_memory_store *store, struct part *part, uint32_t entry)
 {
     unlink_entry(store, part, entry);
-    put_blocks(part, entry);
+    cmw__blocks_put(&part->blocks, entry);
 }
 
 /* The entry of a key that has not expired, or 0. */
@@ -346,8 +230,8 @@ static uint32_t find(const cmw_memory_store *store, struct part *part, uint32_t 
 
     while (entry != 0) {
         const struct head head = head_of(part, entry);
-        struct place place = text_of(part, entry);
-        if (head.hash == hash && head.key_len == key.len && is_text(&place, key)) {
+        struct cmw__place place = text_of(part, entry);
+        if (head.hash == hash && head.key_len == key.len && cmw__place_holds(&place, key)) {
             if (head.expires_ns > now_ns)
                 return entry;
             drop(store, part, entry);
@@ -388,15 +272,15 @@ static int is_over_share(const cmw_memory_store *store, const struct part *part,
 static int make_room(const cmw_memory_store *store, struct part *part, uint32_t owner,
                      size_t blocks, uint64_t now_ns)
 {
-    if (blocks > available(part) || is_over_share(store, part, owner, blocks))
+    if (blocks > cmw__blocks_left(&part->blocks) || is_over_share(store, part, owner, blocks))
         sweep(store, part, now_ns);
-    if (blocks > part->block_count || is_over_share(store, part, owner, blocks))
+    if (blocks > part->blocks.count || is_over_share(store, part, owner, blocks))
         return CMW_ERR_LIMIT;
-    while (store->evicts && blocks > available(part) && part->oldest != 0) {
+    while (store->evicts && blocks > cmw__blocks_left(&part->blocks) && part->oldest != 0) {
         drop(store, part, part->oldest);
         part->evicted++;
     }
-    return blocks > available(part) ? CMW_ERR_LIMIT : 0;
+    return blocks > cmw__blocks_left(&part->blocks) ? CMW_ERR_LIMIT : 0;
 }
 
 static uint64_t expiry(const cmw_store_entry *entry)
@@ -434,7 +318,7 @@ static uint64_t insert(const cmw_memory_store *store, struct part *part, uint32_
                        const cmw_store_entry *wanted, uint32_t owner)
 {
     const uint32_t count = (uint32_t)blocks_for(wanted->key.len + wanted->value.len);
-    const uint32_t entry = take_blocks(part, count);
+    const uint32_t entry = cmw__blocks_take(&part->blocks, count);
     struct head head = {.version = part->version++,
                         .expires_ns = expiry(wanted),
                         .hash = hash,
@@ -442,10 +326,10 @@ static uint64_t insert(const cmw_memory_store *store, struct part *part, uint32_
                         .value_len = (uint32_t)wanted->value.len,
                         .blocks = count,
                         .owner = owner};
-    struct place place = text_of(part, entry);
+    struct cmw__place place = text_of(part, entry);
 
-    write_text(&place, wanted->key);
-    write_text(&place, wanted->value);
+    cmw__place_write(&place, wanted->key);
+    cmw__place_write(&place, wanted->value);
     link_entry(store, part, entry, &head);
     return head.version;
 }
@@ -474,13 +358,13 @@ static int add_locked(const cmw_memory_store *store, struct part *part, uint32_t
 
     if (entry != 0) {
         const struct head head = head_of(part, entry);
-        struct place place = text_of(part, entry);
+        struct cmw__place place = text_of(part, entry);
         const int fits = to && head.value_len == item->value.len;
         item->version = head.version;
         item->value = cmw_str_make(fits ? to : NULL, head.value_len);
         if (fits) {
-            skip_text(&place, head.key_len);
-            read_text(&place, to, head.value_len);
+            cmw__place_skip(&place, head.key_len);
+            cmw__place_read(&place, to, head.value_len);
         }
         return CMW_STORE_FOUND;
     }
@@ -530,7 +414,7 @@ static int replace_locked(const cmw_memory_store *store, struct part *part, uint
     if (entry == 0 || head_of(part, entry).version != version)
         return CMW_ERR_STALE;
     struct head head = head_of(part, entry);
-    if (count > part->block_count) { /* nobody else goes for what cannot be */
+    if (count > part->blocks.count) { /* nobody else goes for what cannot be */
         part->refused++;
         return CMW_ERR_LIMIT;
     }
@@ -542,7 +426,7 @@ static int replace_locked(const cmw_memory_store *store, struct part *part, uint
         part->refused++;
         return CMW_ERR_LIMIT;
     }
-    put_blocks(part, entry);
+    cmw__blocks_put(&part->blocks, entry);
     (void)insert(store, part, hash, wanted, head.owner);
     return 0;
 }
@@ -597,7 +481,7 @@ int cmw_memory_store_get_stats(cmw_memory_store *store, cmw_memory_store_stats *
     for (size_t i = 0; i < PARTS; i++) {
         struct part *part = &store->parts[i];
         cmw__spin_lock(&part->lock);
-        stats->bytes += (uint64_t)(part->used - part->free_count) * BLOCK_BYTES;
+        stats->bytes += (uint64_t)cmw__blocks_in_use(&part->blocks) * CMW__BLOCK_BYTES;
         stats->entries += part->entries;
         stats->evicted += part->evicted;
         stats->refused += part->refused;
