@@ -182,8 +182,6 @@ int main(void)
 
     _Static_assert(LEN(rows) == WHERE_COUNT * 3, "a callback lacks a policy");
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("failure policies", tests, NULL, NULL);
 }

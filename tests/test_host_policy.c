@@ -67,6 +67,6 @@ int main(void)
     struct CMUnitTest tests[LEN(rows) + 1] = {cmocka_unit_test(an_unknown_policy_is_refused)};
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[1 + i] = (struct CMUnitTest)ROW_TEST(&rows[i], check_row);
+        tests[1 + i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("host policy", tests, NULL, NULL);
 }

@@ -510,12 +510,12 @@ int main(void)
     size_t count = 0;
 
     for (size_t i = 0; i < LEN(order_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&order_rows[i], check_scenario);
+        tests[count++] = ROW_TEST(&order_rows[i], check_scenario);
     for (size_t i = 0; i < LEN(verdict_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&verdict_rows[i], check_scenario);
+        tests[count++] = ROW_TEST(&verdict_rows[i], check_scenario);
     for (size_t i = 0; i < LEN(fault_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&fault_rows[i], check_scenario);
+        tests[count++] = ROW_TEST(&fault_rows[i], check_scenario);
     for (size_t i = 0; i < LEN(limit_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&limit_rows[i], check_scenario);
+        tests[count++] = ROW_TEST(&limit_rows[i], check_scenario);
     return cmocka_run_group_tests_name("middleware", tests, NULL, NULL);
 }

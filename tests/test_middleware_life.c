@@ -619,8 +619,8 @@ int main(void)
 
     memcpy(tests, plain, sizeof plain);
     for (size_t i = 0; i < LEN(fail_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&fail_rows[i], check_fail);
+        tests[count++] = ROW_TEST(&fail_rows[i], check_fail);
     for (size_t i = 0; i < LEN(end_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&end_rows[i], check_end);
+        tests[count++] = ROW_TEST(&end_rows[i], check_end);
     return cmocka_run_group_tests_name("middleware life", tests, NULL, NULL);
 }

@@ -623,6 +623,6 @@ int main(void)
 
     memcpy(tests, plain, sizeof plain);
     for (size_t i = 0; i < LEN(descriptor_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&descriptor_rows[i], check_descriptor);
+        tests[count++] = ROW_TEST(&descriptor_rows[i], check_descriptor);
     return cmocka_run_group_tests_name("middleware objects", tests, NULL, NULL);
 }

@@ -242,8 +242,8 @@ int main(void)
 
     memcpy(tests, plain, sizeof plain);
     for (size_t i = 0; i < LEN(service_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&service_rows[i], check_service_row);
+        tests[count++] = ROW_TEST(&service_rows[i], check_service_row);
     for (size_t i = 0; i < LEN(unready_rows); i++)
-        tests[count++] = (struct CMUnitTest)ROW_TEST(&unready_rows[i], check_unready);
+        tests[count++] = ROW_TEST(&unready_rows[i], check_unready);
     return cmocka_run_group_tests_name("middleware services", tests, NULL, NULL);
 }

@@ -555,7 +555,7 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        verdicts[i] = (struct CMUnitTest)ROW_TEST(&rows[i], check_verdict);
+        verdicts[i] = ROW_TEST(&rows[i], check_verdict);
     return cmocka_run_group_tests_name("shadow: verdicts", verdicts, NULL, NULL) +
            cmocka_run_group_tests_name("shadow", tests, NULL, NULL);
 }

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+from loopback import ask
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODES = ("bare", "empty", "pass", "three", "five")
 FEW, MANY = 1000, 5000
@@ -31,25 +33,12 @@ BROWSER = (
     b"Cookie: session=4f1c9a7e2b6d8035; theme=dark\r\nOrigin: https://admin.example.com\r\n\r\n")
 
 
-def talk(port, request, count):
-    """As many requests and answers, one after the other."""
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        for _ in range(count):
-            client.sendall(request)
-            answer = b""
-            while not answer.endswith(b"\r\n\r\nhello, world\n"):
-                more = client.recv(1 << 16)
-                if not more:
-                    raise SystemExit("the server has closed the connection")
-                answer += more
-
-
 def run(command, request, count):
     """What the server, started by the command, printed in the end; and its valgrind's words."""
     with tempfile.TemporaryFile("w+") as words:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, text=True)
         port = int(server.stdout.readline().split()[1])
-        talk(port, request, count)
+        ask(port, request, count, b"hello, world\n")
         server.send_signal(signal.SIGTERM)
         with contextlib.suppress(OSError):  # an idle loop sees no signal
             socket.create_connection(("127.0.0.1", port)).close()

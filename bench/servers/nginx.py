@@ -32,6 +32,8 @@ import sys
 import tempfile
 import time
 
+from loopback import SERVER_CORE, ask, cpu_seconds, load, pinned
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or "/usr/sbin/nginx"
 KINDS = ("bare", "native", "empty", "plan")
@@ -152,10 +154,6 @@ http {{
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(children[0]) if children else pid
 
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.worker()}/stat").read_text().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def stop(self):
         """Ends it: what it printed."""
         self.process.send_signal(signal.SIGTERM)
@@ -171,29 +169,12 @@ http {{
         return words
 
 
-def ask(port, count):
-    """Requests one after another on one connection: the head of the last answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for _ in range(count):
-            client.sendall(REQUEST)
-            answer = b""
-            while not answer.endswith(b"\r\n\r\nhello\n"):
-                piece = client.recv(65536)
-                if not piece:
-                    raise SystemExit(f"the connection ended after {answer!r}")
-                answer += piece
-            if not answer.startswith(b"HTTP/1.1 200 "):
-                raise SystemExit(f"answered {answer!r}")
-    return answer
-
-
 # ---- Measures -------------------------------------------------------------------------------
 
 
 def count(kind, module, tool, pattern, requests):
     server = Server(kind, module, ("valgrind", *tool))
-    ask(server.port, requests)
+    ask(server.port, REQUEST, requests)
     return int(re.search(pattern, server.stop()).group(1).replace(",", ""))
 
 
@@ -212,18 +193,13 @@ def allocations(kind, module):
 
 
 def cpu_ns(kind, module, seconds):
-    cores = sorted(os.sched_getaffinity(0))
-    server = Server(kind, module, ("taskset", "-c", str(cores[0])), is_single=False)
-    ask(server.port, 1000)
-    before = server.cpu_seconds()
-    done = subprocess.run(["taskset", "-c", str(cores[-1]), "wrk", "-t1", "-c16", f"-d{seconds}s",
-                           "-H", f"Origin: {ORIGIN}", f"http://127.0.0.1:{server.port}/hello"],
-                          capture_output=True, text=True, check=True)
-    used = server.cpu_seconds() - before
+    server = Server(kind, module, pinned(SERVER_CORE), is_single=False)
+    ask(server.port, REQUEST, 1000)
+    before = cpu_seconds(server.worker())
+    count = load(server.port, seconds, ORIGIN)
+    used = cpu_seconds(server.worker()) - before
     server.stop()
-    if "Non-2xx" in done.stdout:
-        raise SystemExit(done.stdout)
-    return used / int(re.search(r"(\d+) requests in", done.stdout).group(1)) * 1e9
+    return used / count * 1e9
 
 
 def check(kind, answer):
@@ -261,7 +237,7 @@ def main():
         sys.exit(SKIPPED)
     for kind in KINDS:
         server = Server(kind, module)
-        check(kind, ask(server.port, 3))
+        check(kind, ask(server.port, REQUEST, 3))
         server.stop()
     if options.smoke:
         return

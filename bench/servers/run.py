@@ -17,15 +17,15 @@ security_headers, rate_limit). Two measures:
 """
 import argparse
 import collections
-import os
 import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
+
+from loopback import SERVER_CORE, ask, cpu_seconds, load, pinned
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVERS = ("microhttpd", "evhttp", "civetweb")
@@ -49,26 +49,6 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         if self.process.wait(timeout=60) != 0:
             raise SystemExit(f"{self.process.args}: ended with {self.process.returncode}")
-
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def ask(port, count):
-    """Requests one after another on one connection; all are answered 200 with "hello\\n"."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for _ in range(count):
-            client.sendall(REQUEST)
-            answer = b""
-            while not answer.endswith(b"\r\n\r\nhello\n"):
-                piece = client.recv(4096)
-                if not piece:
-                    raise SystemExit(f"the connection ended after {answer!r}")
-                answer += piece
-            if not answer.startswith(b"HTTP/1.1 200 "):
-                raise SystemExit(f"answered {answer!r}")
 
 
 # ---- Instructions ---------------------------------------------------------------------------
@@ -114,7 +94,7 @@ def count_instructions(program, plan, count, folder):
     file = folder / f"{plan}.{count}"
     server = Server(program, plan, "valgrind", "-q", "--tool=callgrind",
                     f"--callgrind-out-file={file}")
-    ask(server.port, count)
+    ask(server.port, REQUEST, count)
     server.stop()
     return read_costs(file, program)
 
@@ -127,25 +107,14 @@ def instructions(program, plan, folder):
 # ---- CPU time -------------------------------------------------------------------------------
 
 
-def pinned(core):
-    return ["taskset", "-c", str(core)]
-
-
 def cpu_ns(program, plan, seconds):
     """(CPU time of a request in ns, requests a second)."""
-    cores = sorted(os.sched_getaffinity(0))
-    server = Server(program, plan, *pinned(cores[0]))
-    ask(server.port, 1000)
-    before = server.cpu_seconds()
-    done = subprocess.run([*pinned(cores[-1]), "wrk", "-t1", "-c16", f"-d{seconds}s",
-                           "-H", "Origin: https://www.example.com",
-                           f"http://127.0.0.1:{server.port}/hello"],
-                          capture_output=True, text=True, check=True)
-    used = server.cpu_seconds() - before
+    server = Server(program, plan, *pinned(SERVER_CORE))
+    ask(server.port, REQUEST, 1000)
+    before = cpu_seconds(server.process.pid)
+    count = load(server.port, seconds, "https://www.example.com")
+    used = cpu_seconds(server.process.pid) - before
     server.stop()
-    if "Non-2xx" in done.stdout:
-        raise SystemExit(done.stdout)
-    count = int(re.search(r"(\d+) requests in", done.stdout).group(1))
     return used / count * 1e9, count / seconds
 
 
@@ -191,7 +160,7 @@ def main():
         elif options.smoke:
             for plan in PLANS:
                 server = Server(program, plan)
-                ask(server.port, 10)
+                ask(server.port, REQUEST, 10)
                 server.stop()
         else:
             measure(name, program, options)

@@ -213,10 +213,4 @@ static inline void bench_close(struct bench *bench)
     assert_int_equal(cmw_test_destroy(bench->test), 0);
 }
 
-/* A row as cmocka takes it. */
-#define ROW_TEST(row, check)                                                                       \
-    {                                                                                              \
-        .name = (row)->name, .test_func = (check), .initial_state = (void *)(uintptr_t)(row)       \
-    }
-
 #endif /* CMW_TESTS_ACTOR_H */

@@ -301,6 +301,15 @@ static int sign(void *self, cmw_ctx *ctx)
 
 /* ---- The chain -------------------------------------------------------------------------- */
 
+/* The middleware runs for one path alone. */
+static void limit_to(cmw_middleware *mw, cmw_condition *condition, const char *const *path)
+{
+    cmw_condition_init(condition);
+    condition->paths = path;
+    condition->path_count = 1;
+    mw->condition = condition;
+}
+
 static void describe_counter(struct conformance_app *app, cmw_middleware *mw)
 {
     static const cmw_header fields[] = {{CMW_STR_INIT("X-Const"), CMW_STR_INIT("yes")}};
@@ -319,17 +328,14 @@ static void describe_counter(struct conformance_app *app, cmw_middleware *mw)
 
 static void describe_guard(struct conformance_app *app, cmw_middleware *mw)
 {
-    static const char *const paths[] = {"/denied"};
+    static const char *const path = "/denied";
     static cmw_condition condition;
     (void)app;
 
-    cmw_condition_init(&condition);
-    condition.paths = paths;
-    condition.path_count = LEN(paths);
+    limit_to(mw, &condition, &path);
     mw->priority = 2;
     mw->flags = CMW_GUARDS_ACCESS;
     mw->pre_route = deny;
-    mw->condition = &condition;
 }
 
 static int can(const struct conformance_app *app, uint32_t capability)
@@ -365,19 +371,16 @@ static void describe_pauses(struct conformance_app *app, cmw_middleware *mw)
 
 static void describe_shout(struct conformance_app *app, cmw_middleware *mw)
 {
-    static const char *const paths[] = {"/shout"};
+    static const char *const path = "/shout";
     static cmw_condition condition;
 
     mw->priority = 5;
     mw->self = app;
     if (!can(app, CMW_CAP_STREAM_REQUEST_BODY))
         return;
-    cmw_condition_init(&condition);
-    condition.paths = paths;
-    condition.path_count = LEN(paths);
+    limit_to(mw, &condition, &path);
     mw->request_body = shout;
     mw->body_demand = CMW_BODY_CHUNKS;
-    mw->condition = &condition;
     cmw_middleware_uses(mw, app->loud_in);
 }
 
@@ -395,19 +398,16 @@ static void describe_wrap(struct conformance_app *app, cmw_middleware *mw)
 
 static void describe_counts(struct conformance_app *app, cmw_middleware *mw)
 {
-    static const char *const paths[] = {"/counted"};
+    static const char *const path = "/counted";
     static cmw_condition condition;
 
     mw->priority = 7;
     mw->self = app;
     if (conformance_passes_bodies(app->server->host))
         return;
-    cmw_condition_init(&condition);
-    condition.paths = paths;
-    condition.path_count = LEN(paths);
+    limit_to(mw, &condition, &path);
     mw->post_route = promise_count;
     mw->response_body = count_body;
-    mw->condition = &condition;
     cmw_middleware_uses(mw, app->counted);
 }
 
@@ -523,15 +523,12 @@ static void need_timed_head(cmw_middleware *mw)
 
 static void need_guarded_path(cmw_middleware *mw)
 {
-    static const char *const paths[] = {"/inner/*"};
+    static const char *const path = "/inner/*";
     static cmw_condition condition;
 
-    cmw_condition_init(&condition);
-    condition.paths = paths;
-    condition.path_count = LEN(paths);
+    limit_to(mw, &condition, &path);
     mw->pre_route = deny;
     mw->flags = CMW_GUARDS_ACCESS;
-    mw->condition = &condition;
 }
 
 static void need_trailers(cmw_middleware *mw)

@@ -79,21 +79,12 @@ class Apache(servers.Apache):
 
     def configure(self):
         workers = self.options["workers"]
-        user = ""
-        if os.geteuid() == 0:  # its processes are nobody's, and write reports of sanitizers here
-            user = "User nobody\nGroup nogroup\n"
-            self.folder.chmod(0o777)
-        (self.folder / "apache2.conf").write_text(f"""
-ServerRoot {self.folder}
-DefaultRuntimeDir {self.folder}
-PidFile {self.folder}/pid
-Listen 127.0.0.1:{self.port}
-ServerName test.example
+        (self.folder / "apache2.conf").write_text(f"""{self.preamble()}
 LoadModule mpm_event_module {self.modules}/mod_mpm_event.so
 LoadModule authz_core_module {self.modules}/mod_authz_core.so
 LoadModule catzilla_mw_module {self.settings["module"]}
 LoadModule conformance_module {self.settings["plugin"]}
-{user}StartServers {workers}
+StartServers {workers}
 MinSpareThreads {workers}
 MaxSpareThreads {workers * self.THREADS}
 ServerLimit {workers}

@@ -347,6 +347,20 @@ class Apache(Stock):
         return (f"StartServers {workers}\nThreadsPerChild 25\nMaxRequestWorkers {workers * 25}\n"
                 f"MaxSpareThreads {workers * 25}\nThreadLimit 64\n")
 
+    def preamble(self):
+        """Where it lies, and whose its processes are."""
+        user = ""
+        if os.geteuid() == 0:  # nobody's, who write reports of sanitizers here
+            user = "User nobody\nGroup nogroup\n"
+            self.folder.chmod(0o777)
+        return f"""
+ServerRoot {self.folder}
+DefaultRuntimeDir {self.folder}
+PidFile {self.folder}/pid
+Listen 127.0.0.1:{self.port}
+ServerName test.example
+{user}"""
+
     def configure(self):
         locations = "".join(f"""
     <Location /{name}/>
@@ -363,19 +377,10 @@ class Apache(Stock):
         loads = "".join(f"LoadModule {name}_module {self.modules}/mod_{name}.so\n"
                         for name in ("mpm_" + self.mpm, *self.loaded))
         up = f"http://127.0.0.1:{self.upstream.port}"
-        user = ""
-        if os.geteuid() == 0:  # its processes are nobody's, and write reports of sanitizers here
-            user = "User nobody\nGroup nogroup\n"
-            self.folder.chmod(0o777)
-        (self.folder / "apache2.conf").write_text(f"""
-ServerRoot {self.folder}
-DefaultRuntimeDir {self.folder}
-PidFile {self.folder}/pid
-Listen 127.0.0.1:{self.port}
-ServerName test.example
+        (self.folder / "apache2.conf").write_text(f"""{self.preamble()}
 {loads}
 LoadModule catzilla_mw_module {self.settings["module"]}
-{user}{self.threads()}
+{self.threads()}
 ErrorLog {self.folder}/error.log
 LogLevel {self.options.get("log", "notice")}
 GracefulShutdownTimeout 5

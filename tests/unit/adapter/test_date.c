@@ -45,9 +45,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows) + 1];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     tests[LEN(rows)] =
         (struct CMUnitTest){.name = "written once a second", .test_func = check_reuse};
     return cmocka_run_group_tests_name("date", tests, NULL, NULL);

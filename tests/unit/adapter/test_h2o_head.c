@@ -150,9 +150,7 @@ int main(void)
     size_t count = 0;
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[count++] = (struct CMUnitTest){.name = rows[i].name,
-                                             .test_func = check_row,
-                                             .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[count++] = ROW_TEST(&rows[i], check_row);
     tests[count++] =
         (struct CMUnitTest){.name = "too little room is told", .test_func = check_limit};
     tests[count++] = (struct CMUnitTest){.name = "a field that H2O has and the head has not",

@@ -151,13 +151,9 @@ int main(void)
     size_t count = 0;
 
     for (size_t i = 0; i < LEN(check_rows); i++)
-        tests[count++] = (struct CMUnitTest){.name = check_rows[i].name,
-                                             .test_func = check_head,
-                                             .initial_state = (void *)(uintptr_t)&check_rows[i]};
+        tests[count++] = ROW_TEST(&check_rows[i], check_head);
     for (size_t i = 0; i < LEN(keep_rows); i++)
-        tests[count++] = (struct CMUnitTest){.name = keep_rows[i].name,
-                                             .test_func = check_keeping,
-                                             .initial_state = (void *)(uintptr_t)&keep_rows[i]};
+        tests[count++] = ROW_TEST(&keep_rows[i], check_keeping);
     tests[count++] = (struct CMUnitTest){.name = "more fields than civetweb passes on",
                                          .test_func = check_count};
     tests[count++] =

@@ -69,9 +69,7 @@ int main(void)
     const struct CMUnitTest others[] = {cmocka_unit_test(none_leaves_the_defaults)};
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("config", tests, NULL, NULL) +
            cmocka_run_group_tests_name("config, none", others, NULL, NULL);
 }

@@ -491,13 +491,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(end_rows); i++)
-        ends[i] = (struct CMUnitTest){.name = end_rows[i].name,
-                                      .test_func = check_end,
-                                      .initial_state = (void *)(uintptr_t)&end_rows[i]};
+        ends[i] = ROW_TEST(&end_rows[i], check_end);
     return cmocka_run_group_tests_name("access_log, lines", tests, NULL, NULL) +
            cmocka_run_group_tests_name("access_log, ends", ends, NULL, NULL) +
            cmocka_run_group_tests_name("access_log", others, NULL, NULL);

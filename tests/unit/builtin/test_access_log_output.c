@@ -519,9 +519,7 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(notice_rows); i++)
-        notices[i] = (struct CMUnitTest){.name = notice_rows[i].name,
-                                         .test_func = check_notice,
-                                         .initial_state = (void *)(uintptr_t)&notice_rows[i]};
+        notices[i] = ROW_TEST(&notice_rows[i], check_notice);
     return cmocka_run_group_tests_name("access_log, output", tests, NULL, NULL) +
            cmocka_run_group_tests_name("access_log, lost lines", notices, NULL, NULL);
 }

@@ -397,13 +397,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(raw_rows); i++)
-        raw[i] = (struct CMUnitTest){.name = raw_rows[i].name,
-                                     .test_func = check_raw,
-                                     .initial_state = (void *)(uintptr_t)&raw_rows[i]};
+        raw[i] = ROW_TEST(&raw_rows[i], check_raw);
     return cmocka_run_group_tests_name("basic_auth", tests, NULL, NULL) |
            cmocka_run_group_tests_name("basic_auth: other fields", raw, NULL, NULL) |
            cmocka_run_group_tests_name("basic_auth: the rest", others, NULL, NULL);

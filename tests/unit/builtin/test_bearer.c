@@ -354,13 +354,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(query_rows); i++)
-        queries[i] = (struct CMUnitTest){.name = query_rows[i].name,
-                                         .test_func = check_query,
-                                         .initial_state = (void *)(uintptr_t)&query_rows[i]};
+        queries[i] = ROW_TEST(&query_rows[i], check_query);
     return cmocka_run_group_tests_name("bearer", tests, NULL, NULL) |
            cmocka_run_group_tests_name("bearer: the query", queries, NULL, NULL) |
            cmocka_run_group_tests_name("bearer: the rest", others, NULL, NULL);

@@ -90,9 +90,7 @@ int main(void)
     const struct CMUnitTest others[] = {cmocka_unit_test(of_nothing_there_is_no_range)};
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("byte_ranges", tests, NULL, NULL) |
            cmocka_run_group_tests_name("byte_ranges: the rest", others, NULL, NULL);
 }

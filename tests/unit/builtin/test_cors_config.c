@@ -184,9 +184,7 @@ int main(void)
     struct CMUnitTest refused[LEN(refused_rows)];
 
     for (size_t i = 0; i < LEN(refused_rows); i++)
-        refused[i] = (struct CMUnitTest){.name = refused_rows[i].name,
-                                         .test_func = check_refused,
-                                         .initial_state = (void *)(uintptr_t)&refused_rows[i]};
+        refused[i] = ROW_TEST(&refused_rows[i], check_refused);
     return cmocka_run_group_tests_name("cors, refused origins", refused, NULL, NULL) +
            cmocka_run_group_tests_name("cors, configs", others, NULL, NULL);
 }

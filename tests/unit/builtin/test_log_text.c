@@ -188,9 +188,7 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("log text", tests, NULL, NULL) +
            cmocka_run_group_tests_name("log text, any bytes", others, NULL, NULL);
 }

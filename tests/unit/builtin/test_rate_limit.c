@@ -468,13 +468,9 @@ int main(void)
     size_t count = 0;
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[count++] = (struct CMUnitTest){.name = rows[i].name,
-                                             .test_func = check_row,
-                                             .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[count++] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(style_rows); i++)
-        tests[count++] = (struct CMUnitTest){.name = style_rows[i].name,
-                                             .test_func = check_style,
-                                             .initial_state = (void *)(uintptr_t)&style_rows[i]};
+        tests[count++] = ROW_TEST(&style_rows[i], check_style);
     return cmocka_run_group_tests_name("rate_limit, tables", tests, NULL, NULL) +
            cmocka_run_group_tests_name("rate_limit", others, NULL, NULL);
 }

@@ -282,9 +282,7 @@ int main(void)
     struct CMUnitTest tests[LEN(refusals)];
 
     for (size_t i = 0; i < LEN(refusals); i++)
-        tests[i] = (struct CMUnitTest){.name = refusals[i].name,
-                                       .test_func = check_refusal,
-                                       .initial_state = (void *)(uintptr_t)&refusals[i]};
+        tests[i] = ROW_TEST(&refusals[i], check_refusal);
     return cmocka_run_group_tests_name("rate_limit, refused configurations", tests, NULL, NULL) +
            cmocka_run_group_tests_name("rate_limit, creating", others, NULL, NULL);
 }

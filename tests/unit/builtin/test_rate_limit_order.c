@@ -190,9 +190,7 @@ int main(void)
     struct CMUnitTest tests[LEN(order_rows)];
 
     for (size_t i = 0; i < LEN(order_rows); i++)
-        tests[i] = (struct CMUnitTest){.name = order_rows[i].name,
-                                       .test_func = check_order,
-                                       .initial_state = (void *)(uintptr_t)&order_rows[i]};
+        tests[i] = ROW_TEST(&order_rows[i], check_order);
     return cmocka_run_group_tests_name("rate_limit, order of built-ins", tests, NULL, NULL) +
            cmocka_run_group_tests_name("rate_limit, order", others, NULL, NULL);
 }

@@ -235,9 +235,7 @@ int main(void)
     struct CMUnitTest tests[LEN(later_rows)];
 
     for (size_t i = 0; i < LEN(later_rows); i++)
-        tests[i] = (struct CMUnitTest){.name = later_rows[i].name,
-                                       .test_func = check_later,
-                                       .initial_state = (void *)(uintptr_t)&later_rows[i]};
+        tests[i] = ROW_TEST(&later_rows[i], check_later);
     return cmocka_run_group_tests_name("rate_limit, stores that answer later", tests, NULL, NULL) +
            cmocka_run_group_tests_name("rate_limit, stores", others, NULL, NULL);
 }

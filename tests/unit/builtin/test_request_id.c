@@ -530,13 +530,9 @@ int main(void)
     struct CMUnitTest peers[LEN(peer_rows)];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(peer_rows); i++)
-        peers[i] = (struct CMUnitTest){.name = peer_rows[i].name,
-                                       .test_func = check_peer,
-                                       .initial_state = (void *)(uintptr_t)&peer_rows[i]};
+        peers[i] = ROW_TEST(&peer_rows[i], check_peer);
     return cmocka_run_group_tests_name("request_id, incoming", tests, NULL, NULL) +
            cmocka_run_group_tests_name("request_id, peers", peers, NULL, NULL) +
            cmocka_run_group_tests_name("request_id", others, NULL, NULL);

@@ -398,9 +398,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows)];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_default,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_default);
     return cmocka_run_group_tests_name("security_headers, defaults", tests, NULL, NULL) +
            cmocka_run_group_tests_name("security_headers", others, NULL, NULL);
 }

@@ -283,9 +283,7 @@ int main(void)
     struct CMUnitTest values[LEN(value_rows)];
 
     for (size_t i = 0; i < LEN(value_rows); i++)
-        values[i] = (struct CMUnitTest){.name = value_rows[i].name,
-                                        .test_func = check_value,
-                                        .initial_state = (void *)(uintptr_t)&value_rows[i]};
+        values[i] = ROW_TEST(&value_rows[i], check_value);
     return cmocka_run_group_tests_name("security_headers, values", values, NULL, NULL) +
            cmocka_run_group_tests_name("security_headers, parts", others, NULL, NULL);
 }

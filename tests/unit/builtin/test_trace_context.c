@@ -383,14 +383,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(state_rows); i++)
-        tests[LEN(rows) + i] =
-            (struct CMUnitTest){.name = state_rows[i].name,
-                                .test_func = check_state_row,
-                                .initial_state = (void *)(uintptr_t)&state_rows[i]};
+        tests[LEN(rows) + i] = ROW_TEST(&state_rows[i], check_state_row);
     return cmocka_run_group_tests_name("trace_context", tests, NULL, NULL) |
            cmocka_run_group_tests_name("trace_context: the rest", others, NULL, NULL);
 }

@@ -756,9 +756,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows) + LEN(good)];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_report,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_report);
     memcpy(tests + LEN(rows), good, sizeof good);
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

@@ -271,9 +271,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows) + LEN(others)];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     memcpy(tests + LEN(rows), others, sizeof others);
     return cmocka_run_group_tests_name("response_order", tests, NULL, NULL);
 }

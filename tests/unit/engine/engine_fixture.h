@@ -212,10 +212,4 @@ static inline void fixture_expect(const struct fixture *fixture, int got, int co
         assert_string_equal(fixture->diag.message, sentence);
 }
 
-/* A row, which begins with its name, as cmocka takes it. */
-#define ROW_TEST(row, check)                                                                       \
-    {                                                                                              \
-        .name = (row)->name, .test_func = (check), .initial_state = (void *)(uintptr_t)(row)       \
-    }
-
 #endif /* CMW_TESTS_ENGINE_FIXTURE_H */

@@ -78,8 +78,6 @@ int main(void)
         cmocka_unit_test(adding_twice_keeps_the_neighbours),
     };
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[2 + i] = (struct CMUnitTest){.name = rows[i].name,
-                                           .test_func = check_row,
-                                           .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[2 + i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("bitset", tests, NULL, NULL);
 }

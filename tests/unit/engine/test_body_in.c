@@ -707,9 +707,7 @@ int main(void)
     struct CMUnitTest tests[LEN(verdict_rows) + LEN(others)];
 
     for (size_t i = 0; i < LEN(verdict_rows); i++)
-        tests[i] = (struct CMUnitTest){.name = verdict_rows[i].name,
-                                       .test_func = check_verdict,
-                                       .initial_state = (void *)(uintptr_t)&verdict_rows[i]};
+        tests[i] = ROW_TEST(&verdict_rows[i], check_verdict);
     memcpy(tests + LEN(verdict_rows), others, sizeof others);
     return cmocka_run_group_tests_name("request bodies", tests, NULL, NULL);
 }

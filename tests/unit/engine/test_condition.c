@@ -237,9 +237,9 @@ int main(void)
     struct CMUnitTest *at = tests;
 
     for (size_t i = 0; i < LEN(refusals); i++)
-        *at++ = (struct CMUnitTest)ROW_TEST(&refusals[i], check_refusal);
+        *at++ = ROW_TEST(&refusals[i], check_refusal);
     for (size_t i = 0; i < LEN(holds); i++)
-        *at++ = (struct CMUnitTest)ROW_TEST(&holds[i], check_holds);
+        *at++ = ROW_TEST(&holds[i], check_holds);
     memcpy(at, others, sizeof others);
     return cmocka_run_group_tests_name("condition", tests, NULL, NULL);
 }

@@ -621,9 +621,9 @@ int main(void)
     struct CMUnitTest *at = tests;
 
     for (size_t i = 0; i < LEN(rows); i++)
-        *at++ = (struct CMUnitTest)ROW_TEST(&rows[i], check_row);
+        *at++ = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(predicate_rows); i++)
-        *at++ = (struct CMUnitTest)ROW_TEST(&predicate_rows[i], check_predicate_row);
+        *at++ = ROW_TEST(&predicate_rows[i], check_predicate_row);
     memcpy(at, others, sizeof others);
     return cmocka_run_group_tests_name("facts", tests, NULL, NULL);
 }

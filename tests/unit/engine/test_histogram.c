@@ -55,8 +55,6 @@ int main(void)
         cmocka_unit_test(a_bucket_is_at_most_a_sixteenth_of_its_value_wide),
     };
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[2 + i] = (struct CMUnitTest){.name = rows[i].name,
-                                           .test_func = check_row,
-                                           .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[2 + i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);
 }

@@ -375,7 +375,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows) + LEN(others)];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest)ROW_TEST(&rows[i], check_row);
+        tests[i] = ROW_TEST(&rows[i], check_row);
     memcpy(tests + LEN(rows), others, sizeof others);
     return cmocka_run_group_tests_name("install", tests, NULL, NULL);
 }

@@ -184,6 +184,6 @@ int main(void)
         cmocka_unit_test(ten_thousand_that_follow_each_other_are_sorted),
     };
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[2 + i] = (struct CMUnitTest)ROW_TEST(&rows[i], check_row);
+        tests[2 + i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("order", tests, NULL, NULL);
 }

@@ -345,9 +345,7 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(wall_rows); i++)
-        walls[i] = (struct CMUnitTest){.name = wall_rows[i].name,
-                                       .test_func = check_wall,
-                                       .initial_state = (void *)(uintptr_t)&wall_rows[i]};
+        walls[i] = ROW_TEST(&wall_rows[i], check_wall);
     return cmocka_run_group_tests_name("wall clock", walls, NULL, NULL) +
            cmocka_run_group_tests_name("random, route, principal", tests, NULL, NULL);
 }

@@ -291,9 +291,9 @@ int main(void)
     struct CMUnitTest *at = tests;
 
     for (size_t i = 0; i < LEN(rows); i++)
-        *at++ = (struct CMUnitTest)ROW_TEST(&rows[i], check_row);
+        *at++ = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(scope_rows); i++)
-        *at++ = (struct CMUnitTest)ROW_TEST(&scope_rows[i], check_scope_row);
+        *at++ = ROW_TEST(&scope_rows[i], check_scope_row);
     memcpy(at, others, sizeof others);
     return cmocka_run_group_tests_name("service", tests, NULL, NULL);
 }

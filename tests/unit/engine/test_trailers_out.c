@@ -313,20 +313,28 @@ static void a_response_without_a_body_has_none(void **state)
     close_bench(&bench);
 }
 
+/* A committed response whose body the middleware that promised does not see. */
+static cmw_ctx *commit_without_sight(struct bench *bench, cmw_mode mode)
+{
+    cmw_middleware mw;
+
+    start(bench);
+    describe(bench, &mw);
+    mw.response_body = NULL;
+    open_bench(bench, &mw, mode, &host);
+    cmw_ctx *ctx = begin(bench);
+    commit(ctx);
+    assert_int_equal(bench->promised, 0);
+    return ctx;
+}
+
 /* Nobody sees the body, so that nobody could add any. */
 static void a_body_that_nobody_makes_or_sees_has_none(void **state)
 {
     struct bench bench;
-    cmw_middleware mw;
 
     (void)state;
-    start(&bench);
-    describe(&bench, &mw);
-    mw.response_body = NULL;
-    open_bench(&bench, &mw, CMW_MODE_ENABLED, &host);
-    cmw_ctx *ctx = begin(&bench);
-    commit(ctx);
-    assert_int_equal(bench.promised, 0);
+    cmw_ctx *ctx = commit_without_sight(&bench, CMW_MODE_ENABLED);
     assert_int_equal(drain(ctx), 0);
     assert_false(cmw_ctx_sends_trailers(ctx));
     cmw_ctx_end(ctx, CMW_END_SENT);
@@ -381,16 +389,9 @@ static void one_that_fails_open_has_promised_nothing(void **state)
 static void a_shadowed_one_promises_nothing(void **state)
 {
     struct bench bench;
-    cmw_middleware mw;
 
     (void)state;
-    start(&bench);
-    describe(&bench, &mw);
-    mw.response_body = NULL;
-    open_bench(&bench, &mw, CMW_MODE_SHADOWED, &host);
-    cmw_ctx *ctx = begin(&bench);
-    commit(ctx);
-    assert_int_equal(bench.promised, 0);
+    cmw_ctx *ctx = commit_without_sight(&bench, CMW_MODE_SHADOWED);
     assert_int_equal(bench.early, CMW_ERR_NOT_FOUND);
     assert_int_equal(drain(ctx), 0);
     cmw_ctx_end(ctx, CMW_END_SENT);
@@ -562,9 +563,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows) + LEN(others)];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     memcpy(tests + LEN(rows), others, sizeof others);
     return cmocka_run_group_tests_name("trailers_out", tests, NULL, NULL);
 }

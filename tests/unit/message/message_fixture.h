@@ -6,19 +6,11 @@
 #ifndef CMW_TESTS_MESSAGE_FIXTURE_H
 #define CMW_TESTS_MESSAGE_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "test.h"
 
 #include "arena_state.h"
 #include "request_state.h"
 #include "response_state.h"
-
-#define LEN(array) (sizeof(array) / sizeof *(array))
 
 /* Make one CMocka test of each row of `rows`, which begins with `const char *name`. */
 #define RUN_ROWS(group, rows, check)                                                               \

@@ -281,14 +281,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(set_rows); i++)
-        tests[LEN(rows) + i] =
-            (struct CMUnitTest){.name = set_rows[i].name,
-                                .test_func = check_set_row,
-                                .initial_state = (void *)(uintptr_t)&set_rows[i]};
+        tests[LEN(rows) + i] = ROW_TEST(&set_rows[i], check_set_row);
     return cmocka_run_group_tests_name("cookie", tests, NULL, NULL) |
            cmocka_run_group_tests_name("cookie: the rest", others, NULL, NULL);
 }

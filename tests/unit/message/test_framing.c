@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <catzilla/request.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#define LEN(array) (sizeof(array) / sizeof *(array))
+#include "test.h"
 
 struct field {
     const char *name;
@@ -122,9 +117,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows) + 1];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     tests[LEN(rows)] = (struct CMUnitTest)cmocka_unit_test(no_coding_is_taken_but_in_http_1_1);
     return cmocka_run_group_tests_name("framing", tests, NULL, NULL);
 }

@@ -187,14 +187,9 @@ int main(void)
     };
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     for (size_t i = 0; i < LEN(tag_rows); i++)
-        tests[LEN(rows) + i] =
-            (struct CMUnitTest){.name = tag_rows[i].name,
-                                .test_func = check_tag_row,
-                                .initial_state = (void *)(uintptr_t)&tag_rows[i]};
+        tests[LEN(rows) + i] = ROW_TEST(&tag_rows[i], check_tag_row);
     return cmocka_run_group_tests_name("precondition", tests, NULL, NULL) |
            cmocka_run_group_tests_name("precondition: the rest", others, NULL, NULL);
 }

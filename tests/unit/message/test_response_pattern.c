@@ -315,9 +315,7 @@ int main(void)
     struct CMUnitTest tests[LEN(rows)];
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[i] = (struct CMUnitTest){.name = rows[i].name,
-                                       .test_func = check_row,
-                                       .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[i] = ROW_TEST(&rows[i], check_row);
     return cmocka_run_group_tests_name("response_pattern, numbers", tests, NULL, NULL) +
            cmocka_run_group_tests_name("response_pattern", others, NULL, NULL);
 }

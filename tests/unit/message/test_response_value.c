@@ -203,9 +203,7 @@ int main(void)
     size_t count = 0;
 
     for (size_t i = 0; i < LEN(rows); i++)
-        tests[count++] = (struct CMUnitTest){.name = rows[i].name,
-                                             .test_func = check_row,
-                                             .initial_state = (void *)(uintptr_t)&rows[i]};
+        tests[count++] = ROW_TEST(&rows[i], check_row);
     const struct CMUnitTest more[] = {
         cmocka_unit_test(it_takes_the_place_of_what_is_there),
         cmocka_unit_test(a_room_that_is_not_set_is_not_sent),
