@@ -485,3 +485,23 @@ void site_destroy(struct site *site)
     home->sites--;
     free(site);
 }
+
+/* ---- Bodies ------------------------------------------------------------------------------- */
+
+int site_stream_body(cmw_ctx *ctx, int status, cmw_str type, uint64_t length,
+                     cmw_body_read_fn *read, void *self)
+{
+    cmw_response *response = cmw_ctx_response(ctx);
+    cmw_body_source source;
+
+    cmw_body_source_init(&source);
+    source.length = length;
+    source.read = read;
+    source.self = self;
+    source.is_hosts = 1;
+    const int rc = cmw_ctx_stream(ctx, status, &source);
+    if (rc != 0)
+        return rc;
+    return type.len > 0 ? cmw_response_set(response, CMW_HDR_CONTENT_TYPE, type)
+                        : cmw_response_remove(response, CMW_HDR_CONTENT_TYPE);
+}

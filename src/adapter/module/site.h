@@ -77,4 +77,13 @@ void **site_process(const struct site *site);
 /* NULL is ignored. */
 void site_destroy(struct site *site);
 
+/* ---- Bodies ------------------------------------------------------------------------------- */
+
+/*
+ * Give the engine the server's own body, for which it asks by `read`, and its type; empty: it has
+ * none. 0 or a CMW_ERR_*: CMW_ERR_INVALID for a type that is none.
+ */
+int site_stream_body(cmw_ctx *ctx, int status, cmw_str type, uint64_t length,
+                     cmw_body_read_fn *read, void *self);
+
 #endif /* CMW_MODULE_SITE_H */

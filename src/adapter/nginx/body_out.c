@@ -54,21 +54,10 @@ static int on_read(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
     return CMW_ERR_AGAIN;
 }
 
-int body_out_open(struct seat *seat, cmw_response *response, cmw_str type, uint64_t length)
+int body_out_open(struct seat *seat, cmw_str type, uint64_t length)
 {
-    const int status = (int)seat->request->headers_out.status;
-    cmw_body_source source;
-
-    cmw_body_source_init(&source);
-    source.length = length;
-    source.read = on_read;
-    source.self = seat;
-    source.is_hosts = 1;
-    const int rc = cmw_ctx_stream(seat->ctx, status, &source);
-    if (rc != 0)
-        return rc;
-    return type.len > 0 ? cmw_response_set(response, CMW_HDR_CONTENT_TYPE, type)
-                        : cmw_response_remove(response, CMW_HDR_CONTENT_TYPE);
+    return site_stream_body(seat->ctx, (int)seat->request->headers_out.status, type, length,
+                            on_read, seat);
 }
 
 /* ---- Through ------------------------------------------------------------------------------ */

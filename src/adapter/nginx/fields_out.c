@@ -79,7 +79,7 @@ static int export_body(struct seat *seat, cmw_response *response, cmw_str type)
     const ngx_http_request_t *r = seat->request;
 
     if (cmw_ctx_reads_response_body(seat->ctx))
-        return body_out_open(seat, response, type, length_of(r));
+        return body_out_open(seat, type, length_of(r));
     return cmw_response_pass_body(response, (int)r->headers_out.status, type, length_of(r));
 }
 

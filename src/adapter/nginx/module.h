@@ -136,7 +136,7 @@ ngx_int_t body_in_write(struct seat *seat);
 /* body_out.c */
 typedef ngx_int_t body_send_fn(ngx_http_request_t *r, ngx_chain_t *in);
 /* nginx's body, for the engine to ask for. 0 or a CMW_ERR_*. */
-int body_out_open(struct seat *seat, cmw_response *response, cmw_str type, uint64_t length);
+int body_out_open(struct seat *seat, cmw_str type, uint64_t length);
 /* After commit: whether the body is to be pumped, and whose it is. NGX_OK; NGX_ERROR: it cannot be
  * made. */
 ngx_int_t body_out_begin(struct seat *seat);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the groups of cases share: one server for each of them, and questions to it."""
 import json
+import threading
 import time
 import unittest
 
@@ -118,6 +119,28 @@ class AdapterTest(unittest.TestCase):
             self.assertTrue(client.is_closed())
         else:
             self.assert_goes_on(client)
+
+    def assert_none_fails(self, count, talk):
+        """So many talk at once, each in a thread with its number."""
+        failures = []
+
+        def run(number):
+            try:
+                talk(number)
+            except Exception as error:
+                failures.append((number, repr(error)))
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
+    def assert_own_answers(self, client, body):
+        """Of two requests, one with a body and one that is denied."""
+        self.assertEqual(client.ask("POST", "/echo", body=body).body, body)
+        self.assertEqual(client.ask("GET", "/denied").status, 403)
 
     def assert_goes_on(self, client):
         self.assertEqual(client.ask("GET", "/ok").body, b"ok", "the connection goes on")

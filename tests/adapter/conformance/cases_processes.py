@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Servers that fork: several processes serve, what they count adds up, and they can end gracefully."""
-import threading
 import unittest
 
 from base import AdapterTest
@@ -19,26 +18,13 @@ class Processes(AdapterTest):
 
     def test_each_request_is_counted_once(self):
         before = self.settled_counts()
-        failures = []
 
         def talk(number):
-            try:
-                for i in range(ROUNDS):
-                    with self.connect() as client:  # of whichever process takes it
-                        body = b"%d/%d" % (number, i)
-                        if client.ask("POST", "/echo", body=body).body != body:
-                            failures.append((number, i))
-                        if client.ask("GET", "/denied").status != 403:
-                            failures.append((number, i, "denied"))
-            except Exception as error:
-                failures.append((number, repr(error)))
+            for i in range(ROUNDS):
+                with self.connect() as client:  # of whichever process takes it
+                    self.assert_own_answers(client, b"%d/%d" % (number, i))
 
-        threads = [threading.Thread(target=talk, args=(n,)) for n in range(THREADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(failures, [])
+        self.assert_none_fails(THREADS, talk)
         asked = self.counts()["entered"]
         after = self.settled_counts()
         self.assertGreaterEqual(asked - before["entered"], 2 * THREADS * ROUNDS)
