@@ -56,11 +56,14 @@ static struct MHD_Daemon *listen_on(cmw_mhd *mhd, const struct server_config *co
 
 static int start(void **object, struct server_config *config, cmw_diag *diag)
 {
+    /* The adapter does so, too, but does not say why not. */
+    int rc = cmw_engine_attach_host(config->engine, cmw_mhd_host(), diag);
+    if (rc != 0)
+        return rc;
     struct daemon *const server = malloc(sizeof *server);
-
     if (!server)
         return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory for the server");
-    int rc = cmw_mhd_create(&server->mhd, config->engine, config->handler, config->self, NULL);
+    rc = cmw_mhd_create(&server->mhd, config->engine, config->handler, config->self, NULL);
     if (rc != 0) {
         free(server);
         return cmw_diag_set(diag, rc, "cannot serve: %s", cmw_error_text(rc));

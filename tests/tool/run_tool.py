@@ -250,18 +250,29 @@ def check_full_pool():
     expect("some were refused", refusals > 0, True)
 
 
+def expect_refusal(folder, sentence):
+    """The server does not start with the chain, and the sentence names it."""
+    done = subprocess.run([PROGRAM, "serve", folder.file, "--server", SERVER],
+                          capture_output=True, text=True, timeout=LIMIT_S)
+    expect("it starts", done.returncode == 0, False)
+    name = {"h2o": "H2O", "microhttpd": "libmicrohttpd"}.get(SERVER, SERVER)
+    expect_in("why not", sentence.format(name), done.stderr)
+
+
+def check_slow_head():
+    """No server of the program's measures heads, and each says so."""
+    with Folder() as folder:
+        folder.write(FIELDS, {"use": "timeout", "options": {"head_ms": 50}})
+        expect_refusal(folder, "'timeout' limits the time of heads, and {} does not")
+
+
 def check_slow_upload():
     """One whose body takes longer than `timeout` allows is answered 408, and its connection ends. A
     server that does not measure bodies does not start with such a chain."""
     with Folder() as folder:
         folder.write(FIELDS, {"use": "timeout", "options": {"body_ms": 50}})
         if SERVER != "microhttpd":
-            done = subprocess.run([PROGRAM, "serve", folder.file, "--server", SERVER],
-                                  capture_output=True, text=True, timeout=LIMIT_S)
-            expect("it starts", done.returncode == 0, False)
-            name = {"h2o": "H2O"}.get(SERVER, SERVER)
-            expect_in("why not", f"'timeout' limits the time of bodies, and {name} does not",
-                      done.stderr)
+            expect_refusal(folder, "'timeout' limits the time of bodies, and {} does not")
             return
         with Server(folder.file) as server:
             with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as slow:

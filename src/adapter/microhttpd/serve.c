@@ -135,7 +135,10 @@ int cmw_mhd_serve(cmw_engine *engine, const char *address, cmw_mhd_handler_fn *h
         return cmw_diag_set(diag, CMW_ERR_ARG, "'%s' is not an address and a port",
                             address ? address : "");
     block_ending_signals(&ending);
-    const int rc = cmw_mhd_create(&mhd, engine, handler, self, NULL);
+    int rc = cmw_engine_attach_host(engine, cmw_mhd_host(), diag); /* says why not */
+    if (rc != 0)
+        return rc;
+    rc = cmw_mhd_create(&mhd, engine, handler, self, NULL);
     if (rc != 0)
         return cmw_diag_set(diag, rc, "cannot serve: %s", cmw_error_text(rc));
     struct MHD_Daemon *daemon = start(mhd, &where);
