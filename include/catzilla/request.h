@@ -193,6 +193,21 @@ CMW_API cmw_scheme cmw_request_scheme(const cmw_request *request);
 /** 0x0101 for HTTP/1.1 and so on; 0: unknown. Cost: O(1). */
 CMW_API uint16_t cmw_request_http_version(const cmw_request *request);
 
+#if !defined(CMW_NO_INLINE)
+static inline cmw_scheme cmw_request_scheme_inline(const cmw_request *request)
+{
+    return (cmw_scheme)((const cmw_request_view *)(const void *)request)->scheme;
+}
+
+static inline uint16_t cmw_request_http_version_inline(const cmw_request *request)
+{
+    return ((const cmw_request_view *)(const void *)request)->http_version;
+}
+
+#define cmw_request_scheme(request) cmw_request_scheme_inline(request)
+#define cmw_request_http_version(request) cmw_request_http_version_inline(request)
+#endif
+
 /** The other end of the connection. Cost: O(1). */
 CMW_API const cmw_address *cmw_request_peer(const cmw_request *request);
 

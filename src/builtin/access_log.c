@@ -97,7 +97,7 @@ static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
         .status = status,
     };
     char *begin = cmw__log_ring_begin(ring);
-    const char *end = log->format.write_plain ? log->format.write_plain(begin, &line) : NULL;
+    const char *end = log->format.write(begin, &line);
     if (!end)
         end = cmw__log_format_write(begin, &line);
     (void)cmw__log_ring_commit(ring, begin, (size_t)(end - begin)); /* a lost line is counted */

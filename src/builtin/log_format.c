@@ -366,7 +366,7 @@ static void choose_writer(struct cmw__log_format *format, const char *name)
         if (format->pieces[i].is_secret)
             return;
     format->has_fields = strcmp(name, "combined") == 0;
-    format->write_plain = cmw__log_has_avx2() ? cmw__log_plain_write_avx2 : cmw__log_plain_write;
+    format->write = cmw__log_has_avx2() ? cmw__log_plain_write_avx2 : cmw__log_plain_write;
 }
 
 static int compile_pieces(struct compiler *compiler, const struct named *named)
@@ -409,6 +409,7 @@ int cmw__log_format_compile(struct cmw__log_format *format, cmw_engine *engine, 
         rc = take_keys(format, arena, config, diag);
     if (rc == 0)
         rc = compile_pieces(&compiler, named ? named : &custom);
+    format->write = cmw__log_format_write;
     if (rc == 0 && named)
         choose_writer(format, named->name);
     return rc;

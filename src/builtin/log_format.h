@@ -28,10 +28,10 @@ struct cmw__log_format {
     size_t worst; /* bytes of the longest line, with what may be written behind it */
     cmw_slot principal, request_id;
     struct cmw__log_keys keys;
-    uint8_t reads_host;             /* it needs CMW_FACT_HOST */
-    uint8_t has_fields;             /* combined, not common */
-    cmw__log_write_fn *write_plain; /* usual lines, in one go; NULL: none are. It returns NULL for
-                                     * one that is not usual */
+    uint8_t reads_host;       /* it needs CMW_FACT_HOST */
+    uint8_t has_fields;       /* combined, not common */
+    cmw__log_write_fn *write; /* a usual line, in one go; NULL: the line is not usual, and is
+                                     * for cmw__log_format_write */
 };
 
 /* What a line is about. */

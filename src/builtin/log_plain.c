@@ -15,7 +15,7 @@
 #endif
 
 /* Writes a text that may stand as it is; NULL: it may not. */
-static inline char *put_plain(char *to, cmw_str text, size_t cap, char floor)
+static CMW__LOG_INLINE char *put_plain(char *to, cmw_str text, size_t cap, char floor)
 {
     if (text.len > cap || cmw__log_copy(to, text.data, text.len, floor))
         return NULL;
@@ -72,27 +72,28 @@ static inline int may_hide(const struct cmw__log_keys *keys, size_t name_len)
 
 /* 1 if a URL may be written as it is: no parameter's value is a secret. It is looked through where
  * it was copied to, since there a little more than its bytes may be read. */
-static inline int is_shown(const char *at, const char *end, const struct cmw__log_keys *keys)
+static CMW__LOG_INLINE int is_shown(const char *begin, size_t len, const struct cmw__log_keys *keys)
 {
-    const cmw_str url = cmw_str_make(at, (size_t)(end - at));
-    const char *name = NULL; /* where one begins; of a path and of a value: NULL */
+    const cmw_str url = cmw_str_make(begin, len);
+    size_t name = 0; /* where one begins; of a path and of a value: 0 */
     int is_path = 1;
 
-    for (; at < end; at += CMW__LOG_BLOCK) {
-        unsigned marks = cmw__log_before(cmw__log_url_marks(at), at, end);
+    for (size_t block = 0; block < len; block += CMW__LOG_BLOCK) {
+        unsigned marks = cmw__log_before(cmw__log_url_marks(begin + block), len - block);
         for (; marks != 0; marks &= marks - 1) {
-            const char *const mark = at + cmw__log_lowest(marks);
-            if (*mark == '=') {
-                if (name && may_hide(keys, (size_t)(mark - name)))
+            const size_t mark = block + cmw__log_lowest(marks);
+            const char c = begin[mark];
+            if (c == '=') {
+                if (name && may_hide(keys, mark - name))
                     return !cmw__log_url_hides(url, keys);
-                name = NULL;
-            } else if (*mark == '%') {
+                name = 0;
+            } else if (c == '%') {
                 if (name)
                     return !cmw__log_url_hides(url, keys);
-            } else if (*mark == '?' || !is_path) {
+            } else if (c == '?' || !is_path) {
                 name = mark + 1;
                 is_path = 0;
-            } else if (*mark == '#') {
+            } else if (c == '#') {
                 return !cmw__log_url_hides(url, keys);
             }
         }
@@ -100,12 +101,17 @@ static inline int is_shown(const char *at, const char *end, const struct cmw__lo
     return 1;
 }
 
-static char *put_url(char *to, cmw_str url, const struct cmw__log_line *line)
+static CMW__LOG_INLINE char *put_url(char *to, cmw_str url, const struct cmw__log_line *line)
 {
-    const char *const begin = to;
+    char *const end = put_plain(to, url, line->format->max_text, 0x20);
 
-    to = put_plain(to, url, line->format->max_text, 0x20);
-    return to && is_shown(begin, to, &line->format->keys) ? to : NULL;
+    return end && is_shown(to, url.len, &line->format->keys) ? end : NULL;
+}
+
+/* The same as a call. */
+static CMW__LOG_NOINLINE char *put_referer(char *to, cmw_str url, const struct cmw__log_line *line)
+{
+    return put_url(to, url, line);
 }
 
 /* ` "referer" "user agent"` */
@@ -117,7 +123,7 @@ static inline char *put_fields(char *to, const struct cmw__log_line *line, size_
     memcpy(to, " \"-\" \"", 6);
     to += 6;
     if (referer) {
-        to = put_url(to - 4, referer->value, line);
+        to = put_referer(to - 4, referer->value, line);
         if (!to)
             return NULL;
         memcpy(to, "\" \"", 3);
@@ -153,8 +159,10 @@ char *CMW__LOG_PLAIN_WRITE(char *to, const struct cmw__log_line *line)
         to = put_url(to, cmw_request_raw_target(request), line);
     if (!to)
         return NULL;
-    memcpy(to, " HTTP/1.1\" ", 11);
-    to = cmw__put_digits3(to + 11, (unsigned)line->status);
+    memcpy(to, " HTTP/1.1\" 200", 14); /* nearly all are */
+    if (line->status != 200)
+        (void)cmw__put_digits3(to + 11, (unsigned)line->status);
+    to += 14;
     const uint64_t bytes = cmw_ctx_body_sent(line->ctx);
     memcpy(to, " -", 2);
     to += 2;

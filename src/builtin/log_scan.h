@@ -13,8 +13,10 @@
 
 #if defined(__GNUC__)
 #define CMW__LOG_NOINLINE __attribute__((noinline))
+#define CMW__LOG_INLINE inline __attribute__((always_inline))
 #else
 #define CMW__LOG_NOINLINE
+#define CMW__LOG_INLINE inline
 #endif
 
 /* The place of the lowest bit of a number that is not 0. */
@@ -112,7 +114,7 @@ static inline __m256i cmw__log_is_one_of(__m256i block, const char *table)
     return _mm256_cmpeq_epi8(block, _mm256_shuffle_epi8(ones, block));
 }
 
-static inline __m256i cmw__log_copy32(__m256i seen, char *to, const char *text, char floor)
+static CMW__LOG_INLINE __m256i cmw__log_copy32(__m256i seen, char *to, const char *text, char floor)
 {
     static const _Alignas(32) char odd[32] =
         CMW__LOG_TABLE(1, 0, '"', 0, 0, 0, 0, 0, 0, 0, 0, 0, '\\', 0, 0, 0x7f);
@@ -124,7 +126,7 @@ static inline __m256i cmw__log_copy32(__m256i seen, char *to, const char *text, 
 }
 
 /* Of 32 bytes and more. */
-static inline int cmw__log_copy_long(char *to, const char *text, size_t len, char floor)
+static CMW__LOG_INLINE int cmw__log_copy_long(char *to, const char *text, size_t len, char floor)
 {
     const char *const last = text + len - 32;
     __m256i seen = cmw__log_copy32(_mm256_setzero_si256(), to + len - 32, last, floor);
@@ -135,19 +137,14 @@ static inline int cmw__log_copy_long(char *to, const char *text, size_t len, cha
 }
 #endif
 
-/* Copy; 1 if there is an odd byte, and then the copy is of no use. The last block of a long text
- * overlaps the one before. */
-static inline int cmw__log_copy(char *to, const char *text, size_t len, char floor)
+/* The last block of a long text overlaps the one before. */
+static inline int cmw__log_copy_blocks(char *to, const char *text, size_t len, char floor)
 {
     struct cmw__log_seen seen = {_mm_setzero_si128(), _mm_setzero_si128()};
     const __m128i floors = _mm_set1_epi8(floor);
 
     if (len < 4)
         return cmw__log_copy_bytes(to, text, len, floor);
-#if defined(__AVX2__)
-    if (len >= 32)
-        return cmw__log_copy_long(to, text, len, floor);
-#endif
     if (len < 8) {
         cmw__log_copy4(&seen, to, text, len, floors);
     } else if (len < 16) {
@@ -166,6 +163,24 @@ static inline int cmw__log_copy(char *to, const char *text, size_t len, char flo
     const __m128i excess = _mm_subs_epu8(seen.largest, _mm_set1_epi8((char)(0x7e - floor)));
     const __m128i fine = _mm_cmpeq_epi8(_mm_or_si128(excess, seen.marks), _mm_setzero_si128());
     return _mm_movemask_epi8(fine) != 0xffff;
+}
+
+#if defined(__AVX2__)
+static CMW__LOG_NOINLINE int cmw__log_copy_short(char *to, const char *text, size_t len, char floor)
+{
+    return cmw__log_copy_blocks(to, text, len, floor);
+}
+#endif
+
+/* Copy; 1 if there is an odd byte, and then the copy is of no use. */
+static CMW__LOG_INLINE int cmw__log_copy(char *to, const char *text, size_t len, char floor)
+{
+#if defined(__AVX2__)
+    return len >= 32 ? cmw__log_copy_long(to, text, len, floor)
+                     : cmw__log_copy_short(to, text, len, floor);
+#else
+    return cmw__log_copy_blocks(to, text, len, floor);
+#endif
 }
 
 #if defined(__AVX2__)
@@ -217,10 +232,9 @@ static inline unsigned cmw__log_url_marks(const char *at)
 
 /* cmw__log_url_marks: which bytes of a block mean something in a URL, "?#&;=%", a bit each. */
 
-/* Of the bits of a block at `at`, those before `end`. */
-static inline unsigned cmw__log_before(unsigned bits, const char *at, const char *end)
+/* Of the bits of a block, those of its first `left` bytes. */
+static inline unsigned cmw__log_before(unsigned bits, size_t left)
 {
-    const size_t left = (size_t)(end - at);
     return left < CMW__LOG_BLOCK ? bits & ((1u << left) - 1) : bits;
 }
 

@@ -31,12 +31,12 @@ cmw_str cmw_request_raw_target(const cmw_request *request)
     return request->known & CMW__KNOWN_RAW_TARGET ? request->raw_target : request->view.target;
 }
 
-cmw_scheme cmw_request_scheme(const cmw_request *request)
+cmw_scheme(cmw_request_scheme)(const cmw_request *request)
 {
     return (cmw_scheme)request->view.scheme;
 }
 
-uint16_t cmw_request_http_version(const cmw_request *request)
+uint16_t(cmw_request_http_version)(const cmw_request *request)
 {
     return request->view.http_version;
 }
