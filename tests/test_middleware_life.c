@@ -103,6 +103,51 @@ static void check_fail(void **state)
     bench_close(&bench);
 }
 
+/* ---- Error codes as verdicts ------------------------------------------------------------- */
+
+struct code_row {
+    const char *name;
+    int value; /* what the callback returns */
+    int is_post;
+    int status;
+    int code; /* of the fault */
+};
+
+static const struct code_row code_rows[] = {
+    {"an error code of pre_route is a fault with that code", CMW_ERR_STATE, 0, 500, CMW_ERR_STATE},
+    {"an error code of post_route is a fault with that code", CMW_ERR_LIMIT, 1, 500, CMW_ERR_LIMIT},
+    {"an error code for bad input is the server's fault all the same", CMW_ERR_INVALID, 0, 500,
+     CMW_ERR_INVALID},
+    {"no memory is 503", CMW_ERR_NOMEM, 0, 503, CMW_ERR_NOMEM},
+    {"no memory in post_route is 503", CMW_ERR_NOMEM, 1, 503, CMW_ERR_NOMEM},
+    {"CMW_ERROR has no code", CMW_ERROR, 0, 500, 0},
+    {"a number that is no verdict is a fault without a code", 77, 1, 500, 0},
+};
+
+static void check_code(void **state)
+{
+    const struct code_row *row = *state;
+    struct actor a = {.name = "a", .on = ON_PRE | ON_POST};
+
+    a.pre = row->is_post ? CMW_CONTINUE : row->value;
+    a.post = row->is_post ? row->value : CMW_CONTINUE;
+    bench_open(&bench, NULL);
+    bench_add(&bench, &a);
+    bench_install(&bench);
+    cmw_ctx *ctx = begin();
+    const cmw_next next = cmw_ctx_run(ctx);
+    if (next == CMW_TO_HANDLER) {
+        answer(ctx, 200);
+        assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+    }
+    assert_int_equal(cmw_response_status(cmw_ctx_response(ctx)), row->status);
+    assert_int_equal(cmw_ctx_fault(ctx)->status, row->status);
+    assert_int_equal(cmw_ctx_fault(ctx)->code, row->code);
+    assert_string_equal(cmw_ctx_fault(ctx)->middleware, "a");
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    bench_close(&bench);
+}
+
 static void fail_here(struct actor *actor, cmw_ctx *ctx)
 {
     if (actor->data)
@@ -614,12 +659,14 @@ int main(void)
         cmocka_unit_test(disabled_middleware_is_left_out_until_it_is_enabled),
         cmocka_unit_test(an_engine_in_use_is_not_destroyed),
     };
-    struct CMUnitTest tests[LEN(plain) + LEN(fail_rows) + LEN(end_rows)];
+    struct CMUnitTest tests[LEN(plain) + LEN(fail_rows) + LEN(code_rows) + LEN(end_rows)];
     size_t count = LEN(plain);
 
     memcpy(tests, plain, sizeof plain);
     for (size_t i = 0; i < LEN(fail_rows); i++)
         tests[count++] = ROW_TEST(&fail_rows[i], check_fail);
+    for (size_t i = 0; i < LEN(code_rows); i++)
+        tests[count++] = ROW_TEST(&code_rows[i], check_code);
     for (size_t i = 0; i < LEN(end_rows); i++)
         tests[count++] = ROW_TEST(&end_rows[i], check_end);
     return cmocka_run_group_tests_name("middleware life", tests, NULL, NULL);

@@ -262,6 +262,12 @@ static inline uint64_t cmw_ctx_begin_ns_inline(cmw_ctx *ctx)
 #define cmw_ctx_begin_ns(ctx) cmw_ctx_begin_ns_inline(ctx)
 #endif
 
+/** 1 if the host gave the time, or it was read already: then cmw_ctx_begin_ns is a load. */
+static inline int cmw_ctx_knows_begin(cmw_ctx *ctx)
+{
+    return ((const cmw_request_view *)(const void *)cmw_ctx_request(ctx))->now_ns != 0;
+}
+
 /** The engine's clock, read now: the same clock as `now_ns` of the view. Cost: a clock. */
 CMW_API uint64_t cmw_ctx_now_ns(cmw_ctx *ctx);
 
@@ -408,7 +414,7 @@ CMW_API const char *cmw_ctx_middleware_name(const cmw_ctx *ctx);
 /** What went wrong. */
 typedef struct cmw_fault {
     int status;             /**< what will be answered unless an error callback decides otherwise */
-    int code;               /**< CMW_ERR_*, or 0 when a callback or the handler said so */
+    int code;               /**< CMW_ERR_*, or 0 when a callback or the handler did not say */
     int phase;              /**< cmw_phase in which it happened; -1: in the handler or the host */
     const char *middleware; /**< whose callback failed; NULL: none. Lives as long as the request */
 } cmw_fault;

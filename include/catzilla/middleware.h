@@ -35,7 +35,8 @@ typedef enum cmw_verdict {
     CMW_STOP = 1,       /**< the response is made: no more pre_route, no handler */
     CMW_SKIP_ROUTE = 2, /**< the rest of pre_route runs, the handler does not */
     CMW_SUSPEND = 3,    /**< park the request until it is resumed */
-    CMW_ERROR = 4       /**< a fault: see cmw_failure_policy */
+    CMW_ERROR = 4       /**< a fault: see cmw_failure_policy. So is every other number, and a
+                             negative one, as the library's functions return, is the fault's code */
 } cmw_verdict;
 
 /** The points in a request's life at which callbacks run. */

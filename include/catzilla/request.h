@@ -214,6 +214,21 @@ CMW_API const cmw_address *cmw_request_peer(const cmw_request *request);
 /** Whom the request comes from: the peer, or what a middleware that refines it has found. */
 CMW_API const cmw_address *cmw_request_client_address(const cmw_request *request);
 
+/* What a request begins with. */
+struct cmw__request_front {
+    cmw_request_view view;
+    const cmw_address *client;
+};
+
+#if !defined(CMW_NO_INLINE)
+static inline const cmw_address *cmw_request_client_address_inline(const cmw_request *request)
+{
+    return ((const struct cmw__request_front *)(const void *)request)->client;
+}
+
+#define cmw_request_client_address(request) cmw_request_client_address_inline(request)
+#endif
+
 /* ---- Header fields ---------------------------------------------------------------------- */
 
 /**

@@ -153,6 +153,17 @@ CMW_API CMW_NODISCARD int cmw_response_append_pattern(cmw_response *response,
                                                       const uint64_t *numbers);
 
 /**
+ * The same for a pattern of two numbers.
+ *
+ * @return  as cmw_response_append_pattern; CMW_ERR_ARG for another pattern
+ * Cost:    about 65 instructions for two numbers below 1,000 with a constant beside them
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_append_pair(cmw_response *response,
+                                                   const cmw_field_pattern *pattern, uint64_t first,
+                                                   uint64_t second);
+
+/**
  * Merge a token into a list field (Vary, Allow), unless it is there, in any case.
  *
  * For Vary, "*" swallows every other member.
@@ -183,6 +194,28 @@ CMW_API int cmw_response_has_named(const cmw_response *response, cmw_str name);
 CMW_API int cmw_response_has_any(const cmw_response *response, const cmw_header_set *set);
 CMW_API CMW_NODISCARD int cmw_response_remove_any(cmw_response *response,
                                                   const cmw_header_set *set);
+
+#if !defined(CMW_NO_INLINE)
+/* A response begins with the set of known fields that it has, and bit 0 for any other. */
+static inline int cmw_response_has_any_inline(const cmw_response *response,
+                                              const cmw_header_set *set)
+{
+    const uint64_t *const ids = ((const cmw_header_set *)(const void *)response)->bits;
+
+    return ((ids[0] & set->bits[0] & ~(uint64_t)1) | (ids[1] & set->bits[1])) != 0;
+}
+
+static inline int cmw_response_has_inline(const cmw_response *response, cmw_header_id id)
+{
+    const uint64_t *const ids = ((const cmw_header_set *)(const void *)response)->bits;
+    const unsigned index = (unsigned)id;
+
+    return index - 1 < CMW_HDR_LIMIT - 1 && (ids[index >> 6] >> (index & 63) & 1);
+}
+
+#define cmw_response_has(response, id) cmw_response_has_inline(response, id)
+#define cmw_response_has_any(response, set) cmw_response_has_any_inline(response, set)
+#endif
 
 /** The first value of a field; `data` is NULL if there is none. Valid until it is changed. */
 CMW_API cmw_str cmw_response_get(const cmw_response *response, cmw_header_id id);

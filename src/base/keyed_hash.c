@@ -102,7 +102,8 @@ static CMW__NOINLINE uint64_t siphash_pair(const cmw_hash_key *key, uint64_t fir
     return siphash_1_3(key, cmw_str_make(bytes, sizeof bytes));
 }
 
-uint64_t cmw_hash_keyed_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)
+/* In parentheses: a function, not the macro for the form in line. */
+uint64_t(cmw_hash_keyed_pair)(const cmw_hash_key *key, uint64_t first, uint64_t second)
 {
     if (CMW_LIKELY(key->algorithm == CMW__HASH_AES))
         return cmw__hash_aes_pair(key, first, second);

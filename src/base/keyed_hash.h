@@ -5,7 +5,7 @@
 
 #include <catzilla/hash.h>
 
-/* Values of cmw_hash_key.algorithm. */
+/* Values of cmw_hash_key.algorithm; that of AES is in the public header, too. */
 enum { CMW__HASH_SIPHASH_1_3 = 1, CMW__HASH_AES = 2 };
 
 /* 1 if this CPU has the AES instructions; else the others must not be called. */

@@ -62,8 +62,8 @@ static int is_sampled(const struct access_log *log, struct cmw__log_ring *ring, 
 }
 
 /* 1 if the request gets a line. */
-static CMW__LOG_NOINLINE int is_chosen(const struct access_log *log, struct cmw__log_ring *ring,
-                                       cmw_ctx *ctx, int status)
+static CMW__BUILTIN_NOINLINE int is_chosen(const struct access_log *log, struct cmw__log_ring *ring,
+                                           cmw_ctx *ctx, int status)
 {
     return passes_filter(log, status) && !(log->skip && log->skip(log->skip_self, ctx)) &&
            is_sampled(log, ring, status);

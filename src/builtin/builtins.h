@@ -5,12 +5,7 @@
 
 #include <catzilla/mw.h>
 
-/* What is not usual, kept out of a callback that then needs no registers of its own. */
-#if defined(__GNUC__)
-#define CMW__BUILTIN_NOINLINE __attribute__((noinline))
-#else
-#define CMW__BUILTIN_NOINLINE
-#endif
+#include "inline.h"
 
 /* X(name): every built-in, in the order in which `catzilla-mw list` shows them. Each has a
  * `const cmw_kind cmw__kind_<name>` in <name>.c. */

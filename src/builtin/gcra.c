@@ -2,6 +2,20 @@
 /* GCRA: what is not on the way of a request that passes. */
 #include "gcra.h"
 
+/* 2^(63 + shift) / interval, rounded up, digit by digit: 2^shift is at most twice the interval. */
+static uint64_t reciprocal_of(uint64_t interval, unsigned shift)
+{
+    uint64_t quotient = 1;
+    uint64_t rest = (UINT64_C(1) << shift) - interval;
+
+    for (int i = 0; i < 63; i++) {
+        const int fits = 2 * rest >= interval;
+        quotient = 2 * quotient + (uint64_t)fits;
+        rest = 2 * rest - (fits ? interval : 0);
+    }
+    return quotient + (rest != 0);
+}
+
 int cmw__gcra_init(struct cmw__gcra *gcra, uint64_t limit, uint64_t window_ns, uint64_t burst)
 {
     const uint64_t interval = window_ns / limit + (window_ns % limit != 0);
@@ -9,7 +23,10 @@ int cmw__gcra_init(struct cmw__gcra *gcra, uint64_t limit, uint64_t window_ns, u
     if (interval > CMW__RATE_SPAN_MAX / burst)
         return -1;
     gcra->interval_ns = interval;
-    gcra->reciprocal = UINT64_MAX / interval;
+    gcra->shift = 0;
+    while (UINT64_C(1) << gcra->shift < interval)
+        gcra->shift++;
+    gcra->reciprocal = reciprocal_of(interval, gcra->shift);
     gcra->capacity_ns = interval * burst;
     gcra->burst = burst;
     return 0;

@@ -13,7 +13,8 @@
 
 struct cmw__gcra {
     uint64_t interval_ns; /* window / limit, rounded up: never more than the limit passes */
-    uint64_t reciprocal;  /* (2^64 - 1) / interval_ns */
+    uint64_t reciprocal;  /* 2^(63 + shift) / interval_ns, rounded up */
+    unsigned shift;       /* the least with 2^shift >= interval_ns */
     uint64_t capacity_ns; /* interval_ns * burst, at most CMW__RATE_SPAN_MAX */
     uint64_t burst;       /* 1..CMW__RATE_LIMIT_MAX */
 };
@@ -48,11 +49,14 @@ static inline uint64_t cmw__multiply_high(uint64_t a, uint64_t b)
 }
 #endif
 
-/* ns / interval, exactly: the product is the quotient or one less. */
+/*
+ * ns / interval, exactly, for ns < 2^63. The reciprocal is too large by less than 1, so that the
+ * product is too large by less than ns / 2^(63 + shift) < 1 / interval: no next whole is reached
+ * (Granlund, Montgomery: Division by Invariant Integers using Multiplication, 1994).
+ */
 static inline uint64_t cmw__gcra_count(const struct cmw__gcra *gcra, uint64_t ns)
 {
-    const uint64_t count = cmw__multiply_high(ns, gcra->reciprocal);
-    return count + (ns - count * gcra->interval_ns >= gcra->interval_ns);
+    return cmw__multiply_high(2 * ns, gcra->reciprocal) >> gcra->shift;
 }
 
 /* One request of cost 0..UINT32_MAX at a time: 1 if it passes. */

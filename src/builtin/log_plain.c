@@ -15,7 +15,7 @@
 #endif
 
 /* Writes a text that may stand as it is; NULL: it may not. */
-static CMW__LOG_INLINE char *put_plain(char *to, cmw_str text, size_t cap, char floor)
+static CMW__BUILTIN_INLINE char *put_plain(char *to, cmw_str text, size_t cap, char floor)
 {
     if (text.len > cap || cmw__log_copy(to, text.data, text.len, floor))
         return NULL;
@@ -23,7 +23,7 @@ static CMW__LOG_INLINE char *put_plain(char *to, cmw_str text, size_t cap, char 
 }
 
 /* The same as a call, for what is mostly absent or short. */
-static CMW__LOG_NOINLINE char *put_rare(char *to, cmw_str text, size_t cap, char floor)
+static CMW__BUILTIN_NOINLINE char *put_rare(char *to, cmw_str text, size_t cap, char floor)
 {
     return put_plain(to, text, cap, floor);
 }
@@ -72,7 +72,8 @@ static inline int may_hide(const struct cmw__log_keys *keys, size_t name_len)
 
 /* 1 if a URL may be written as it is: no parameter's value is a secret. It is looked through where
  * it was copied to, since there a little more than its bytes may be read. */
-static CMW__LOG_INLINE int is_shown(const char *begin, size_t len, const struct cmw__log_keys *keys)
+static CMW__BUILTIN_INLINE int is_shown(const char *begin, size_t len,
+                                        const struct cmw__log_keys *keys)
 {
     const cmw_str url = cmw_str_make(begin, len);
     size_t name = 0; /* where one begins; of a path and of a value: 0 */
@@ -101,7 +102,7 @@ static CMW__LOG_INLINE int is_shown(const char *begin, size_t len, const struct 
     return 1;
 }
 
-static CMW__LOG_INLINE char *put_url(char *to, cmw_str url, const struct cmw__log_line *line)
+static CMW__BUILTIN_INLINE char *put_url(char *to, cmw_str url, const struct cmw__log_line *line)
 {
     char *const end = put_plain(to, url, line->format->max_text, 0x20);
 
@@ -109,7 +110,8 @@ static CMW__LOG_INLINE char *put_url(char *to, cmw_str url, const struct cmw__lo
 }
 
 /* The same as a call. */
-static CMW__LOG_NOINLINE char *put_referer(char *to, cmw_str url, const struct cmw__log_line *line)
+static CMW__BUILTIN_NOINLINE char *put_referer(char *to, cmw_str url,
+                                               const struct cmw__log_line *line)
 {
     return put_url(to, url, line);
 }

@@ -11,13 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#define CMW__LOG_NOINLINE __attribute__((noinline))
-#define CMW__LOG_INLINE inline __attribute__((always_inline))
-#else
-#define CMW__LOG_NOINLINE
-#define CMW__LOG_INLINE inline
-#endif
+#include "inline.h"
 
 /* The place of the lowest bit of a number that is not 0. */
 static inline unsigned cmw__log_lowest(unsigned bits)
@@ -114,7 +108,8 @@ static inline __m256i cmw__log_is_one_of(__m256i block, const char *table)
     return _mm256_cmpeq_epi8(block, _mm256_shuffle_epi8(ones, block));
 }
 
-static CMW__LOG_INLINE __m256i cmw__log_copy32(__m256i seen, char *to, const char *text, char floor)
+static CMW__BUILTIN_INLINE __m256i cmw__log_copy32(__m256i seen, char *to, const char *text,
+                                                   char floor)
 {
     static const _Alignas(32) char odd[32] =
         CMW__LOG_TABLE(1, 0, '"', 0, 0, 0, 0, 0, 0, 0, 0, 0, '\\', 0, 0, 0x7f);
@@ -126,7 +121,8 @@ static CMW__LOG_INLINE __m256i cmw__log_copy32(__m256i seen, char *to, const cha
 }
 
 /* Of 32 bytes and more. */
-static CMW__LOG_INLINE int cmw__log_copy_long(char *to, const char *text, size_t len, char floor)
+static CMW__BUILTIN_INLINE int cmw__log_copy_long(char *to, const char *text, size_t len,
+                                                  char floor)
 {
     const char *const last = text + len - 32;
     __m256i seen = cmw__log_copy32(_mm256_setzero_si256(), to + len - 32, last, floor);
@@ -166,14 +162,15 @@ static inline int cmw__log_copy_blocks(char *to, const char *text, size_t len, c
 }
 
 #if defined(__AVX2__)
-static CMW__LOG_NOINLINE int cmw__log_copy_short(char *to, const char *text, size_t len, char floor)
+static CMW__BUILTIN_NOINLINE int cmw__log_copy_short(char *to, const char *text, size_t len,
+                                                     char floor)
 {
     return cmw__log_copy_blocks(to, text, len, floor);
 }
 #endif
 
 /* Copy; 1 if there is an odd byte, and then the copy is of no use. */
-static CMW__LOG_INLINE int cmw__log_copy(char *to, const char *text, size_t len, char floor)
+static CMW__BUILTIN_INLINE int cmw__log_copy(char *to, const char *text, size_t len, char floor)
 {
 #if defined(__AVX2__)
     return len >= 32 ? cmw__log_copy_long(to, text, len, floor)

@@ -73,8 +73,8 @@ static inline int cmw__rate_fields_append(const struct cmw__rate_fields *fields,
                                           cmw_response *response, uint64_t remaining,
                                           uint64_t reset_ns)
 {
-    const uint64_t numbers[2] = {remaining, cmw__rate_seconds(reset_ns)};
-    return cmw_response_append_pattern(response, fields->policy[policy].pattern, numbers);
+    return cmw_response_append_pair(response, fields->policy[policy].pattern, remaining,
+                                    cmw__rate_seconds(reset_ns));
 }
 
 #endif /* CMW_BUILTIN_RATE_FIELDS_H */

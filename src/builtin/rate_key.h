@@ -81,7 +81,7 @@ static inline uint64_t cmw__rate_client_hash(const struct cmw__rate_source *sour
     uint64_t words[2] = {0, client->family};
     uint32_t v4;
 
-    if (client->family == CMW_ADDRESS_V4) {
+    if (CMW_EXPECT(client->family == CMW_ADDRESS_V4, 1)) {
         memcpy(&v4, client->bytes, sizeof v4);
         words[1] = (uint64_t)v4 << 32 | UINT64_C(0xffff0000);
     } else if (client->family == CMW_ADDRESS_V6) {

@@ -9,7 +9,7 @@
 
 #include "builtins.h"
 
-static cmw_phase_fn on_pre_route, on_pre_route_plain;
+static cmw_phase_fn on_pre_route, on_pre_route_plain, look_plain;
 static cmw_prepare_fn on_prepare;
 static cmw_resumed_fn on_resumed;
 static cmw_dropped_fn on_dropped;
@@ -52,8 +52,8 @@ static int meet_full_table(const struct cmw__rate_limit *rate, cmw_ctx *ctx)
 
 /* ---- One limit by GCRA and client address ------------------------------------------------ */
 
-static CMW__RATE_NOINLINE int take_plain(const struct cmw__rate_limit *rate, cmw_ctx *ctx,
-                                         uint64_t hash)
+static CMW__BUILTIN_NOINLINE int take_plain(const struct cmw__rate_limit *rate, cmw_ctx *ctx,
+                                            uint64_t hash)
 {
     struct cmw__rate_step step;
     struct cmw__rate_taken taken;
@@ -67,19 +67,27 @@ static CMW__RATE_NOINLINE int take_plain(const struct cmw__rate_limit *rate, cmw
     return cmw__rate_fields_set(&rate->fields, ctx, 0, &step) == 0 ? CMW_CONTINUE : CMW_ERROR;
 }
 
+/* Where the clock or the hash is a call. */
+static int look_plain(void *self, cmw_ctx *ctx)
+{
+    const struct cmw__rate_limit *rate = self;
+
+    return take_plain(rate, ctx, cmw__rate_client_hash(&rate->source, ctx));
+}
+
+/* Nothing of it is a call but the last one: no register needs to be saved. */
 static int on_pre_route_plain(void *self, cmw_ctx *ctx)
 {
     const struct cmw__rate_limit *rate = self;
-    const uint64_t hash = cmw__rate_client_hash(&rate->source, ctx);
     uint64_t remaining, reset_ns;
 
+    if (!CMW__RATE_LIKELY(cmw_hash_is_in_line(&rate->source.hash_key) && cmw_ctx_knows_begin(ctx)))
+        return rate->look(self, ctx);
+    const uint64_t hash = cmw__rate_client_hash(&rate->source, ctx);
     if (!CMW__RATE_LIKELY(cmw__rate_table_take_quickly(
             &rate->tables[0], hash, cmw_ctx_begin_ns(ctx), &remaining, &reset_ns)))
-        return take_plain(rate, ctx, hash);
-    return cmw__rate_fields_append(&rate->fields, 0, cmw_ctx_response(ctx), remaining, reset_ns) ==
-                   0
-               ? CMW_CONTINUE
-               : CMW_ERROR;
+        return rate->look(self, ctx);
+    return cmw__rate_fields_append(&rate->fields, 0, cmw_ctx_response(ctx), remaining, reset_ns);
 }
 
 /* The client's address may be refined before pre_route comes here: then it was for nothing. */
@@ -297,6 +305,7 @@ static int is_plain(const struct cmw__rate_limit *rate)
 
 static void set_callbacks(cmw_middleware *middleware, struct cmw__rate_limit *rate)
 {
+    rate->look = look_plain;
     middleware->pre_route = is_plain(rate) ? on_pre_route_plain : on_pre_route;
     if (is_plain(rate) && rate->table_bytes >= PREFETCH_BYTES)
         middleware->prepare = on_prepare;

@@ -9,6 +9,8 @@
 
 struct cmw__rate_limit {
     struct cmw__rate_source source;
+    cmw_phase_fn
+        *look; /* a plain limit's uncommon ways: by address, so that they stay out of line */
     struct cmw__rate_table tables[CMW_RATE_LIMITS_MAX];
     struct cmw__rate_fields fields;
     struct cmw__rate_key keys[CMW_RATE_LIMITS_MAX];

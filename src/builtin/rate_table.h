@@ -26,16 +26,15 @@
 #include <catzilla/hash.h>
 
 #include "gcra.h"
+#include "inline.h"
 #include "rate_window.h"
 
 #if defined(__GNUC__)
 #define CMW__RATE_PREFETCH(address) __builtin_prefetch((address), 1)
 #define CMW__RATE_LIKELY(condition) __builtin_expect(!!(condition), 1)
-#define CMW__RATE_NOINLINE __attribute__((noinline))
 #else
 #define CMW__RATE_PREFETCH(address) ((void)(address))
 #define CMW__RATE_LIKELY(condition) (condition)
-#define CMW__RATE_NOINLINE
 #endif
 
 #define CMW__RATE_WAYS 4
@@ -138,28 +137,41 @@ static inline unsigned cmw__rate_find(struct cmw__rate_bucket *bucket, uint64_t 
     return CMW__RATE_WAYS;
 }
 
+/* A place of a bucket, by its tag; the state lies as far behind in each. */
+static inline _Atomic uint64_t *cmw__rate_state_of(_Atomic uint64_t *tag)
+{
+    _Static_assert(offsetof(struct cmw__rate_bucket, states) == CMW__RATE_WAYS * sizeof(uint64_t),
+                   "states lie behind the tags");
+    return tag + CMW__RATE_WAYS;
+}
+
 /*
  * The usual way of a request under GCRA: its key is there, it passes, and nobody interferes. 1,
  * with what is left; or 0, and nothing was done: cmw__rate_table_take does it, or says why not.
  */
-static inline int cmw__rate_table_take_quickly(const struct cmw__rate_table *table, uint64_t hash,
-                                               uint64_t now_ns, uint64_t *remaining,
-                                               uint64_t *reset_ns)
+static CMW__BUILTIN_INLINE int cmw__rate_table_take_quickly(const struct cmw__rate_table *table,
+                                                            uint64_t hash, uint64_t now_ns,
+                                                            uint64_t *remaining, uint64_t *reset_ns)
 {
     struct cmw__rate_bucket *const bucket = cmw__rate_bucket_of(table, hash);
     const struct cmw__gcra *const gcra = &table->core.as.gcra;
     const uint64_t tag = cmw__rate_tag(hash);
     const uint64_t now = now_ns & CMW__RATE_NOW_MASK;
-    const unsigned way = cmw__rate_find(bucket, tag);
+    _Atomic uint64_t *place = bucket->tags;
 
-    if (!CMW__RATE_LIKELY(way < CMW__RATE_WAYS))
-        return 0;
-    uint64_t state = atomic_load_explicit(&bucket->states[way], memory_order_acquire);
+    /* Most are in the first place. */
+    if (!CMW__RATE_LIKELY(atomic_load_explicit(place, memory_order_acquire) == tag)) {
+        const unsigned way = cmw__rate_find(bucket, tag);
+        if (way == CMW__RATE_WAYS)
+            return 0;
+        place += way;
+    }
+    uint64_t state = atomic_load_explicit(cmw__rate_state_of(place), memory_order_acquire);
     const uint64_t next = (state > now ? state : now) + gcra->interval_ns;
     const uint64_t used = next - now; /* of a busy state: more than any capacity */
     if (!CMW__RATE_LIKELY(used <= gcra->capacity_ns) ||
-        atomic_load_explicit(&bucket->tags[way], memory_order_relaxed) != tag ||
-        !atomic_compare_exchange_strong_explicit(&bucket->states[way], &state, next,
+        atomic_load_explicit(place, memory_order_relaxed) != tag ||
+        !atomic_compare_exchange_strong_explicit(cmw__rate_state_of(place), &state, next,
                                                  memory_order_acq_rel, memory_order_relaxed))
         return 0;
     *remaining = cmw__gcra_count(gcra, gcra->capacity_ns - used);

@@ -13,12 +13,6 @@
 #include "builtins.h"
 #include "hex.h"
 
-#if defined(__GNUC__)
-#define REQUEST_ID_INLINE inline __attribute__((always_inline))
-#else
-#define REQUEST_ID_INLINE inline
-#endif
-
 /* The first half of the last id, as a number: time in ms << 16 | version | counter. A cache line
  * for each worker. */
 struct ticker {
@@ -122,8 +116,8 @@ static inline char *make_room(const struct request_id *ids, cmw_ctx *ctx)
 }
 
 /* In line where it is the common way; `make` is the same as a function. */
-static REQUEST_ID_INLINE int make_in_line(const struct request_id *ids, cmw_ctx *ctx,
-                                          cmw_request_id *id)
+static CMW__BUILTIN_INLINE int make_in_line(const struct request_id *ids, cmw_ctx *ctx,
+                                            cmw_request_id *id)
 {
     char *const room = make_room(ids, ctx);
 

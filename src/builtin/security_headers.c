@@ -72,6 +72,7 @@ struct security_headers {
     cmw_header_set removed;
     cmw_header_block *hsts; /* or NULL */
     int hsts_to_loopback;
+    cmw_phase_fn *change; /* the uncommon way: by address, so that it stays out of line */
 
     cmw_str policy; /* with 'nonce' in it; or empty */
     cmw_header_id policy_id;
@@ -80,7 +81,7 @@ struct security_headers {
     int forces;
 };
 
-static cmw_phase_fn on_pre_route, on_post_route;
+static cmw_phase_fn on_pre_route, on_post_route, change;
 
 /* ---- Requests: nonces -------------------------------------------------------------------- */
 
@@ -171,13 +172,14 @@ static int is_loopback(const cmw_address *address)
     return address->family == CMW_ADDRESS_V6 && memcmp(address->bytes, v6, sizeof v6) == 0;
 }
 
-static int wants_hsts(const struct security_headers *headers, const cmw_request *request)
+static CMW__BUILTIN_INLINE int wants_hsts(const struct security_headers *headers,
+                                          const cmw_request *request)
 {
     return cmw_request_scheme(request) == CMW_SCHEME_HTTPS ||
            (headers->hsts_to_loopback && is_loopback(cmw_request_client_address(request)));
 }
 
-static int on_post_route(void *self, cmw_ctx *ctx)
+static int change(void *self, cmw_ctx *ctx)
 {
     const struct security_headers *headers = self;
     cmw_response *response = cmw_ctx_response(ctx);
@@ -190,6 +192,18 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     if (rc == 0 && headers->policy.len > 0)
         rc = set_policy(headers, ctx, response);
     return rc == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
+/* Mostly there is nothing to do beside the constants. */
+static int on_post_route(void *self, cmw_ctx *ctx)
+{
+    const struct security_headers *headers = self;
+
+    if (headers->policy.len == 0 &&
+        !cmw_response_has_any(cmw_ctx_response(ctx), &headers->removed) &&
+        !(headers->hsts && wants_hsts(headers, cmw_ctx_request(ctx))))
+        return CMW_CONTINUE;
+    return headers->change(self, ctx);
 }
 
 /* ---- Configuration: 0, or an error with its sentence -------------------------------------- */
@@ -396,6 +410,7 @@ int cmw_security_headers_create(cmw_engine *engine, cmw_middleware *middleware,
         return CMW_ERR_NOMEM;
     headers->arena = arena;
     headers->pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
+    headers->change = change;
     int rc = fill(headers, &ours, diag);
     if (rc == 0)
         rc = relate(headers, engine, middleware, diag);

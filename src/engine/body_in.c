@@ -236,7 +236,8 @@ static cmw_next leave(cmw_ctx *ctx, const struct cmw__body_in *in, int value)
         if (ctx->response.status != 0)
             return cmw__respond(ctx);
     }
-    return cmw__respond_to_fault(ctx, cmw__fault_of(ctx, item->info, CMW_PHASE_REQUEST_BODY, 0));
+    return cmw__respond_to_fault(
+        ctx, cmw__fault_of_callback(ctx, item->info, CMW_PHASE_REQUEST_BODY, value));
 }
 
 /* Go on with the chunk, in whichever stage it is, until it is used up. */

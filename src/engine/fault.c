@@ -38,6 +38,16 @@ cmw_fault cmw__fault_of(const cmw_ctx *ctx, const struct cmw__entry_info *info, 
     return fault;
 }
 
+cmw_fault cmw__fault_of_callback(const cmw_ctx *ctx, const struct cmw__entry_info *info, int phase,
+                                 int value)
+{
+    cmw_fault fault = cmw__fault_of(ctx, info, phase, value == CMW_ERR_NOMEM ? value : 0);
+
+    if (value < 0 && fault.code == 0)
+        fault.code = value;
+    return fault;
+}
+
 /* Run error callbacks until one answers. 1: answered; 0: nobody did; -1: one failed. */
 static int ask_error_callbacks(cmw_ctx *ctx)
 {

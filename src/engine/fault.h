@@ -14,6 +14,11 @@ const cmw_middleware *cmw__entry_middleware(const cmw_ctx *ctx, const struct cmw
 cmw_fault cmw__fault_of(const cmw_ctx *ctx, const struct cmw__entry_info *info, int phase,
                         int code);
 
+/* The same for what a callback said, which is no verdict: CMW_ERROR, an error code, or nonsense. A
+ * code tells what went wrong; but for a lack of memory it does not change the status. */
+cmw_fault cmw__fault_of_callback(const cmw_ctx *ctx, const struct cmw__entry_info *info, int phase,
+                                 int value);
+
 /* A fault: the first one is offered to the error callbacks, a second one is a plain 500. */
 void cmw__raise_fault(cmw_ctx *ctx, cmw_fault fault);
 

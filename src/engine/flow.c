@@ -118,7 +118,7 @@ int cmw__flow_call(cmw_ctx *ctx, struct cmw__flow *flow, uint32_t index, cmw_chu
     *chunk = before;
     if (item->mw->failure != CMW_FAIL_OPEN) {
         cmw__count(ctx, item->info->counters + CMW__ENTRY_ERRORS);
-        return CMW_ERROR;
+        return value < 0 ? value : CMW_ERROR;
     }
     cmw__count(ctx, item->info->counters + CMW__ENTRY_FORGIVEN);
     return CMW_CONTINUE;

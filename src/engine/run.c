@@ -28,10 +28,11 @@ static CMW__NOINLINE void finish_json(cmw_ctx *ctx)
 static void fail_post(cmw_ctx *ctx, const struct cmw__step *step)
 {
     const int is_call = step->info->kind == CMW__ENTRY_CALL;
+    const int value = is_call ? step->value : CMW_ERR_NOMEM;
+
     if (is_call)
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
-    cmw__raise_fault(
-        ctx, cmw__fault_of(ctx, step->info, CMW_PHASE_POST_ROUTE, is_call ? 0 : CMW_ERR_NOMEM));
+    cmw__raise_fault(ctx, cmw__fault_of_callback(ctx, step->info, CMW_PHASE_POST_ROUTE, value));
 }
 
 /* 1: the callback has suspended the request. */
@@ -181,7 +182,8 @@ static cmw_next leave_pre(cmw_ctx *ctx, const struct cmw__program *program,
     } else {
         cmw__count(ctx, step->info->counters + CMW__ENTRY_ERRORS);
     }
-    return cmw__respond_to_fault(ctx, cmw__fault_of(ctx, step->info, CMW_PHASE_PRE_ROUTE, 0));
+    return cmw__respond_to_fault(
+        ctx, cmw__fault_of_callback(ctx, step->info, CMW_PHASE_PRE_ROUTE, step->value));
 }
 
 /* A pre_route program is left at an entry. */

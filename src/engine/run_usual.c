@@ -76,6 +76,23 @@ static CMW__ALWAYS_INLINE int run_all(cmw_ctx *ctx, const struct cmw__program *p
     return count > 0 ? run_group(ctx, program->first_end, count) : run_groups(ctx, program);
 }
 
+/* ---- What is not usual: by the plan, so that the program needs no register until then -------- */
+
+static CMW__NOINLINE cmw_next leave_pre(cmw_ctx *ctx, int value)
+{
+    return cmw__leave_pre(ctx, &ctx->plan->programs[CMW_PHASE_PRE_ROUTE], value);
+}
+
+static CMW__NOINLINE cmw_next leave_post(cmw_ctx *ctx, int value)
+{
+    return cmw__leave_post(ctx, &ctx->plan->programs[CMW_PHASE_POST_ROUTE], value);
+}
+
+static CMW__NOINLINE cmw_next leave_complete(cmw_ctx *ctx)
+{
+    return cmw__leave_complete(ctx, &ctx->plan->programs[CMW_PHASE_COMPLETE]);
+}
+
 /* ---- pre_route -------------------------------------------------------------------------- */
 
 static CMW__ALWAYS_INLINE cmw_next run_usual_pre(cmw_ctx *ctx, const struct cmw__program *program,
@@ -84,7 +101,7 @@ static CMW__ALWAYS_INLINE cmw_next run_usual_pre(cmw_ctx *ctx, const struct cmw_
     cmw__ctx_set_usual(ctx, CMW__CTX_PRE_ROUTE);
     const int value = run_all(ctx, program, count);
     if (CMW_UNLIKELY(value != 0))
-        return cmw__leave_pre(ctx, program, value);
+        return leave_pre(ctx, value);
     if (CMW_UNLIKELY(ctx->request.view.content_length != 0 || ctx->flags != 0))
         return cmw__to_handler(ctx);
     cmw__ctx_set_usual(ctx, CMW__CTX_HANDLER);
@@ -93,10 +110,9 @@ static CMW__ALWAYS_INLINE cmw_next run_usual_pre(cmw_ctx *ctx, const struct cmw_
 
 /* ---- post_route ------------------------------------------------------------------------- */
 
-/* `flags`: of the response, as well. */
-static inline cmw_next freeze_usual(cmw_ctx *ctx, unsigned flags)
+static inline cmw_next freeze_usual(cmw_ctx *ctx)
 {
-    ctx->response.flags = (uint8_t)(ctx->response.flags | flags | CMW__RESPONSE_FROZEN);
+    ctx->response.flags |= CMW__RESPONSE_FROZEN;
     cmw__ctx_set_usual(ctx, CMW__CTX_COMMITTED);
     return CMW_TO_RESPOND;
 }
@@ -110,8 +126,8 @@ static CMW__ALWAYS_INLINE cmw_next run_usual_post(cmw_ctx *ctx, const struct cmw
     cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
     const int value = run_all(ctx, program, count);
     if (CMW_UNLIKELY(value != 0 || ctx->response.json || ctx->flags != 0))
-        return cmw__leave_post(ctx, program, value);
-    return freeze_usual(ctx, 0);
+        return leave_post(ctx, value);
+    return freeze_usual(ctx);
 }
 
 /* ---- complete --------------------------------------------------------------------------- */
@@ -122,7 +138,7 @@ static CMW__ALWAYS_INLINE cmw_next run_usual_complete(cmw_ctx *ctx,
                                                       uint32_t count)
 {
     if (CMW_UNLIKELY(run_all(ctx, program, count) != 0))
-        return cmw__leave_complete(ctx, program);
+        return leave_complete(ctx);
     return CMW_TO_RESPOND;
 }
 
@@ -143,7 +159,7 @@ static CMW__NOINLINE cmw_next push_constants(cmw_ctx *ctx)
 {
     if (cmw__response_add_constants(&ctx->response) != 0)
         return cmw__respond(ctx);
-    return freeze_usual(ctx, 0);
+    return freeze_usual(ctx);
 }
 
 /* post_route is one block of constants. Until it is read they cost nothing. */
@@ -152,13 +168,14 @@ static cmw_next run_constants(cmw_ctx *ctx, const struct cmw__program *program)
     (void)program;
     if (ctx->response.segment_count != 0)
         return push_constants(ctx);
-    return freeze_usual(ctx, CMW__RESPONSE_CONSTANT);
+    cmw__response_take_constants(&ctx->response);
+    return freeze_usual(ctx);
 }
 
 static cmw_next run_no_post(cmw_ctx *ctx, const struct cmw__program *program)
 {
     (void)program;
-    return freeze_usual(ctx, 0);
+    return freeze_usual(ctx);
 }
 
 /* A function for each length of a program up to a group's, so that the entries follow each other

@@ -46,9 +46,12 @@ const cmw_address *cmw_request_peer(const cmw_request *request)
     return &request->view.peer;
 }
 
-const cmw_address *cmw_request_client_address(const cmw_request *request)
+_Static_assert(offsetof(struct cmw_request, client) == offsetof(struct cmw__request_front, client),
+               "what is in line in the public header sees it");
+
+const cmw_address *(cmw_request_client_address)(const cmw_request *request)
 {
-    return request->known & CMW__KNOWN_CLIENT ? request->client : &request->view.peer;
+    return request->client;
 }
 
 uint64_t cmw_request_content_length(const cmw_request *request)

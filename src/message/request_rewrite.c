@@ -120,7 +120,6 @@ int cmw_request_set_client_address(cmw_request *request, const cmw_address *addr
         return CMW_ERR_NOMEM;
     *copy = *address;
     request->client = copy;
-    request->known |= CMW__KNOWN_CLIENT;
     return 0;
 }
 

@@ -16,7 +16,6 @@ enum {
     CMW__KNOWN_HOST = 1 << 3,
     CMW__KNOWN_LENGTHS = 1 << 4,
     CMW__OWNS_HEADERS = 1 << 5,     /* the arena's headers and ids, with room for header_cap */
-    CMW__KNOWN_CLIENT = 1 << 6,     /* `client` was set */
     CMW__KNOWN_RAW_TARGET = 1 << 7, /* view.target was replaced; `raw_target` is the one before */
     CMW__HAS_PATH_RULES = 1 << 8,
     CMW__KNOWN_AGREES = 1 << 9, /* with the next: whether the Host field and the line agree */
@@ -28,15 +27,16 @@ enum {
 enum { CMW__WRITE_HEADERS = 1 << 8 };
 
 struct cmw_request {
+    /* These two are what is in line in the public header sees. */
     cmw_request_view view; /* the adapter's, copied; headers, target, scheme are those in force */
+    const cmw_address *client; /* what a refiner set; else it is the peer */
     cmw_arena *arena;
     uint32_t known; /* 32 bits, like `writable`: storing 16 takes two instructions */
     uint8_t method_id;
     uint8_t host_is_valid;
     uint16_t port;
     uint32_t writable;
-    const cmw_address *client; /* what a refiner set; else it is the peer */
-    cmw_str raw_target;        /* as the server gave it, once it was replaced */
+    cmw_str raw_target; /* as the server gave it, once it was replaced */
     cmw_str body;
     cmw_str raw_path;
     cmw_str query;
@@ -53,6 +53,7 @@ struct cmw_request {
 static inline void cmw__request_restart(cmw_request *request, const cmw_request_view *view)
 {
     request->view = *view;
+    request->client = &request->view.peer;
     request->known = 0;
     request->writable = CMW__WRITE_HEADERS;
 }

@@ -379,18 +379,21 @@ static int next_value(const cmw_response *response, cmw_header_cursor *cursor, c
     return 0;
 }
 
-int cmw_response_has(const cmw_response *response, cmw_header_id id)
+_Static_assert(offsetof(cmw_response, ids) == 0 &&
+                   sizeof(((cmw_response *)0)->ids) == sizeof(cmw_header_set),
+               "what is in line in the public header sees the ids");
+
+/* In parentheses: functions, not the macros for the forms in line. */
+int(cmw_response_has)(const cmw_response *response, cmw_header_id id)
 {
     const unsigned index = (unsigned)id;
-    return index - 1 < CMW_HDR_LIMIT - 1 && cmw__response_has_id(response, index);
+    return index - 1 < CMW_HDR_LIMIT - 1 && cmw__has_id(response->ids, index);
 }
 
-int cmw_response_has_any(const cmw_response *response, const cmw_header_set *set)
+int(cmw_response_has_any)(const cmw_response *response, const cmw_header_set *set)
 {
-    const uint64_t *const ids =
-        response->flags & CMW__RESPONSE_CONSTANT ? response->constants->ids : response->ids;
-
-    return ((ids[0] & set->bits[0] & ~(uint64_t)1) | (ids[1] & set->bits[1])) != 0;
+    return ((response->ids[0] & set->bits[0] & ~(uint64_t)1) | (response->ids[1] & set->bits[1])) !=
+           0;
 }
 
 /* Of a run of a block, which may be a part of it. */
@@ -445,7 +448,7 @@ cmw_str cmw_response_get_named(const cmw_response *response, cmw_str name)
 
     if (id != CMW_HDR_OTHER)
         return cmw_response_get(response, id);
-    if (name.len > 0 && cmw__response_has_id(response, CMW_HDR_OTHER))
+    if (name.len > 0 && cmw__has_id(response->ids, CMW_HDR_OTHER))
         (void)next_value(response, &cursor, CMW_HDR_OTHER, name, &value);
     return value;
 }

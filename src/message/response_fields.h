@@ -69,13 +69,6 @@ static inline int cmw__value_is_clean(cmw_str value)
     return cmw_header_value_is_valid(value);
 }
 
-/* 1 if there is a field with the id, also where the response is its constants alone. */
-static inline int cmw__response_has_id(const cmw_response *response, unsigned id)
-{
-    return response->flags & CMW__RESPONSE_CONSTANT ? cmw__has_id(response->constants->ids, id)
-                                                    : cmw__has_id(response->ids, id);
-}
-
 /* ---- Walking ---------------------------------------------------------------------------- */
 
 /* The segments in force and their number. */

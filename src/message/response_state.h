@@ -74,7 +74,7 @@ enum {
 #define CMW__SEGMENTS_INLINE 12
 
 struct cmw_response {
-    uint64_t ids[2];
+    uint64_t ids[2]; /* first: what is in line in the public header reads them; of CONSTANT too */
     struct cmw__segment *segments;
     uint16_t segment_cap;
     uint16_t segment_count;
@@ -139,6 +139,13 @@ static inline int cmw__response_add_constants(cmw_response *response)
     response->ids[0] |= block->ids[0];
     response->ids[1] |= block->ids[1];
     return 0;
+}
+
+/* Be the constants alone: what freezing a response without other fields does. */
+static inline void cmw__response_take_constants(cmw_response *response)
+{
+    memcpy(response->ids, response->constants->ids, sizeof response->ids);
+    response->flags |= CMW__RESPONSE_CONSTANT;
 }
 
 /* A fault: drop status, body, Content-*, ETag, Last-Modified, Accept-Ranges, Set-Cookie and what

@@ -423,6 +423,22 @@ static void forked_processes_share_a_key(void **state)
     assert_int_equal(munmap(shared, sizeof *shared), 0);
 }
 
+static void the_form_in_line_gives_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 1000; seed++) {
+        cmw_hash_key key;
+        assert_int_equal(cmw_hash_key_init(&key), 0);
+        const uint64_t first = seed * UINT64_C(0x9e3779b97f4a7c15), second = ~first * seed;
+        const uint64_t expected = (cmw_hash_keyed_pair)(&key, first, second);
+        assert_int_equal(cmw_hash_keyed_pair(&key, first, second), expected);
+        key.algorithm = CMW__HASH_SIPHASH_1_3;
+        assert_false(cmw_hash_is_in_line(&key));
+        assert_int_equal(cmw_hash_keyed_pair(&key, first, second),
+                         (cmw_hash_keyed_pair)(&key, first, second));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +455,7 @@ int main(void)
         cmocka_unit_test(neighbouring_addresses_spread_over_a_table),
         cmocka_unit_test(a_drawn_key_has_the_best_function_of_the_cpu),
         cmocka_unit_test(forked_processes_share_a_key),
+        cmocka_unit_test(the_form_in_line_gives_the_same),
     };
     return cmocka_run_group_tests_name("keyed_hash", tests, NULL, NULL);
 }

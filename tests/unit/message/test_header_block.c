@@ -43,7 +43,8 @@ static void a_block_is_added_with_one_segment(void **state)
 static void freeze_with_constants(cmw_response *response, const struct cmw_header_block *block)
 {
     response->constants = block;
-    response->flags |= CMW__RESPONSE_FROZEN | CMW__RESPONSE_CONSTANT;
+    cmw__response_take_constants(response);
+    response->flags |= CMW__RESPONSE_FROZEN;
 }
 
 static void constants_alone_are_read_like_a_block_that_was_added(void **state)

@@ -299,6 +299,24 @@ static void only_a_constant_is_joined_and_once(void **state)
     close_fixture(&fixture);
 }
 
+static void a_pair_is_for_two_numbers(void **state)
+{
+    const cmw_str texts[] = {CMW_STR("a="), CMW_STR("")};
+    struct fixture fixture;
+    cmw_field_pattern *single = NULL;
+
+    (void)state;
+    open_fixture(&fixture, CMW__SEGMENTS_INLINE);
+    assert_int_equal(cmw_field_pattern_create(&single, &fixture.kept, CMW_HDR_AGE, texts, 1), 0);
+    assert_int_equal(cmw_response_append_pair(&fixture.response, single, 1, 2), CMW_ERR_ARG);
+    assert_head(&fixture, "");
+    assert_int_equal(cmw_response_append_pair(&fixture.response, rate_limit(&fixture, "r="), 1, 2),
+                     0);
+    assert_head(&fixture, "RateLimit: r=1;t=2\r\n"
+                          "RateLimit-Policy: \"default\";q=100;w=60\r\n");
+    close_fixture(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest others[] = {
@@ -311,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_frozen_response_takes_none),
         cmocka_unit_test(what_cannot_stand_in_a_value_makes_no_pattern),
         cmocka_unit_test(only_a_constant_is_joined_and_once),
+        cmocka_unit_test(a_pair_is_for_two_numbers),
     };
     struct CMUnitTest tests[LEN(rows)];
 
