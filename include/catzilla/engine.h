@@ -31,7 +31,7 @@ typedef enum cmw_host_policy {
 /** What one request may use. */
 typedef struct cmw_limits {
     size_t memory_bytes;   /**< arena memory beyond the first block; else 503. Default 1 MiB */
-    uint32_t header_count; /**< else 431. Default 100 */
+    uint32_t header_count; /**< else 431; 65535 at most. Default 100 */
     uint32_t header_bytes; /**< names and values together; else 431. Default 32 KiB */
     uint64_t body_bytes;   /**< declared or received; else 413. Default 1 MiB */
     uint64_t request_ms;   /**< from begin to commit; else it is given up. 0: no limit. Default 0 */
@@ -48,7 +48,7 @@ typedef struct cmw_engine_config {
     const cmw_allocator *allocator; /**< borrowed; must outlive the engine. Default: the system's */
     size_t context_bytes;           /**< of a context with its first block: 2 KiB..32 KiB, a power
                                          of two. Default 4 KiB */
-    uint32_t worker_limit;          /**< workers at once. Default 256 */
+    uint32_t worker_limit;          /**< workers at once, 1..65536. Default 256 */
     uint32_t context_limit;         /**< contexts in flight in one worker. Default 10,000 */
     uint64_t pool_limit_bytes;      /**< of the context pool; 0: none. Default 0 */
     cmw_limits limits;              /**< of one request */

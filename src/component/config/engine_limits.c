@@ -27,11 +27,11 @@ struct limits {
 const cmw_option cmw__engine_options[] = {
     LIMIT(context_bytes, 2048, 32768,
           "Bytes of a context with its first block, a power of two; 4096"),
-    LIMIT(worker_limit, 1, UINT32_MAX - 1, "Workers at once; 256"),
+    LIMIT(worker_limit, 1, 65536, "Workers at once; 256"),
     LIMIT(context_limit, 1, UINT32_MAX - 1, "Requests in flight in one worker; 10000"),
     LIMIT(pool_limit_bytes, 0, INT64_MAX, "Bytes of the context pool; 0: no limit, the default"),
     LIMIT(memory_bytes, 0, INT64_MAX, "Memory of one request, else 503; 1048576"),
-    LIMIT(header_count, 1, UINT32_MAX - 1, "Header fields of one request, else 431; 100"),
+    LIMIT(header_count, 1, 65535, "Header fields of one request, else 431; 100"),
     LIMIT(header_bytes, 1, UINT32_MAX - 1, "Their bytes, names and values, else 431; 32768"),
     LIMIT(body_bytes, 0, INT64_MAX, "Bytes of a request's body, else 413; 1048576"),
     LIMIT(request_ms, 0, UINT32_MAX,
