@@ -22,10 +22,11 @@ CMW_BEGIN_DECLS
  *     Sunday, 06-Nov-94 08:49:37 GMT     RFC 850
  *     Sun Nov  6 08:49:37 1994           asctime
  *
- * Strict: letters in this case, single blanks, two digits, a day that its month has, the right day
- * of the week. Of a year with two digits, it is the last one that is not more than 50 years ahead,
- * or the one a century before it, whichever has the day of the week. Second 60, which only a leap
- * second has, is the second after.
+ * Strict: letters in this case, single blanks, two digits, a day that its month has. The day of the
+ * week must be one, but is not compared with the date: nobody else does, and a date that is not
+ * understood would void a client's If-Unmodified-Since. Of a year with two digits, it is the last
+ * one that is not more than 50 years ahead, or the one a century before it if only that has the day
+ * of the week. Second 60, which only a leap second has, is the second after.
  *
  * @param[out] epoch_s  seconds since 1970-01-01 UTC, may be negative; unchanged on failure
  * @param      text     without blanks around it

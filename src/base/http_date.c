@@ -204,10 +204,20 @@ static void choose_century(cmw_civil_time *time, int64_t now_s)
         time->year -= 100;
 }
 
-static int is_real(const cmw_civil_time *time)
+static int has_its_week_day(const cmw_civil_time *time)
 {
     return has_good_ranges(time) &&
            week_day_of(days_of(time->year, time->month, time->day)) == time->week_day;
+}
+
+/* Of a year with two digits the day of the week knows the century, if it fits only the one before. */
+static void ask_week_day(cmw_civil_time *time)
+{
+    cmw_civil_time before = *time;
+
+    before.year -= 100;
+    if (!has_its_week_day(time) && has_its_week_day(&before))
+        *time = before;
 }
 
 int cmw_http_date_parse(int64_t *epoch_s, cmw_str text, int64_t now_s)
@@ -219,10 +229,9 @@ int cmw_http_date_parse(int64_t *epoch_s, cmw_str text, int64_t now_s)
         return CMW_ERR_INVALID;
     if (parts.is_short) {
         choose_century(time, now_s);
-        if (!is_real(time)) /* the day of the week knows the century */
-            time->year -= 100;
+        ask_week_day(time);
     }
-    if (!is_real(time))
+    if (!has_good_ranges(time))
         return CMW_ERR_INVALID;
     *epoch_s = epoch_of(time);
     return 0;
