@@ -240,6 +240,27 @@ static cmw_str join(cmw_arena *arena, cmw_str a, const char *between, cmw_str b)
     return cmw_str_make(text, a.len + len + b.len);
 }
 
+static int is_upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+/* The name in lower case; "imgSrc", as scripts spell it, is "img-src", where browsers would look for
+ * "imgsrc" and heed nothing. `data` is NULL without memory. */
+static cmw_str spell(cmw_arena *arena, cmw_str name)
+{
+    char *const text = cmw_arena_alloc_text(arena, 2 * name.len);
+    size_t len = 0;
+
+    for (size_t i = 0; text && i < name.len; i++) {
+        const char c = name.data[i];
+        if (i > 0 && is_upper(c) && name.data[i - 1] >= 'a' && name.data[i - 1] <= 'z')
+            text[len++] = '-';
+        text[len++] = (char)(is_upper(c) ? c | 0x20 : c);
+    }
+    return cmw_str_make(text, len);
+}
+
 /* A given directive: a ";" in it would begin another. */
 static int add_given(cmw_arena *arena, struct policy *policy, const cmw_option_list *given,
                      cmw_diag *diag)
@@ -251,6 +272,9 @@ static int add_given(cmw_arena *arena, struct policy *policy, const cmw_option_l
     if (!is_directive_name(directive->name))
         return cmw_diag_set(diag, CMW_ERR_INVALID, OPTION "'%s' is no name of a directive",
                             given->name ? given->name : "");
+    directive->name = spell(arena, directive->name);
+    if (!directive->name.data)
+        return no_memory(diag);
     for (size_t i = 0; i < given->count; i++) {
         const cmw_str text = trim(cmw_str_cstr(given->texts[i]));
         if (text.len == 0 || memchr(text.data, ';', text.len))

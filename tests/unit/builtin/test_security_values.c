@@ -151,6 +151,34 @@ static void give_with_defaults(cmw_security_headers_config *config)
     config->csp = &csp;
 }
 
+static void give_camel_case(cmw_security_headers_config *config)
+{
+    static const cmw_option_list list[] = {{"defaultSrc", self_only, 1},
+                                           {"scriptSrcElem", self_only, 1},
+                                           {"Img-Src", self_only, 1},
+                                           {"upgradeInsecureRequests", NULL, 0}};
+    static const cmw_csp csp = {list, LEN(list), 0, 0, 0};
+    config->csp = &csp;
+}
+
+static void give_camel_case_over_a_default(cmw_security_headers_config *config)
+{
+    static const cmw_option_list list[] = {{"styleSrc", self_only, 1}};
+    static const cmw_csp csp = {list, LEN(list), 1, 0, 0};
+    config->csp = &csp;
+}
+
+static void names_of_directives_may_be_in_camel_case(void **state)
+{
+    (void)state;
+    expect(give_camel_case, "Content-Security-Policy",
+           "default-src 'self';script-src-elem 'self';img-src 'self';upgrade-insecure-requests");
+    expect(give_camel_case_over_a_default, "Content-Security-Policy",
+           "style-src 'self';default-src 'self';base-uri 'self';font-src 'self' https: data:;"
+           "form-action 'self';frame-ancestors 'self';img-src 'self' data:;object-src 'none';"
+           "script-src 'self';script-src-attr 'none';upgrade-insecure-requests");
+}
+
 static void a_policy_is_built_of_directives(void **state)
 {
     const char *whole = "default-src 'self';img-src * data:;upgrade-insecure-requests";
@@ -209,6 +237,13 @@ static void name_a_directive_badly(cmw_security_headers_config *config)
     config->csp = &csp;
 }
 
+static void name_a_directive_twice(cmw_security_headers_config *config)
+{
+    static const cmw_option_list list[] = {{"img-src", self_only, 1}, {"imgSrc", self_only, 1}};
+    static const cmw_csp csp = {list, LEN(list), 0, 0, 0};
+    config->csp = &csp;
+}
+
 static void quote_an_origin(cmw_security_headers_config *config)
 {
     static const char *const values[] = {"\"https://a.example\""};
@@ -242,6 +277,8 @@ static void parts_that_are_wrong_are_refused(void **state)
            "security_headers: content_security_policy: img-src: 'a;script-src *' is no value");
     refuse(name_a_directive_badly,
            "security_headers: content_security_policy: 'img-src a' is no name of a directive");
+    refuse(name_a_directive_twice,
+           "security_headers: content_security_policy: img-src stands twice");
     refuse(quote_an_origin, "security_headers: permissions_policy: camera: "
                             "'\"https://a.example\"' is not self, src, * or an origin without "
                             "quotes");
@@ -276,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest others[] = {
         cmocka_unit_test(a_policy_is_built_of_directives),
+        cmocka_unit_test(names_of_directives_may_be_in_camel_case),
         cmocka_unit_test(values_are_built_of_parts),
         cmocka_unit_test(parts_that_are_wrong_are_refused),
         cmocka_unit_test(creating_survives_failing_memory),
