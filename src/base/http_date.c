@@ -210,7 +210,7 @@ static int has_its_week_day(const cmw_civil_time *time)
            week_day_of(days_of(time->year, time->month, time->day)) == time->week_day;
 }
 
-/* Of a year with two digits the day of the week knows the century, if it fits only the one before. */
+/* Of two digits of a year the day of the week knows the century, if only the one before has it. */
 static void ask_week_day(cmw_civil_time *time)
 {
     cmw_civil_time before = *time;

@@ -245,8 +245,8 @@ static int is_upper(char c)
     return c >= 'A' && c <= 'Z';
 }
 
-/* The name in lower case; "imgSrc", as scripts spell it, is "img-src", where browsers would look for
- * "imgsrc" and heed nothing. `data` is NULL without memory. */
+/* The name in lower case; "imgSrc", as scripts spell it, is "img-src": to browsers it is nothing.
+ * `data` is NULL without memory. */
 static cmw_str spell(cmw_arena *arena, cmw_str name)
 {
     char *const text = cmw_arena_alloc_text(arena, 2 * name.len);
