@@ -32,14 +32,15 @@ CMW_API int cmw_request_accepts(cmw_request *request, cmw_str type);
 /**
  * The weight that the request's Accept-Language fields give a language.
  *
- * The longest range counts that is the language, or its beginning up to a "-"; then "*". Without
- * the field, or with one that names nothing, everything is wanted.
+ * The longest range counts that is the language, or its beginning up to a "-"; then one that goes
+ * on behind it ("de-AT" wants "de", too; with weight 0 it refuses only what it names); then "*".
+ * Without the field, or with one that names nothing, everything is wanted.
  *
  * @param language  "de", "pt-BR"; compared in any case
  * @return          0 (not acceptable) to CMW_QUALITY_MAX
  * Threads:         the context's worker
  * Cost:            O(length of the fields), no allocation
- * Source:          RFC 9110, 12.5.4; RFC 4647, 3.3.1
+ * Source:          RFC 9110, 12.5.4; RFC 4647, 3.3.1 and 3.4
  * Since:           0.1
  */
 CMW_API int cmw_request_accepts_language(cmw_request *request, cmw_str language);

@@ -19,6 +19,9 @@ struct member {
 /* How well a range fits: 0 not at all, then "*" alone, the type, the subtype. */
 enum { FITS_NOT, FITS_ANY, FITS_TYPE, FITS_EXACTLY };
 
+/* Of a language: a range that goes on behind it is more than "*", less than its beginning. */
+enum { FITS_LONGER = FITS_ANY + 1 };
+
 static int is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -110,8 +113,9 @@ static inline int is_same(cmw_str a, cmw_str b)
     return a.len == b.len && cmw_str_equals_fold(a, b);
 }
 
-static int fit_type(cmw_str range, const struct offer *offer)
+static int fit_type(const struct member *member, const struct offer *offer)
 {
+    const cmw_str range = member->range;
     const size_t major = offer->major;
 
     if (cmw_str_equals(range, CMW_STR("*/*")))
@@ -124,22 +128,33 @@ static int fit_type(cmw_str range, const struct offer *offer)
     return FITS_NOT;
 }
 
-/* A range that is the language, or its beginning: the longer one fits better. */
-static int fit_language(cmw_str range, const struct offer *offer)
+/*
+ * A range that is the language, or its beginning: the longer one fits better. One that begins with
+ * it wants it, too ("de" for "de-AT"), but does not refuse it.
+ */
+static int fit_language(const struct member *member, const struct offer *offer)
 {
+    const cmw_str range = member->range;
     const cmw_str language = offer->text;
+    const int is_longer = range.len > language.len;
+    const cmw_str whole = is_longer ? range : language;
+    const size_t len = is_longer ? language.len : range.len;
 
     if (cmw_str_equals(range, CMW_STR("*")))
         return FITS_ANY;
-    if (range.len == 0 || range.len > language.len ||
-        !cmw_str_equals_fold(range, cmw_str_make(language.data, range.len)) ||
-        (range.len < language.len && language.data[range.len] != '-'))
+    if (len == 0 ||
+        !cmw_str_equals_fold(cmw_str_make(range.data, len), cmw_str_make(language.data, len)) ||
+        (len < whole.len && whole.data[len] != '-'))
         return FITS_NOT;
-    return range.len < INT16_MAX ? FITS_ANY + (int)range.len : INT16_MAX;
+    if (is_longer)
+        return member->quality > 0 ? FITS_LONGER : FITS_NOT;
+    return range.len < INT16_MAX ? FITS_LONGER + (int)range.len : INT16_MAX;
 }
 
-static int fit_coding(cmw_str range, const struct offer *offer)
+static int fit_coding(const struct member *member, const struct offer *offer)
 {
+    cmw_str range = member->range;
+
     if (cmw_str_equals(range, CMW_STR("*")))
         return FITS_ANY;
     if (is_same(range, CMW_STR("x-gzip")))
@@ -150,7 +165,7 @@ static int fit_coding(cmw_str range, const struct offer *offer)
 /* ---- Fields ----------------------------------------------------------------------------- */
 
 /* More is better, FITS_NOT not at all. */
-typedef int fit_fn(cmw_str range, const struct offer *offer);
+typedef int fit_fn(const struct member *member, const struct offer *offer);
 
 /* Offers that are weighed in one walk over the fields. */
 enum { TOGETHER = 8 };
@@ -182,8 +197,7 @@ static void read_field(struct search *search, cmw_str value)
             continue;
         search->has_member = 1;
         for (size_t i = 0; i < search->count; i++)
-            weigh(&search->offers[i], search->fit(member.range, &search->offers[i]),
-                  member.quality);
+            weigh(&search->offers[i], search->fit(&member, &search->offers[i]), member.quality);
     }
 }
 
