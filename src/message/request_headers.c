@@ -341,15 +341,15 @@ const cmw_header *cmw_request_headers(const cmw_request *request, size_t *count)
 
 size_t cmw__request_header_bytes(const cmw_request *request)
 {
-    const cmw_header *at = request->view.headers;
-    const cmw_header *end = at + request->view.header_count;
+    const cmw_header *at = request->view.headers; /* may be NULL where there is none */
     size_t bytes = 0;
 
     if (request->view.header_count & 1) {
         bytes = at->name.len + at->value.len;
         at++;
     }
-    for (; at != end; at += 2) /* two at a time: this runs for every request */
+    /* Two at a time: this runs for every request. */
+    for (size_t pairs = request->view.header_count / 2; pairs > 0; pairs--, at += 2)
         bytes += at[0].name.len + at[0].value.len + at[1].name.len + at[1].value.len;
     return bytes;
 }

@@ -80,6 +80,21 @@ CMW_API CMW_NODISCARD int cmw_sse_open(cmw_ctx *ctx, cmw_sse **out, const cmw_ss
  */
 CMW_API CMW_NODISCARD int cmw_sse_send(cmw_sse *stream, const cmw_sse_event *event);
 
+/**
+ * Which event a client that comes back saw last: the value of Last-Event-ID.
+ *
+ * What is given could be the `id` of an event. It is the client's word all the same: look it up,
+ * and expect one that never was.
+ *
+ * @param[out] id  borrowed from the request; empty if the client says nothing; unchanged on failure
+ * @return         0; CMW_ERR_INVALID for several fields or control bytes
+ * Threads:        the context's worker
+ * Cost:           O(fields + id.len), no allocation
+ * Source:         WHATWG HTML, 9.2.4
+ * Since:          0.1
+ */
+CMW_API CMW_NODISCARD int cmw_sse_last_event_id(cmw_ctx *ctx, cmw_str *id);
+
 /** End the stream once what was sent is taken. Any thread; again: nothing happens. */
 CMW_API void cmw_sse_close(cmw_sse *stream);
 

@@ -8,6 +8,8 @@
 #include <catzilla/component/sse.h>
 
 #include <catzilla/body.h>
+#include <catzilla/header_id.h>
+#include <catzilla/request.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -148,6 +150,24 @@ static int is_one_line(cmw_str text)
         if (text.data[i] == '\n' || text.data[i] == '\r' || text.data[i] == '\0')
             return 0;
     return 1;
+}
+
+int cmw_sse_last_event_id(cmw_ctx *ctx, cmw_str *id)
+{
+    const cmw_str name = CMW_STR("last-event-id");
+    const cmw_header *found = NULL;
+    size_t count;
+
+    const cmw_header *fields = cmw_request_headers(cmw_ctx_request(ctx), &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!cmw_str_equals_fold(fields[i].name, name))
+            continue;
+        if (found || !cmw_header_value_is_valid(fields[i].value))
+            return CMW_ERR_INVALID;
+        found = &fields[i];
+    }
+    *id = found ? found->value : cmw_str_make(NULL, 0);
+    return 0;
 }
 
 /* 0, CMW_ERR_LIMIT or CMW_ERR_STALE. Under the lock. */

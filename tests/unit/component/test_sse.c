@@ -311,6 +311,46 @@ static void events_of_many_threads_all_come(void **state)
     close_bench(&bench);
 }
 
+/* What a client says with these fields: a name and a value each. */
+static int read_last_id(cmw_str *id, const cmw_header *fields, uint32_t count)
+{
+    struct bench bench;
+    cmw_sse_config config;
+    cmw_request_view view;
+    cmw_ctx *ctx;
+
+    cmw_sse_config_init(&config);
+    open_bench(&bench, &config);
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("GET");
+    view.target = CMW_STR("/events");
+    view.headers = fields;
+    view.header_count = count;
+    assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
+    const int rc = cmw_sse_last_event_id(ctx, id);
+    cmw_ctx_end(ctx, CMW_END_CLIENT_GONE);
+    close_bench(&bench);
+    return rc;
+}
+
+static void who_comes_back_says_what_it_saw_last(void **state)
+{
+    const cmw_header fields[] = {{CMW_STR("X-Other"), CMW_STR("1")},
+                                 {CMW_STR("last-event-ID"), CMW_STR("t:41 \xc3\xa4")},
+                                 {CMW_STR("Last-Event-ID"), CMW_STR("42")},
+                                 {CMW_STR("Last-Event-ID"), CMW_STR("4\r\ndata: x")}};
+    cmw_str id = CMW_STR("before");
+
+    (void)state;
+    assert_int_equal(read_last_id(&id, fields, 2), 0);
+    assert_true(cmw_str_equals(id, fields[1].value));
+    assert_int_equal(read_last_id(&id, fields, 3), CMW_ERR_INVALID);
+    assert_int_equal(read_last_id(&id, fields + 3, 1), CMW_ERR_INVALID);
+    assert_true(cmw_str_equals(id, fields[1].value)); /* unchanged */
+    assert_int_equal(read_last_id(&id, fields, 1), 0);
+    assert_int_equal(id.len, 0);
+}
+
 static void bad_configs_are_refused(void **state)
 {
     struct bench bench;
@@ -340,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_slow_client_is_cut_off_or_misses_events),
         cmocka_unit_test(silence_is_broken_by_a_comment),
         cmocka_unit_test(events_of_many_threads_all_come),
+        cmocka_unit_test(who_comes_back_says_what_it_saw_last),
         cmocka_unit_test(bad_configs_are_refused),
     };
     struct CMUnitTest tests[LEN(rows) + LEN(others)];
