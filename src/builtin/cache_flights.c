@@ -79,6 +79,29 @@ static void give_place(struct cmw__cache_flights *flights)
     atomic_fetch_sub_explicit(&flights->waiting, 1, memory_order_relaxed);
 }
 
+/* Take a flight out of its bucket, unless another one has taken its place. */
+static void unlink_flight(struct cmw__flight_part *part, const struct cmw__cache_flight *flight)
+{
+    struct cmw__cache_flight **at = bucket_of(part, flight->hash);
+
+    while (*at && *at != flight)
+        at = &(*at)->next;
+    if (*at)
+        *at = flight->next;
+}
+
+void cmw__flight_open(struct cmw__cache_flights *flights, struct cmw__cache_flight *flight)
+{
+    struct cmw__flight_part *part = part_of(flights, flight->hash);
+
+    cmw__spin_lock(&part->lock);
+    const struct cmw__cache_flight *other = find(part, flight->hash, flight->key);
+    if (other)
+        unlink_flight(part, other);
+    open_flight(part, flight);
+    cmw__spin_unlock(&part->lock);
+}
+
 int cmw__flight_is_open(struct cmw__cache_flights *flights, uint64_t hash, cmw_str key)
 {
     struct cmw__flight_part *part = part_of(flights, hash);
@@ -132,15 +155,12 @@ void cmw__flight_close(struct cmw__cache_flights *flights, cmw_engine *engine,
                        struct cmw__cache_flight *flight, void *outcome)
 {
     struct cmw__flight_part *part = part_of(flights, flight->hash);
-    struct cmw__cache_flight **at = bucket_of(part, flight->hash);
     cmw_token token;
 
     if (!flight->is_open)
         return;
     cmw__spin_lock(&part->lock);
-    while (*at != flight)
-        at = &(*at)->next;
-    *at = flight->next;
+    unlink_flight(part, flight);
     cmw__spin_unlock(&part->lock);
     flight->is_open = 0;
     while (pop(part, flight, &token)) {

@@ -59,6 +59,9 @@ enum cmw__flight_role cmw__flight_join(struct cmw__cache_flights *flights,
                                        struct cmw__cache_flight *flight,
                                        struct cmw__cache_waiter *waiter, uint64_t now_ns,
                                        uint64_t most, int may_wait);
+/* Open the flight of a key, in the place of one that is about to close: what that led is settled
+ * already. Who waits for it is resumed when it closes. */
+void cmw__flight_open(struct cmw__cache_flights *flights, struct cmw__cache_flight *flight);
 /* 1 if somebody leads whom one might wait for: a look before a token is asked for. */
 int cmw__flight_is_open(struct cmw__cache_flights *flights, uint64_t hash, cmw_str key);
 /* Close one that is open, and resume those who wait with `outcome`. */

@@ -91,6 +91,10 @@ static int check(const cmw_idempotency_key_config *config, cmw_diag *diag)
     if (rc == 0)
         rc = check_range("on_store_failure", config->on_store_failure, 0, CMW_IDEMPOTENCY_PASS,
                          diag);
+    if (rc == 0)
+        rc = check_range("max_wait_ms", config->max_wait_ms, 0, CMW_IDEMPOTENCY_WAIT_MS_MAX, diag);
+    if (rc == 0)
+        rc = check_range("max_waiting", config->max_waiting, 1, CMW_IDEMPOTENCY_WAITING_MAX, diag);
     return rc == 0 ? check_store(config, diag) : rc;
 }
 
@@ -106,8 +110,11 @@ struct wanted {
 static void destroy_shared(void *self, void *object)
 {
     struct cmw__idempotency_shared *shared = object;
+    struct cmw__cache_flights *flights = atomic_load(&shared->flights);
 
     (void)self;
+    if (flights)
+        cmw_pool_free(shared->pool, flights, sizeof *flights, 64);
     cmw_memory_store_destroy(shared->memory);
     cmw_pool_free(shared->pool, shared, sizeof *shared, 0);
 }
@@ -201,10 +208,14 @@ static int fill(struct cmw__idempotency *self, const char *name,
     self->required = config->required != 0;
     self->strict = config->strict != 0;
     self->passes = config->on_store_failure == CMW_IDEMPOTENCY_PASS;
+    self->max_wait_ns = (uint64_t)config->max_wait_ms * 1000000;
+    self->max_waiting = config->max_wait_ms > 0 ? (uint64_t)config->max_waiting : 0;
     (void)snprintf(text, cap, "idempotency_key.%s", name ? name : "");
     int rc = copy_methods(self, config);
     if (rc == 0)
         rc = share(self, name, config);
+    if (rc == 0 && self->max_waiting > 0)
+        rc = cmw__idempotency_open_flights(self->shared);
     if (rc == 0)
         rc = cmw_principal_slot(self->engine, &self->principal);
     if (rc == 0)
@@ -235,8 +246,8 @@ int cmw_idempotency_key_create(cmw_engine *engine, cmw_middleware *middleware,
     self->arena = arena;
     self->engine = engine;
     rc = fill(self, middleware->name, &ours, diag);
-    if (rc == 0 && (self->store.flags & CMW_STORE_ASYNC) &&
-        (rc = cmw__builtin_uses(engine, middleware, "timeout")) != 0)
+    const int suspends = (self->store.flags & CMW_STORE_ASYNC) || self->max_waiting > 0;
+    if (rc == 0 && suspends && (rc = cmw__builtin_uses(engine, middleware, "timeout")) != 0)
         (void)cmw_diag_set(diag, rc, "idempotency_key: no memory");
     if (rc != 0) {
         destroy(self);
@@ -254,7 +265,9 @@ int cmw_idempotency_key_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->body_demand = CMW_BODY_FULL;
     middleware->post_route = cmw__idempotency_on_post_route;
     middleware->complete = cmw__idempotency_on_complete;
-    if (self->store.flags & CMW_STORE_ASYNC) {
+    if (self->max_waiting > 0)
+        middleware->error = cmw__idempotency_on_error;
+    if (suspends) {
         middleware->resumed = cmw__idempotency_on_resumed;
         middleware->dropped = cmw__idempotency_on_dropped;
         middleware->suspend_phases = 1u << CMW_PHASE_REQUEST_BODY;
@@ -292,6 +305,10 @@ int cmw_idempotency_key_get_stats(const cmw_middleware *middleware,
     stats->not_kept = atomic_load_explicit(&shared->not_kept, memory_order_relaxed);
     stats->freed = atomic_load_explicit(&shared->freed, memory_order_relaxed);
     stats->failed = atomic_load_explicit(&shared->failed, memory_order_relaxed);
+    stats->waited = atomic_load_explicit(&shared->waited, memory_order_relaxed);
+    stats->expired = atomic_load_explicit(&shared->expired, memory_order_relaxed);
+    const struct cmw__cache_flights *flights = atomic_load(&shared->flights);
+    stats->waiting = flights ? atomic_load_explicit(&flights->waiting, memory_order_relaxed) : 0;
     return 0;
 }
 
@@ -338,6 +355,12 @@ static const cmw_option options[] = {
     {OPTION("on_store_failure", CMW_OPTION_CHOICE, on_store_failure,
             "Where a key cannot be kept: 503, or the request passes as if it had none"),
      .choices = "refuse|pass"},
+    {OPTION("max_wait_ms", CMW_OPTION_INT, max_wait_ms,
+            "For how long a repeat waits for the first request's answer; 0: it is answered 409"),
+     .min = 0, .max = CMW_IDEMPOTENCY_WAIT_MS_MAX},
+    {OPTION("max_waiting", CMW_OPTION_INT, max_waiting,
+            "Requests that may wait at once; others are answered 409"),
+     .min = 1, .max = CMW_IDEMPOTENCY_WAITING_MAX},
 };
 
 const cmw_kind cmw__kind_idempotency_key = {

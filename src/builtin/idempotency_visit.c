@@ -166,6 +166,7 @@ static int fail(const struct cmw__idempotency *self, cmw_ctx *ctx,
 {
     visit->stage = CMW__IDEMPOTENCY_SETTLED;
     count(&self->shared->failed);
+    cmw__idempotency_let_go(self, visit, &cmw__idempotency_settled);
     if (self->passes)
         return CMW_CONTINUE;
     return refuse(ctx, 503, "the Idempotency-Key cannot be kept now");
@@ -204,6 +205,30 @@ static int replay(const struct cmw__idempotency *self, cmw_ctx *ctx,
     return rc == 0 ? CMW_STOP : CMW_ERROR;
 }
 
+static int refuse_in_flight(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                            struct cmw__idempotency_visit *visit)
+{
+    visit->stage = CMW__IDEMPOTENCY_SETTLED;
+    count(&self->shared->in_flight);
+    return refuse(ctx, 409, "a request with this Idempotency-Key is being handled");
+}
+
+static int is_same(const struct cmw__idempotency_visit *visit,
+                   const struct cmw__idempotency_record *record)
+{
+    return record->fingerprint[0] == visit->fingerprint[0] &&
+           record->fingerprint[1] == visit->fingerprint[1];
+}
+
+/* 1 if it is this request that is being handled. */
+static int is_in_flight(const struct cmw__idempotency_visit *visit, cmw_str value)
+{
+    struct cmw__idempotency_record record;
+
+    return cmw__idempotency_read(&record, value) == 0 && is_same(visit, &record) &&
+           record.state == CMW__IDEMPOTENCY_IN_FLIGHT;
+}
+
 /* Somebody was there before. */
 static int answer_found(const struct cmw__idempotency *self, cmw_ctx *ctx,
                         struct cmw__idempotency_visit *visit, cmw_str value)
@@ -213,15 +238,12 @@ static int answer_found(const struct cmw__idempotency *self, cmw_ctx *ctx,
     if (cmw__idempotency_read(&record, value) != 0)
         return refuse_unknown(self, ctx, visit);
     visit->stage = CMW__IDEMPOTENCY_SETTLED;
-    if (record.fingerprint[0] != visit->fingerprint[0] ||
-        record.fingerprint[1] != visit->fingerprint[1]) {
+    if (!is_same(visit, &record)) {
         count(&self->shared->mismatched);
         return cmw_respond_problem(ctx, 422, "the Idempotency-Key was used for another request");
     }
-    if (record.state == CMW__IDEMPOTENCY_IN_FLIGHT) {
-        count(&self->shared->in_flight);
-        return refuse(ctx, 409, "a request with this Idempotency-Key is being handled");
-    }
+    if (record.state == CMW__IDEMPOTENCY_IN_FLIGHT)
+        return refuse_in_flight(self, ctx, visit);
     if (record.state == CMW__IDEMPOTENCY_NOT_KEPT)
         return cmw_respond_problem(
             ctx, 409, "the request was done, and its response was not kept for repeats");
@@ -277,45 +299,78 @@ static int hold(const struct cmw__idempotency *self, cmw_ctx *ctx, cmw_store_ite
     return CMW_ERR_NOMEM;
 }
 
+static int take_claim(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                      struct cmw__idempotency_visit *visit, cmw_store_item *item)
+{
+    visit->stage = CMW__IDEMPOTENCY_CLAIMED;
+    visit->version = item->version;
+    count(&self->shared->first);
+    cmw__idempotency_claimed(self, visit);
+    return hold(self, ctx, item) == 0 && note_fields(ctx, visit) == 0 ? CMW_CONTINUE : CMW_ERROR;
+}
+
+/* Wait for who was there before, if that is at work still: 1, and the item is given back. */
+static int waits_for(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                     struct cmw__idempotency_visit *visit, cmw_store_item *item)
+{
+    if (!is_in_flight(visit, item->value) || !cmw__idempotency_wait(self, ctx, visit))
+        return 0;
+    if (self->store.release)
+        self->store.release(self->store.self, item);
+    return 1;
+}
+
 /* What a store has said, and the item that goes with it. */
 static int act_on(const struct cmw__idempotency *self, cmw_ctx *ctx,
                   struct cmw__idempotency_visit *visit, int answer, cmw_store_item *item)
 {
+    if (answer == CMW_STORE_ADDED)
+        return take_claim(self, ctx, visit, item);
+    if (answer == CMW_STORE_FOUND && waits_for(self, ctx, visit, item))
+        return CMW_SUSPEND;
+    cmw__idempotency_let_go(self, visit,
+                            answer == CMW_STORE_FOUND && is_in_flight(visit, item->value)
+                                ? &cmw__idempotency_elsewhere
+                                : &cmw__idempotency_settled);
     if (answer == CMW_ERR_NOMEM) /* of this request: the key may well be there */
         return refuse_unknown(self, ctx, visit);
-    if (answer != CMW_STORE_ADDED && answer != CMW_STORE_FOUND)
+    if (answer != CMW_STORE_FOUND)
         return fail(self, ctx, visit);
-    if (answer == CMW_STORE_ADDED) {
-        visit->stage = CMW__IDEMPOTENCY_CLAIMED;
-        visit->version = item->version;
-        count(&self->shared->first);
-    }
     if (hold(self, ctx, item) != 0)
         return CMW_ERROR;
-    if (answer == CMW_STORE_ADDED)
-        return note_fields(ctx, visit) == 0 ? CMW_CONTINUE : CMW_ERROR;
     return answer_found(self, ctx, visit, item->value);
 }
 
-static int claim(const struct cmw__idempotency *self, cmw_ctx *ctx,
-                 struct cmw__idempotency_visit *visit, cmw_str body)
+/* Ask the store; again, after a wait. */
+static int ask(const struct cmw__idempotency *self, cmw_ctx *ctx,
+               struct cmw__idempotency_visit *visit)
 {
     char head[CMW__IDEMPOTENCY_HEAD];
     cmw_store_item *item = cmw_arena_alloc(cmw_ctx_arena(ctx), sizeof *item);
 
-    if (!item || make_key(self, ctx, visit) != 0)
+    if (!item || cmw__idempotency_lead(self, ctx, visit) != 0)
         return CMW_ERROR;
-    take_fingerprint(self, ctx, visit, body);
+    const uint64_t now_ns =
+        visit->waiting && visit->waiting->waits > 0 ? cmw_ctx_now_ns(ctx) : cmw_ctx_begin_ns(ctx);
     const struct cmw__idempotency_record record = {
         .state = CMW__IDEMPOTENCY_IN_FLIGHT,
         .fingerprint = {visit->fingerprint[0], visit->fingerprint[1]}};
     (void)cmw__idempotency_write_head(head, &record);
     const cmw_store_entry entry = {visit->key, cmw_str_make(head, sizeof head), self->lock_ns,
-                                   cmw_ctx_begin_ns(ctx), visit->owner};
+                                   now_ns, visit->owner};
     const int answer = self->store.add(self->store.self, ctx, &entry, item);
     if (answer == CMW_STORE_PENDING && (self->store.flags & CMW_STORE_ASYNC))
         return CMW_SUSPEND;
     return act_on(self, ctx, visit, answer, item);
+}
+
+static int claim(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                 struct cmw__idempotency_visit *visit, cmw_str body)
+{
+    if (make_key(self, ctx, visit) != 0)
+        return CMW_ERROR;
+    take_fingerprint(self, ctx, visit, body);
+    return ask(self, ctx, visit);
 }
 
 int cmw__idempotency_on_request_body(void *object, cmw_ctx *ctx, cmw_chunk *chunk)
@@ -328,6 +383,17 @@ int cmw__idempotency_on_request_body(void *object, cmw_ctx *ctx, cmw_chunk *chun
     return claim(self, ctx, visit, chunk->bytes);
 }
 
+/* The first request has ended: its answer is there, or its key is free. */
+static int go_on(const struct cmw__idempotency *self, cmw_ctx *ctx,
+                 struct cmw__idempotency_visit *visit, const void *outcome)
+{
+    if (cmw__idempotency_end_wait(ctx, visit) != 0)
+        return CMW_ERROR;
+    count(&self->shared->waited);
+    return outcome == &cmw__idempotency_elsewhere ? refuse_in_flight(self, ctx, visit)
+                                                  : ask(self, ctx, visit);
+}
+
 int cmw__idempotency_on_resumed(void *object, cmw_ctx *ctx, int verdict, void *data)
 {
     const struct cmw__idempotency *self = object;
@@ -336,6 +402,8 @@ int cmw__idempotency_on_resumed(void *object, cmw_ctx *ctx, int verdict, void *d
 
     if (!visit)
         return CMW_ERROR;
+    if (visit->stage == CMW__IDEMPOTENCY_WAITS)
+        return go_on(self, ctx, visit, data);
     if (!item)
         return fail(self, ctx, visit);
     if (verdict == CMW_CONTINUE &&
@@ -350,7 +418,7 @@ void cmw__idempotency_on_dropped(void *object, void *data)
     const struct cmw__idempotency *self = object;
     cmw_store_item *item = data;
 
-    if (!item)
+    if (!item || data == &cmw__idempotency_settled || data == &cmw__idempotency_elsewhere)
         return;
     if (item->answer == CMW_STORE_ADDED)
         item->answer = CMW_ERR_CANCELLED; /* nobody took it */
@@ -474,8 +542,10 @@ static void keep(const struct cmw__idempotency *self, cmw_ctx *ctx,
     visit->stage = CMW__IDEMPOTENCY_SETTLED;
     if (may_keep(self, response)) {
         const cmw_str record = write_record(ctx, visit);
-        if (record.data && put(self, ctx, visit, record) == 0)
+        if (record.data && put(self, ctx, visit, record) == 0) {
+            cmw__idempotency_let_go(self, visit, &cmw__idempotency_settled);
             return;
+        }
     }
     const struct cmw__idempotency_record record = {
         .state = CMW__IDEMPOTENCY_NOT_KEPT,
@@ -485,6 +555,7 @@ static void keep(const struct cmw__idempotency *self, cmw_ctx *ctx,
     count(&self->shared->not_kept);
     if (put(self, ctx, visit, cmw_str_make(head, sizeof head)) != 0)
         count(&self->shared->failed);
+    cmw__idempotency_let_go(self, visit, &cmw__idempotency_settled);
 }
 
 static void set_free(const struct cmw__idempotency *self, struct cmw__idempotency_visit *visit)
@@ -493,6 +564,7 @@ static void set_free(const struct cmw__idempotency *self, struct cmw__idempotenc
     count(&self->shared->freed);
     if (self->store.remove(self->store.self, visit->key, visit->version) != 0)
         count(&self->shared->failed);
+    cmw__idempotency_let_go(self, visit, &cmw__idempotency_settled);
 }
 
 /* 1 for an answer after which the same request may well be tried again. */
@@ -513,6 +585,18 @@ int cmw__idempotency_on_post_route(void *object, cmw_ctx *ctx)
     else
         keep(self, ctx, visit);
     return CMW_CONTINUE;
+}
+
+/* It has waited in vain: as if it had not waited. */
+int cmw__idempotency_on_error(void *object, cmw_ctx *ctx)
+{
+    const struct cmw__idempotency *self = object;
+    struct cmw__idempotency_visit *visit = cmw_ctx_slot(ctx, self->slot);
+
+    if (!visit || !cmw__idempotency_gives_up(ctx, visit))
+        return CMW_CONTINUE;
+    count(&self->shared->expired);
+    return refuse_in_flight(self, ctx, visit);
 }
 
 /* It ended before the handler had answered. */

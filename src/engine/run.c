@@ -413,16 +413,30 @@ static cmw_next go_on_in_post(cmw_ctx *ctx, const struct cmw__program *program,
     return finish_post_from(ctx, program, entry + 1);
 }
 
+/* As the callback of the phase is called: it may suspend again, and what it sets is its own. */
+static int resume_in_body(cmw_ctx *ctx, const struct cmw__entry *entry,
+                          const cmw_middleware *middleware, int verdict, void *data)
+{
+    const uint8_t origin = ctx->response.origin;
+
+    ctx->response.origin = 0;
+    ctx->flags |= CMW__CTX_IN_BODY;
+    const int value = cmw__call_resumed(ctx, entry, middleware, verdict, data);
+    ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_IN_BODY);
+    ctx->response.origin = origin;
+    return value;
+}
+
 cmw_next cmw__ctx_resume(cmw_ctx *ctx, const struct cmw__program *program,
                          const struct cmw__entry *entry, const cmw_middleware *middleware,
                          int verdict, void *data)
 {
     cmw__ctx_set_at(ctx, entry);
+    if (program->phase == CMW_PHASE_REQUEST_BODY)
+        return cmw__body_in_resume(ctx, resume_in_body(ctx, entry, middleware, verdict, data));
     const int value = cmw__call_resumed(ctx, entry, middleware, verdict, data);
     if (program->phase == CMW_PHASE_POST_ROUTE)
         return go_on_in_post(ctx, program, entry, value);
-    if (program->phase == CMW_PHASE_REQUEST_BODY)
-        return cmw__body_in_resume(ctx, value);
     if (program->route == CMW_NONE)
         ctx->flags = (uint16_t)(ctx->flags & ~CMW__CTX_PRE_ENDED);
     if (value == CMW_CONTINUE)

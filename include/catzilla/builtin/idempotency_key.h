@@ -18,6 +18,9 @@ CMW_BEGIN_DECLS
 
 /** Bounds of `ttl_s` and `lock_s`. */
 #define CMW_IDEMPOTENCY_SECONDS_MAX 31536000
+/** Bounds of `max_wait_ms` and `max_waiting`. */
+#define CMW_IDEMPOTENCY_WAIT_MS_MAX 600000
+#define CMW_IDEMPOTENCY_WAITING_MAX 1000000
 
 /** What happens where a store has no room, or fails. */
 typedef enum cmw_idempotency_fallback {
@@ -60,6 +63,11 @@ typedef struct cmw_idempotency_key_config {
     int64_t max_share; /**< percent of the store in this process that one principal may take, or one
                             address (of IPv6, 64 bits) without a principal, so that nobody fills it
                             alone; not looked at where it evicts. Default 25 */
+    int64_t max_wait_ms; /**< for how long a repeat waits for the first request's answer, if that is
+                              being handled in this process; then 409. Default 0: 409 at once, and
+                              the server need not be able to wait */
+    int64_t max_waiting; /**< requests that may wait at once, at least 1; others are answered 409.
+                              Default 1,000 */
 } cmw_idempotency_key_config;
 
 /** Fill the defaults. Cost: O(1). */
@@ -73,6 +81,7 @@ static inline void cmw_idempotency_key_config_init(cmw_idempotency_key_config *c
     config->max_response_bytes = 65536;
     config->max_bytes = 16777216;
     config->max_share = 25;
+    config->max_waiting = 1000;
 }
 
 /**
@@ -83,7 +92,9 @@ static inline void cmw_idempotency_key_config_init(cmw_idempotency_key_config *c
  * hashes. A repeat is answered
  *
  *   422  if its fingerprint is another one;
- *   409  with Retry-After, while the first request is being handled;
+ *   409  with Retry-After, while the first request is being handled; or, by `max_wait_ms`, when
+ *        that is answered. Where it fails, one of those who wait is handled in its place, and the
+ *        others wait for that one, each of them for four such at most;
  *   409  if that has ended and its response was not kept: it was streamed, or too long;
  *   else by the first response, with `Idempotency-Replayed: true`.
  *
@@ -120,6 +131,9 @@ typedef struct cmw_idempotency_key_stats {
     uint64_t not_kept;   /**< responses that could not be kept */
     uint64_t freed;      /**< keys that are free again: a failure, or nobody was answered */
     uint64_t failed;     /**< requests for which the store had no room, or failed */
+    uint64_t waited;     /**< waits that ended because the first request did */
+    uint64_t expired;    /**< requests that waited for `max_wait_ms`, and were answered 409 */
+    uint64_t waiting;    /**< requests that wait now */
 } cmw_idempotency_key_stats;
 
 /** Read it. @return 0, CMW_ERR_ARG, CMW_ERR_VERSION. Threads: any. */

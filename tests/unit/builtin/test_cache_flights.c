@@ -1,98 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* response_cache: requests for one key at once, of which one asks the handler. */
-#include "builtin_fixture.h"
+#include "crowd_fixture.h"
 
-#include <catzilla/body.h>
 #include <catzilla/builtin/response_cache.h>
 
 #define S UINT64_C(1000000000)
 #define FRESH "Cache-Control", "max-age=60"
 
-/* What answers. */
-struct origin {
-    int status; /* 0: it fails */
-    const char *fields[6];
-    unsigned calls;
-    int streams;
-};
-
-static int read_piece(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
-{
-    (void)self;
-    (void)ctx;
-    chunk->bytes = CMW_STR("streamed");
-    chunk->is_last = 1;
-    return 0;
-}
-
-static int answer(struct origin *origin, cmw_ctx *ctx)
-{
-    cmw_response *response = cmw_ctx_response(ctx);
-
-    origin->calls++;
-    if (origin->status == 0)
-        return -1;
-    for (size_t i = 0; i < LEN(origin->fields) && origin->fields[i]; i += 2)
-        if (cmw_response_append_named(response, cmw_str_cstr(origin->fields[i]),
-                                      cmw_str_cstr(origin->fields[i + 1])) != 0)
-            return -1;
-    if (origin->streams) {
-        cmw_body_source source;
-        cmw_body_source_init(&source);
-        source.read = read_piece;
-        return cmw_ctx_stream(ctx, origin->status, &source);
-    }
-    return cmw_response_text(response, origin->status, CMW_STR("answer"));
-}
-
-/* ---- A crowd ---------------------------------------------------------------------------- */
-
-enum { CROWD = 5 };
-
-/* Requests for one target, on a server that waits. */
-struct crowd {
-    cmw_test *test;
-    cmw_worker *worker;
-    cmw_middleware mw;
-    cmw_ctx *ctx[CROWD];
-    cmw_header headers[CROWD][2]; /* of a request for as long as it lives */
-    int next[CROWD];
-};
-
-static void on_proceed(void *self, cmw_ctx *ctx, int next)
-{
-    struct crowd *crowd = self;
-
-    for (size_t i = 0; i < CROWD; i++)
-        if (crowd->ctx[i] == ctx)
-            crowd->next[i] = next;
-}
-
 static void open_crowd(struct crowd *crowd, int64_t max_waiting)
 {
-    static const cmw_host host = {.size = sizeof(cmw_host),
-                                  .name = "waits",
-                                  .capabilities = CMW_CAP_SUSPEND,
-                                  .proceed = on_proceed};
     cmw_response_cache_config config;
-    cmw_chain *chain = NULL;
     cmw_diag diag = {0};
 
-    memset(crowd, 0, sizeof *crowd);
-    assert_int_equal(cmw_test_create(&crowd->test, NULL), 0);
-    cmw_engine *engine = cmw_test_engine(crowd->test);
-    assert_int_equal(cmw_engine_attach_host(engine, &host, NULL), 0);
-    assert_int_equal(cmw_chain_create(engine, &chain, 0), 0);
+    cmw_engine *engine = crowd_init(crowd, "cache");
     cmw_response_cache_config_init(&config);
     config.max_waiting = max_waiting;
-    cmw_middleware_init(&crowd->mw);
-    crowd->mw.name = "cache";
     assert_int_equal(cmw_response_cache_create(engine, &crowd->mw, &config, &diag), 0);
-    assert_int_equal(cmw_chain_add(chain, &crowd->mw, &diag), 0);
-    if (cmw_chain_install(chain, &diag) != 0)
-        fail_msg("%s", diag.message);
-    cmw_chain_destroy(chain);
-    assert_int_equal(cmw_engine_take_worker(engine, &crowd->worker, &host, crowd), 0);
+    crowd_install(crowd);
 }
 
 static cmw_response_cache_stats stats_of(const struct crowd *crowd)
@@ -105,22 +29,16 @@ static cmw_response_cache_stats stats_of(const struct crowd *crowd)
 static void close_crowd(struct crowd *crowd)
 {
     assert_int_equal(stats_of(crowd).waiting, 0);
-    cmw_engine_put_worker(cmw_test_engine(crowd->test), crowd->worker);
-    close_bench(crowd->test);
+    crowd_close(crowd);
 }
 
 static int start_with(struct crowd *crowd, size_t i, const char *method, const char *name,
                       const char *value)
 {
-    cmw_test_request(crowd->test, method, "/a");
-    cmw_request_view *view = cmw_test_view(crowd->test);
-    crowd->headers[i][0] = (cmw_header){CMW_STR("Host"), CMW_STR("a.example")};
-    crowd->headers[i][1] = (cmw_header){cmw_str_cstr(name), cmw_str_cstr(value)};
-    view->headers = crowd->headers[i];
-    view->header_count = name ? 2 : 1;
-    assert_int_equal(cmw_ctx_begin(crowd->worker, &crowd->ctx[i], view), 0);
-    crowd->next[i] = (int)cmw_ctx_run(crowd->ctx[i]);
-    return crowd->next[i];
+    const cmw_header fields[] = {{CMW_STR("Host"), CMW_STR("a.example")},
+                                 {cmw_str_cstr(name), cmw_str_cstr(value)}};
+    const struct crowd_request request = {method, "/a", fields, name ? 2 : 1, {NULL, 0}};
+    return crowd_start(crowd, i, &request);
 }
 
 static int start(struct crowd *crowd, size_t i, const char *name, const char *value)
@@ -136,38 +54,6 @@ static void start_all(struct crowd *crowd)
         assert_int_equal(start(crowd, i, NULL, NULL), CMW_TO_SUSPENDED);
 }
 
-static void finish(struct crowd *crowd, size_t i, struct origin *origin)
-{
-    assert_int_equal(crowd->next[i], CMW_TO_HANDLER);
-    if (answer(origin, crowd->ctx[i]) != 0)
-        cmw_ctx_fail(crowd->ctx[i], 500);
-    (void)cmw_ctx_commit(crowd->ctx[i]);
-    cmw_ctx_end(crowd->ctx[i], CMW_END_SENT);
-    crowd->ctx[i] = NULL;
-}
-
-static void leave(struct crowd *crowd, size_t i)
-{
-    cmw_ctx_end(crowd->ctx[i], CMW_END_CLIENT_GONE);
-    crowd->ctx[i] = NULL;
-}
-
-static void leave_all(struct crowd *crowd)
-{
-    for (size_t i = 0; i < CROWD; i++)
-        if (crowd->ctx[i])
-            leave(crowd, i);
-}
-
-static size_t waiting(const struct crowd *crowd)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < CROWD; i++)
-        count += crowd->ctx[i] && crowd->next[i] == CMW_TO_SUSPENDED;
-    return count;
-}
-
 /* ---- One asks --------------------------------------------------------------------------- */
 
 static void one_asks_and_the_others_are_served(void **state)
@@ -179,16 +65,16 @@ static void one_asks_and_the_others_are_served(void **state)
     open_crowd(&crowd, 1000);
     start_all(&crowd);
     assert_int_equal(stats_of(&crowd).waiting, CROWD - 1);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     assert_int_equal(cmw_worker_run(crowd.worker, 0), CROWD - 1);
     for (size_t i = 1; i < CROWD; i++) {
         const cmw_response *response = cmw_ctx_response(crowd.ctx[i]);
         assert_int_equal(crowd.next[i], CMW_TO_RESPOND);
-        assert_true(cmw_str_equals(cmw_response_body(response), CMW_STR("answer")));
+        assert_true(cmw_str_equals(cmw_response_body(response), CMW_STR("1")));
         const cmw_str status = cmw_response_get(response, CMW_HDR_CACHE_STATUS);
         assert_true(cmw_str_equals(status, CMW_STR("catzilla; fwd=uri-miss; collapsed")));
     }
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     assert_int_equal(origin.calls, 1);
     assert_int_equal(stats_of(&crowd).collapsed, CROWD - 1);
     assert_int_equal(stats_of(&crowd).misses, 1);
@@ -217,20 +103,20 @@ static void what_is_not_stored_holds_nobody_up(void **state)
         struct crowd crowd;
         open_crowd(&crowd, 1000);
         start_all(&crowd);
-        finish(&crowd, 0, &origin);
+        crowd_finish(&crowd, 0, &origin);
         assert_int_equal(cmw_worker_run(crowd.worker, 0), CROWD - 1);
         for (size_t i = 1; i < CROWD; i++)
             assert_int_equal(crowd.next[i], CMW_TO_HANDLER);
         for (size_t i = 1; i < CROWD; i++)
-            finish(&crowd, i, &origin);
+            crowd_finish(&crowd, i, &origin);
         assert_int_equal(origin.calls, CROWD);
         assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
         assert_int_equal(start(&crowd, 1, NULL, NULL),
                          is_remembered ? CMW_TO_HANDLER : CMW_TO_SUSPENDED);
-        leave_all(&crowd);
+        crowd_leave_all(&crowd);
         cmw_test_advance_ns(crowd.test, 11 * S);
         start_all(&crowd);
-        leave_all(&crowd);
+        crowd_leave_all(&crowd);
         close_crowd(&crowd);
     }
 }
@@ -246,12 +132,12 @@ static void another_variant_is_asked_for(void **state)
     assert_int_equal(start(&crowd, 0, "Accept", "text/html"), CMW_TO_HANDLER);
     assert_int_equal(start(&crowd, 1, "Accept", "text/plain"), CMW_TO_SUSPENDED);
     assert_int_equal(start(&crowd, 2, "Accept", "text/html"), CMW_TO_SUSPENDED);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     (void)cmw_worker_run(crowd.worker, 0);
     assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
     assert_int_equal(crowd.next[2], CMW_TO_RESPOND);
-    leave(&crowd, 2);
-    finish(&crowd, 1, &origin);
+    crowd_leave(&crowd, 2);
+    crowd_finish(&crowd, 1, &origin);
     assert_int_equal(origin.calls, 2);
     close_crowd(&crowd);
 }
@@ -265,16 +151,16 @@ static void another_one_leads_where_one_has_gone_and_nobody_waits_for_ever(void 
     (void)state;
     open_crowd(&crowd, 1000);
     start_all(&crowd);
-    leave(&crowd, 0);
+    crowd_leave(&crowd, 0);
     assert_int_equal(cmw_worker_run(crowd.worker, 0), 1);
     assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
-    assert_int_equal(waiting(&crowd), CROWD - 2);
-    leave(&crowd, 1);
+    assert_int_equal(crowd_waiting(&crowd), CROWD - 2);
+    crowd_leave(&crowd, 1);
     assert_int_equal(cmw_worker_run(crowd.worker, 0), CROWD - 2);
-    assert_int_equal(waiting(&crowd), 0);
+    assert_int_equal(crowd_waiting(&crowd), 0);
     for (size_t i = 2; i < CROWD; i++)
         assert_int_equal(crowd.next[i], CMW_TO_HANDLER);
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     close_crowd(&crowd);
 }
 
@@ -286,12 +172,12 @@ static void who_waits_may_leave(void **state)
     (void)state;
     open_crowd(&crowd, 1000);
     start_all(&crowd);
-    leave(&crowd, 1);
-    leave(&crowd, CROWD - 1);
-    leave(&crowd, 2);
+    crowd_leave(&crowd, 1);
+    crowd_leave(&crowd, CROWD - 1);
+    crowd_leave(&crowd, 2);
     assert_int_equal(stats_of(&crowd).waiting, 1);
-    finish(&crowd, 0, &origin);
-    leave(&crowd, 3); /* resumed, and gone before it heard of it */
+    crowd_finish(&crowd, 0, &origin);
+    crowd_leave(&crowd, 3); /* resumed, and gone before it heard of it */
     assert_int_equal(cmw_worker_run(crowd.worker, 0), 0);
     close_crowd(&crowd);
 }
@@ -306,19 +192,19 @@ static void who_waits_too_long_is_answered(void **state)
     start_all(&crowd);
     cmw_test_advance_ns(crowd.test, 9 * S);
     (void)cmw_worker_run(crowd.worker, 0);
-    assert_int_equal(waiting(&crowd), CROWD - 1);
+    assert_int_equal(crowd_waiting(&crowd), CROWD - 1);
     cmw_test_advance_ns(crowd.test, 2 * S);
     (void)cmw_worker_run(crowd.worker, 0);
-    assert_int_equal(waiting(&crowd), 0);
+    assert_int_equal(crowd_waiting(&crowd), 0);
     for (size_t i = 1; i < CROWD; i++) {
         const cmw_response *response = cmw_ctx_response(crowd.ctx[i]);
         assert_int_equal(crowd.next[i], CMW_TO_RESPOND);
         assert_int_equal(cmw_response_status(response), 503);
         assert_true(cmw_str_equals(cmw_response_get(response, CMW_HDR_RETRY_AFTER), CMW_STR("1")));
-        leave(&crowd, i);
+        crowd_leave(&crowd, i);
     }
     assert_int_equal(stats_of(&crowd).expired, CROWD - 1);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     close_crowd(&crowd);
 }
 
@@ -332,12 +218,12 @@ static void who_was_resumed_is_patient_again(void **state)
     open_crowd(&crowd, 1000);
     start_all(&crowd);
     assert_int_not_equal(cmw_ctx_deadline(crowd.ctx[1]), 0);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     (void)cmw_worker_run(crowd.worker, 0);
     assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
     assert_int_equal(cmw_ctx_deadline(crowd.ctx[1]), 0);
     (void)cmw_ctx_commit(crowd.ctx[1]);
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     close_crowd(&crowd);
 }
 
@@ -353,14 +239,14 @@ static void an_answer_to_a_condition_is_nobody_elses(void **state)
     assert_int_equal(start(&crowd, 0, "If-None-Match", "\"1\""), CMW_TO_HANDLER);
     assert_int_equal(start(&crowd, 1, NULL, NULL), CMW_TO_HANDLER); /* it leads */
     assert_int_equal(start(&crowd, 2, "If-None-Match", "\"1\""), CMW_TO_SUSPENDED);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_SUSPENDED);
     origin = (struct origin){.status = 200, .fields = {FRESH}};
-    finish(&crowd, 1, &origin);
+    crowd_finish(&crowd, 1, &origin);
     (void)cmw_worker_run(crowd.worker, 0);
     assert_int_equal(crowd.next[0], CMW_TO_RESPOND);
     assert_int_equal(crowd.next[2], CMW_TO_RESPOND);
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     close_crowd(&crowd);
 }
 
@@ -373,9 +259,9 @@ static void an_error_does_not_end_waiting(void **state)
     (void)state;
     open_crowd(&crowd, 1000);
     assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     start_all(&crowd);
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     close_crowd(&crowd);
 }
 
@@ -389,10 +275,10 @@ static void a_reload_does_not_wait_in_vain(void **state)
     assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
     assert_int_equal(start(&crowd, 1, "Cache-Control", "max-age=0"), CMW_TO_SUSPENDED);
     cmw_test_advance_ns(crowd.test, 5 * S);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     (void)cmw_worker_run(crowd.worker, 0);
     assert_int_equal(crowd.next[1], CMW_TO_RESPOND);
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     close_crowd(&crowd);
 }
 
@@ -409,16 +295,16 @@ static void what_is_purged_while_it_is_made_is_not_stored(void **state)
         start_all(&crowd);
         assert_int_equal(
             cmw_response_cache_purge(&crowd.mw, &purged, (cmw_cache_purge)what, CMW_STR("/a")), 0);
-        finish(&crowd, 0, &origin);
+        crowd_finish(&crowd, 0, &origin);
         assert_int_equal(stats_of(&crowd).entries, 0);
         (void)cmw_worker_run(crowd.worker, 0);
         assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
-        assert_int_equal(waiting(&crowd), CROWD - 2);
-        finish(&crowd, 1, &origin);
+        assert_int_equal(crowd_waiting(&crowd), CROWD - 2);
+        crowd_finish(&crowd, 1, &origin);
         (void)cmw_worker_run(crowd.worker, 0);
         assert_int_equal(stats_of(&crowd).entries, 1);
         assert_int_equal(stats_of(&crowd).collapsed, CROWD - 2);
-        leave_all(&crowd);
+        crowd_leave_all(&crowd);
         close_crowd(&crowd);
     }
 }
@@ -432,8 +318,8 @@ static void an_unsafe_method_outdates_what_is_being_made(void **state)
     open_crowd(&crowd, 1000);
     assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
     assert_int_equal(start_with(&crowd, 1, "POST", NULL, NULL), CMW_TO_HANDLER);
-    finish(&crowd, 1, &origin);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 1, &origin);
+    crowd_finish(&crowd, 0, &origin);
     assert_int_equal(stats_of(&crowd).entries, 0);
     close_crowd(&crowd);
 }
@@ -448,14 +334,14 @@ static void who_renews_and_leaves_is_followed(void **state)
     (void)state;
     open_crowd(&crowd, 1000);
     assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     cmw_test_advance_ns(crowd.test, 20 * S);
     assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
     assert_int_equal(start(&crowd, 1, NULL, NULL), CMW_TO_RESPOND); /* one at a time */
-    leave(&crowd, 0);
+    crowd_leave(&crowd, 0);
     assert_int_equal(start(&crowd, 0, NULL, NULL), CMW_TO_HANDLER);
     assert_int_equal(start(&crowd, 2, NULL, NULL), CMW_TO_RESPOND);
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     close_crowd(&crowd);
 }
 
@@ -470,16 +356,16 @@ static void who_waited_may_renew_and_leave(void **state)
     open_crowd(&crowd, 1000);
     start_all(&crowd);
     cmw_test_advance_ns(crowd.test, 3 * S);
-    finish(&crowd, 0, &origin);
+    crowd_finish(&crowd, 0, &origin);
     (void)cmw_worker_run(crowd.worker, 0);
     assert_int_equal(crowd.next[1], CMW_TO_HANDLER);
     for (size_t i = 2; i < CROWD; i++) {
         assert_int_equal(crowd.next[i], CMW_TO_RESPOND);
-        leave(&crowd, i);
+        crowd_leave(&crowd, i);
     }
     assert_int_equal(cmw_response_cache_purge(&crowd.mw, NULL, CMW_CACHE_PURGE_ALL, CMW_STR("")),
                      0);
-    leave(&crowd, 1);
+    crowd_leave(&crowd, 1);
     close_crowd(&crowd);
 }
 
@@ -496,7 +382,7 @@ static void some_ask_for_themselves(void **state)
     assert_int_equal(start(&crowd, 2, "Authorization", "Basic eDp4"), CMW_TO_HANDLER);
     assert_int_equal(start(&crowd, 3, "Cache-Control", "only-if-cached"), CMW_TO_RESPOND);
     assert_int_equal(start(&crowd, 4, "Range", "bytes=0-0"), CMW_TO_HANDLER);
-    leave_all(&crowd);
+    crowd_leave_all(&crowd);
     close_crowd(&crowd);
 }
 
@@ -509,8 +395,8 @@ static void only_so_many_wait(void **state)
         open_crowd(&crowd, most);
         for (size_t i = 0; i < CROWD; i++)
             (void)start(&crowd, i, NULL, NULL);
-        assert_int_equal(waiting(&crowd), most);
-        leave_all(&crowd);
+        assert_int_equal(crowd_waiting(&crowd), most);
+        crowd_leave_all(&crowd);
         close_crowd(&crowd);
     }
 }

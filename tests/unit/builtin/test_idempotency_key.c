@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* idempotency_key: what is done once, what is answered again, and what is refused. */
-#include "builtin_fixture.h"
+#include "origin_fixture.h"
 
-#include <stdio.h>
-
-#include <catzilla/body.h>
 #include <catzilla/builtin/basic_auth.h>
 #include <catzilla/builtin/idempotency_key.h>
 #include <catzilla/builtin/rate_limit.h>
@@ -13,59 +10,6 @@
 
 #define S UINT64_C(1000000000)
 #define KEY "Idempotency-Key"
-
-/* What answers: every call says another number. */
-struct origin {
-    int status; /* 0: it fails */
-    const char *fields[8];
-    unsigned calls;
-    size_t len; /* of the body; 0: the number */
-    int streams, is_empty;
-};
-
-static int read_piece(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
-{
-    (void)self;
-    (void)ctx;
-    chunk->bytes = CMW_STR("streamed");
-    chunk->is_last = 1;
-    return 0;
-}
-
-static int stream(const struct origin *origin, cmw_ctx *ctx)
-{
-    cmw_body_source source;
-
-    cmw_body_source_init(&source);
-    source.read = read_piece;
-    source.length = origin->streams == 2 ? 8 : CMW_LENGTH_UNKNOWN;
-    return cmw_ctx_stream(ctx, origin->status, &source);
-}
-
-static int answer(void *self, cmw_ctx *ctx)
-{
-    static char filler[70000];
-    struct origin *origin = self;
-    cmw_response *response = cmw_ctx_response(ctx);
-    char text[16];
-
-    origin->calls++;
-    if (origin->status == 0)
-        return -1;
-    for (size_t i = 0; i < 8 && origin->fields[i]; i += 2)
-        if (cmw_response_append_named(response, cmw_str_cstr(origin->fields[i]),
-                                      cmw_str_cstr(origin->fields[i + 1])) != 0)
-            return -1;
-    if (origin->streams)
-        return stream(origin, ctx);
-    if (origin->is_empty)
-        return cmw_response_empty(response, origin->status);
-    memset(filler, 'x', sizeof filler);
-    if (origin->len > 0)
-        return cmw_response_text(response, origin->status, cmw_str_make(filler, origin->len));
-    snprintf(text, sizeof text, "%u", origin->calls);
-    return cmw_response_text(response, origin->status, cmw_str_cstr(text));
-}
 
 static cmw_test *open_keys(const cmw_idempotency_key_config *config, struct origin *origin,
                            cmw_middleware *mw)
@@ -89,7 +33,7 @@ static cmw_test *open_keys(const cmw_idempotency_key_config *config, struct orig
     if (cmw_chain_install(chain, &diag) != 0)
         fail_msg("%s", diag.message);
     cmw_chain_destroy(chain);
-    cmw_test_set_handler(test, answer, origin);
+    cmw_test_set_handler(test, origin_answer, origin);
     return test;
 }
 
@@ -295,7 +239,7 @@ static void a_key_is_its_principals_alone(void **state)
     assert_int_equal(cmw_chain_use(chain, "basic_auth", &auth, NULL), 0);
     assert_int_equal(cmw_chain_install(chain, NULL), 0);
     cmw_chain_destroy(chain);
-    cmw_test_set_handler(test, answer, &origin);
+    cmw_test_set_handler(test, origin_answer, &origin);
     make(test, "POST", "/", "k", "x");
     cmw_test_header(test, "Authorization", "Basic YW5uOm9uZQ==");
     assert_int_equal(cmw_test_send(test), 201);
@@ -508,7 +452,7 @@ static void a_repeat_of_what_is_being_handled_conflicts(void **state)
     assert_int_equal(send(test, "POST", "/", "k", "y"), 422);
     assert_int_equal(origin.calls, 0);
     assert_int_equal(stats_of(&mw).in_flight, 1);
-    assert_int_equal(answer(&origin, ctx), 0);
+    assert_int_equal(origin_answer(&origin, ctx), 0);
     assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
     cmw_ctx_end(ctx, CMW_END_SENT);
     assert_int_equal(send(test, "POST", "/", "k", "x"), 201);
@@ -566,7 +510,7 @@ static void what_never_ends_is_given_up_in_time(void **state)
     assert_int_equal(send(test, "POST", "/", "k", "x"), 201);
     assert_int_equal(origin.calls, 1);
     /* The first one comes too late to change what the second one has put there. */
-    assert_int_equal(answer(&origin, ctx), 0);
+    assert_int_equal(origin_answer(&origin, ctx), 0);
     assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
     cmw_ctx_end(ctx, CMW_END_SENT);
     assert_int_equal(send(test, "POST", "/", "k", "x"), 201);
@@ -661,7 +605,7 @@ static void what_is_kept_outlives_a_plan(void **state)
     (void)state;
     assert_int_equal(cmw_test_create(&test, NULL), 0);
     assert_int_equal(cmw_chain_create(cmw_test_engine(test), &chain, 0), 0);
-    cmw_test_set_handler(test, answer, &origin);
+    cmw_test_set_handler(test, origin_answer, &origin);
     for (int i = 0; i < 2; i++) {
         cmw_chain *again = NULL;
         assert_int_equal(cmw_chain_create(cmw_test_engine(test), &again, 0), 0);
@@ -928,7 +872,7 @@ static void a_store_may_answer_later(void **state)
         assert_int_equal(cmw_worker_run(worker, 0), 1);
         assert_int_equal(next, rows[i].next);
         if (next == CMW_TO_HANDLER) {
-            assert_int_equal(answer(&origin, ctx), 0);
+            assert_int_equal(origin_answer(&origin, ctx), 0);
             (void)cmw_ctx_commit(ctx);
         }
         assert_int_equal(cmw_response_status(cmw_ctx_response(ctx)), rows[i].status);

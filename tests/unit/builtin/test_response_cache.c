@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* response_cache: what is stored, what is served, and what must never be. */
-#include "builtin_fixture.h"
+#include "origin_fixture.h"
 
-#include <stdio.h>
-
-#include <catzilla/body.h>
 #include <catzilla/builtin/basic_auth.h>
 #include <catzilla/builtin/rate_limit.h>
 #include <catzilla/builtin/request_id.h>
@@ -13,51 +10,6 @@
 #include "cache_rules.h"
 
 #define S UINT64_C(1000000000)
-
-/* What answers: every call says another number. */
-struct origin {
-    int status; /* 0: it fails */
-    const char *fields[8];
-    unsigned calls;
-    size_t len; /* of the body; 0: the number */
-    int streams;
-};
-
-static int read_piece(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
-{
-    (void)self;
-    (void)ctx;
-    chunk->bytes = CMW_STR("streamed");
-    chunk->is_last = 1;
-    return 0;
-}
-
-static int answer(void *self, cmw_ctx *ctx)
-{
-    static char filler[65536];
-    struct origin *origin = self;
-    cmw_response *response = cmw_ctx_response(ctx);
-    char text[16];
-
-    origin->calls++;
-    if (origin->status == 0)
-        return -1;
-    for (size_t i = 0; i < 8 && origin->fields[i]; i += 2)
-        if (cmw_response_append_named(response, cmw_str_cstr(origin->fields[i]),
-                                      cmw_str_cstr(origin->fields[i + 1])) != 0)
-            return -1;
-    if (origin->streams) {
-        cmw_body_source source;
-        cmw_body_source_init(&source);
-        source.read = read_piece;
-        return cmw_ctx_stream(ctx, origin->status, &source);
-    }
-    memset(filler, 'x', sizeof filler);
-    if (origin->len > 0)
-        return cmw_response_text(response, origin->status, cmw_str_make(filler, origin->len));
-    snprintf(text, sizeof text, "%u", origin->calls);
-    return cmw_response_text(response, origin->status, cmw_str_cstr(text));
-}
 
 static cmw_test *open_cache(const cmw_response_cache_config *config, struct origin *origin,
                             cmw_middleware *mw)
@@ -77,7 +29,7 @@ static cmw_test *open_cache(const cmw_response_cache_config *config, struct orig
     assert_int_equal(cmw_chain_use(chain, "rate_limit", NULL, NULL), 0);
     assert_int_equal(cmw_chain_install(chain, NULL), 0);
     cmw_chain_destroy(chain);
-    cmw_test_set_handler(test, answer, origin);
+    cmw_test_set_handler(test, origin_answer, origin);
     return test;
 }
 
@@ -353,7 +305,7 @@ static void the_answer_to_a_principal_is_not_stored(void **state)
     assert_int_equal(cmw_chain_use(chain, "basic_auth", &auth, NULL), 0);
     assert_int_equal(cmw_chain_install(chain, NULL), 0);
     cmw_chain_destroy(chain);
-    cmw_test_set_handler(test, answer, &origin);
+    cmw_test_set_handler(test, origin_answer, &origin);
     ask(test, "GET", "/", "Authorization", "Basic YWxpY2U6c2VjcmV0");
     assert_int_equal(cmw_test_status(test), 200);
     ask(test, "GET", "/", "Authorization", "Basic YWxpY2U6c2VjcmV0");
@@ -645,7 +597,7 @@ static void a_principal_behind_the_cache_is_not_stored_for_all(void **state)
     assert_int_equal(cmw_chain_add(chain, &mw, NULL), 0);
     assert_int_equal(cmw_chain_install(chain, NULL), 0);
     cmw_chain_destroy(chain);
-    cmw_test_set_handler(test, answer, &origin);
+    cmw_test_set_handler(test, origin_answer, &origin);
     ask(test, "GET", "/", NULL, NULL);
     ask(test, "GET", "/", NULL, NULL);
     assert_int_equal(origin.calls, 2);

@@ -638,6 +638,84 @@ static void a_client_that_leaves_while_the_body_waits_is_told_once(void **state)
     close_bench(&bench);
 }
 
+/* What waits three times over one chunk, each time in `resumed`, and then says something. */
+struct patient {
+    unsigned waits;
+    cmw_token token;
+};
+
+static int wait_first(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
+{
+    struct patient *patient = self;
+
+    (void)chunk;
+    assert_int_equal(cmw_ctx_suspend(ctx, &patient->token), 0);
+    return CMW_SUSPEND;
+}
+
+static int wait_again(void *self, cmw_ctx *ctx, int verdict, void *data)
+{
+    struct patient *patient = self;
+
+    (void)data;
+    if (++patient->waits < 3) {
+        assert_int_equal(cmw_ctx_suspend(ctx, &patient->token), 0);
+        return CMW_SUSPEND;
+    }
+    assert_int_equal(
+        cmw_response_set_named(cmw_ctx_response(ctx), CMW_STR("X-Patient"), CMW_STR("3")), 0);
+    return verdict;
+}
+
+/* As in other phases; and the field is no handler's, which a failure would take away. */
+static void who_was_resumed_may_suspend_again(void **state)
+{
+    struct patient patient = {.waits = 0};
+    struct bench bench;
+    cmw_request_view view;
+    cmw_middleware mw;
+    cmw_worker *worker;
+    cmw_ctx *ctx;
+    const cmw_chunk chunk = {CMW_STR("ab"), 1, 0};
+
+    (void)state;
+    open_bench(&bench);
+    cmw_middleware_init(&mw);
+    mw.name = "patient";
+    mw.self = &patient;
+    mw.request_body = wait_first;
+    mw.resumed = wait_again;
+    mw.body_demand = CMW_BODY_FULL;
+    mw.suspend_phases = 1u << CMW_PHASE_REQUEST_BODY;
+    assert_int_equal(cmw_chain_add(bench.chain, &mw, NULL), 0);
+    install(&bench);
+    assert_int_equal(cmw_engine_take_worker(cmw_test_engine(bench.test), &worker, &host, &bench),
+                     0);
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("POST");
+    view.target = CMW_STR("/");
+    view.content_length = 2;
+    assert_int_equal(cmw_ctx_begin(worker, &ctx, &view), 0);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+    assert_int_equal(cmw_ctx_feed_body(ctx, &chunk), CMW_TO_SUSPENDED);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(bench.proceeded, 0);
+        assert_int_equal(cmw_resume(cmw_worker_engine(worker), patient.token, CMW_CONTINUE, NULL),
+                         0);
+        (void)cmw_worker_run(worker, 1);
+        assert_int_equal(patient.waits, i);
+    }
+    assert_int_equal(bench.next, CMW_TO_HANDLER);
+    cmw_ctx_fail(ctx, 500);
+    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+    assert_int_equal(cmw_response_status(cmw_ctx_response(ctx)), 500);
+    assert_true(cmw_str_equals(cmw_response_get_named(cmw_ctx_response(ctx), CMW_STR("X-Patient")),
+                               CMW_STR("3")));
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    cmw_engine_put_worker(cmw_test_engine(bench.test), worker);
+    close_bench(&bench);
+}
+
 /* ---- Memory ------------------------------------------------------------------------------ */
 
 static void a_warm_body_allocates_nothing(void **state)
@@ -695,6 +773,7 @@ int main(void)
         cmocka_unit_test(each_demand_sees_its_part_however_the_body_is_cut),
         cmocka_unit_test(each_demand_sees_its_part_though_all_suspend_each_time),
         cmocka_unit_test(each_demand_sees_its_part_though_some_suspend),
+        cmocka_unit_test(who_was_resumed_may_suspend_again),
         cmocka_unit_test(the_limit_counts_what_came),
         cmocka_unit_test(a_plan_without_callbacks_keeps_the_same_limit),
         cmocka_unit_test(a_request_without_body_passes_those_who_guard_by_it),
