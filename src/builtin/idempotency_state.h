@@ -70,7 +70,12 @@ struct cmw__idempotency_waiting {
 /* What became of the request that was waited for, as the address of one of these. */
 extern const char cmw__idempotency_settled, cmw__idempotency_elsewhere;
 
-/* idempotency_visit.c: a request's callbacks. */
+static inline void cmw__idempotency_count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* idempotency_visit.c, idempotency_keep.c: a request's callbacks. */
 cmw_phase_fn cmw__idempotency_on_pre_route, cmw__idempotency_on_post_route,
     cmw__idempotency_on_error;
 cmw_body_fn cmw__idempotency_on_request_body;
