@@ -16,7 +16,8 @@
  * MHD_ALLOW_SUSPEND_RESUME; without it, and with a thread for each connection, the thread waits.
  * libmicrohttpd neither times out a suspended connection nor notices that its client left: give
  * such requests a deadline (cmw_limits.request_ms, cmw_ctx_set_deadline), for which the adapter
- * starts one thread.
+ * starts one thread. The same thread ends connections whose heads come too slowly
+ * (cmw_worker_head_ms): on Linux, over TCP.
  *
  * What libmicrohttpd refuses by itself (a head that it cannot parse, one beyond its connection's
  * memory) it answers by itself: no callback runs and no field of the plan is on that answer.
@@ -107,8 +108,9 @@ CMW_API void cmw_mhd_give_up_waiting(cmw_mhd *mhd);
 /**
  * What MHD_start_daemon needs besides cmw_mhd_on_request: the value for MHD_OPTION_ARRAY.
  *
- * It takes MHD_OPTION_URI_LOG_CALLBACK and MHD_OPTION_NOTIFY_COMPLETED: do not set them again. A
- * daemon without these options answers every request 503.
+ * It takes MHD_OPTION_URI_LOG_CALLBACK, MHD_OPTION_NOTIFY_COMPLETED and
+ * MHD_OPTION_NOTIFY_CONNECTION: do not set them again. A daemon without these options answers every
+ * request 503.
  *
  * Ownership: the adapter's
  * Since:     0.1

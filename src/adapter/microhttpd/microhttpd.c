@@ -12,7 +12,8 @@
  *     on_completed    sent, or the connection is lost: complete
  *
  * head.c reads what libmicrohttpd has of a request, respond.c gives it our response, wait.c has
- * those that wait, seat.c what a thread holds, serve.c whole daemons.
+ * those that wait, watch.c the connections whose next head is awaited, seat.c what a thread holds,
+ * serve.c whole daemons.
  *
  * libmicrohttpd closes a connection whose request is answered in the first call, and takes no
  * answer while a part of the body is unread. So an answer waits for the last call, unless the body
@@ -31,8 +32,7 @@ struct cmw_mhd {
     cmw_mhd_handler_fn *handler;
     void *handler_self;
     struct seats seats;
-    cmw_worker *spare; /* answers overload for threads that got no worker; under seats.lock */
-    struct MHD_OptionItem options[3];
+    struct MHD_OptionItem options[4];
 };
 
 static const cmw_host host = {
@@ -42,7 +42,7 @@ static const cmw_host host = {
                     CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
                     CMW_CAP_HEAD_FIRST | CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
                     CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_BODY | CMW_CAP_REQUEST_TRAILERS |
-                    CMW_CAP_RESPONSE_TRAILERS,
+                    CMW_CAP_RESPONSE_TRAILERS | CMW__WATCH_CAPABILITIES,
     .wake = cmw__wait_wake,
     .arm_timer = cmw__wait_arm,
     .proceed = cmw__wait_proceed,
@@ -56,10 +56,10 @@ static enum MHD_Result queue_overload_by_spare(cmw_mhd *mhd, struct MHD_Connecti
     struct room scratch = {NULL, 0};
 
     pthread_mutex_lock(&mhd->seats.lock);
-    cmw_worker_count_overload(mhd->spare);
+    cmw_worker_count_overload(mhd->seats.spare);
     const enum MHD_Result result =
-        cmw__mhd_queue_overload(connection, &scratch, mhd->seats.scratch_pool, mhd->spare);
-    cmw_worker_idle(mhd->spare);
+        cmw__mhd_queue_overload(connection, &scratch, mhd->seats.scratch_pool, mhd->seats.spare);
+    cmw_worker_idle(mhd->seats.spare);
     pthread_mutex_unlock(&mhd->seats.lock);
     cmw_pool_free(mhd->seats.scratch_pool, scratch.data, scratch.cap, 0);
     return result;
@@ -268,6 +268,8 @@ enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection
     struct request *req = *request_data;
 
     (void)url;
+    if ((!req || !req->ctx) && cmw__watch_head(&mhd->seats, connection) != MHD_YES)
+        return MHD_NO;
     if (!req)
         return queue_overload_by_spare(mhd, connection);
     if (!req->ctx)
@@ -333,10 +335,11 @@ static cmw_end_reason end_reason(const struct request *req, enum MHD_RequestTerm
 static void on_completed(void *self, struct MHD_Connection *connection, void **request_data,
                          enum MHD_RequestTerminationCode code)
 {
+    cmw_mhd *mhd = self;
     struct request *req = *request_data;
 
-    (void)self;
-    (void)connection;
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        cmw__watch_next(&mhd->seats, connection);
     if (!req)
         return;
     *request_data = NULL;
@@ -347,6 +350,7 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **r
     if (req->ctx)
         cmw_ctx_end(req->ctx, end_reason(req, code));
     cmw_worker_idle(worker); /* what is still in flight keeps its plan */
+    cmw__watch_follow(&mhd->seats, worker);
     cmw__seats_close_request(req);
 }
 
@@ -379,9 +383,12 @@ static void fill_options(cmw_mhd *mhd)
     mhd->options[1].option = MHD_OPTION_NOTIFY_COMPLETED;
     mhd->options[1].value = (intptr_t)on_completed;
     mhd->options[1].ptr_value = mhd;
-    mhd->options[2].option = MHD_OPTION_END;
-    mhd->options[2].value = 0;
-    mhd->options[2].ptr_value = NULL;
+    mhd->options[2].option = MHD_OPTION_NOTIFY_CONNECTION;
+    mhd->options[2].value = (intptr_t)cmw__watch_notify;
+    mhd->options[2].ptr_value = &mhd->seats;
+    mhd->options[3].option = MHD_OPTION_END;
+    mhd->options[3].value = 0;
+    mhd->options[3].ptr_value = NULL;
 }
 
 int cmw_mhd_create(cmw_mhd **out, cmw_engine *engine, cmw_mhd_handler_fn *handler, void *self,
@@ -389,7 +396,7 @@ int cmw_mhd_create(cmw_mhd **out, cmw_engine *engine, cmw_mhd_handler_fn *handle
 {
     if (!out || !engine || !handler)
         return CMW_ERR_ARG;
-    cmw_pool *pool = cmw_engine_pool(engine, CMW_POOL_CONTEXT);
+    cmw_pool *pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
     cmw_mhd *mhd = cmw_pool_alloc(pool, sizeof *mhd, 0);
     if (!mhd)
         return CMW_ERR_NOMEM;
@@ -403,14 +410,9 @@ int cmw_mhd_create(cmw_mhd **out, cmw_engine *engine, cmw_mhd_handler_fn *handle
     rc = cmw_engine_attach_host(engine, &host, NULL);
     if (rc != 0)
         goto fail;
-    rc = cmw_engine_take_worker(engine, &mhd->spare, &host, NULL);
+    rc = cmw__seats_init(&mhd->seats, engine, &host);
     if (rc != 0)
         goto fail;
-    rc = cmw__seats_init(&mhd->seats, engine, &host);
-    if (rc != 0) {
-        cmw_engine_put_worker(engine, mhd->spare);
-        goto fail;
-    }
     *out = mhd;
     return 0;
 
@@ -423,8 +425,7 @@ void cmw_mhd_destroy(cmw_mhd *mhd)
 {
     if (!mhd)
         return;
-    cmw_pool *pool = mhd->seats.pool;
-    cmw_engine_put_worker(mhd->seats.engine, mhd->spare);
+    cmw_pool *pool = mhd->seats.scratch_pool;
     cmw__seats_deinit(&mhd->seats);
     cmw_pool_free(pool, mhd, sizeof *mhd, 0);
 }

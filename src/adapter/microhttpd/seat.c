@@ -153,6 +153,26 @@ void cmw__seats_close_request(struct request *done)
 
 /* ---- All seats --------------------------------------------------------------------------- */
 
+static int init_locks(struct seats *all)
+{
+    if (pthread_mutex_init(&all->lock, NULL) != 0)
+        return CMW_ERR_IO;
+    if (pthread_mutex_init(&all->ticker_lock, NULL) == 0) {
+        if (cmw__watch_init(&all->watch) == 0)
+            return 0;
+        pthread_mutex_destroy(&all->ticker_lock);
+    }
+    pthread_mutex_destroy(&all->lock);
+    return CMW_ERR_IO;
+}
+
+static void deinit_locks(struct seats *all)
+{
+    cmw__watch_deinit(all);
+    pthread_mutex_destroy(&all->ticker_lock);
+    pthread_mutex_destroy(&all->lock);
+}
+
 int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host)
 {
     memset(all, 0, sizeof *all);
@@ -161,15 +181,17 @@ int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host)
     all->scratch_pool = cmw_engine_pool(engine, CMW_POOL_PLAN);
     all->host = host;
     atomic_init(&all->is_stopping, 0);
-    if (pthread_mutex_init(&all->lock, NULL) != 0)
-        return CMW_ERR_IO;
-    if (pthread_mutex_init(&all->ticker_lock, NULL) == 0) {
-        if (pthread_key_create(&all->key, on_thread_end) == 0)
-            return 0;
-        pthread_mutex_destroy(&all->ticker_lock);
+    int rc = init_locks(all);
+    if (rc != 0)
+        return rc;
+    rc = cmw_engine_take_worker(engine, &all->spare, host, NULL);
+    if (rc == 0 && pthread_key_create(&all->key, on_thread_end) != 0) {
+        cmw_engine_put_worker(engine, all->spare);
+        rc = CMW_ERR_IO;
     }
-    pthread_mutex_destroy(&all->lock);
-    return CMW_ERR_IO;
+    if (rc != 0)
+        deinit_locks(all);
+    return rc;
 }
 
 static void free_seat(struct seat *one)
@@ -191,12 +213,12 @@ void cmw__seats_deinit(struct seats *all)
 {
     pthread_key_delete(all->key);
     cmw__ticker_stop(all);
+    cmw_engine_put_worker(all->engine, all->spare);
     while (all->used)
         rest_seat(all->used);
     for (struct seat *next, *each = all->resting; each; each = next) {
         next = each->next;
         free_seat(each);
     }
-    pthread_mutex_destroy(&all->ticker_lock);
-    pthread_mutex_destroy(&all->lock);
+    deinit_locks(all);
 }

@@ -18,6 +18,8 @@
 
 #include <catzilla/adapter/microhttpd.h>
 
+#include "watch.h"
+
 /* Memory that grows and is used again; its content is not kept when it grows. */
 struct room {
     void *data;
@@ -75,7 +77,7 @@ struct seat {
 struct seats {
     cmw_engine *engine;
     cmw_pool *pool;         /* of requests, whose memory may be limited */
-    cmw_pool *scratch_pool; /* of what a thread keeps: a full pool can still be answered */
+    cmw_pool *scratch_pool; /* of what the rest needs: a full pool can still be answered */
     const cmw_host *host;
     pthread_key_t key; /* the seat of the thread that asks */
     pthread_mutex_t lock;
@@ -84,9 +86,11 @@ struct seats {
     pthread_mutex_t ticker_lock; /* of the next one; taken after `lock` */
     struct ticker *ticker;       /* NULL until a deadline was set */
     atomic_int is_stopping;      /* who waits is given up */
+    cmw_worker *spare;           /* has no seat: answers overload, knows the plan; under `lock` */
+    struct watch watch;          /* connections whose next head is awaited */
 };
 
-/* 0 or CMW_ERR_IO. `host` is borrowed. */
+/* 0, CMW_ERR_IO, or what cmw_engine_take_worker said. `host` is borrowed. */
 int cmw__seats_init(struct seats *all, cmw_engine *engine, const cmw_host *host);
 /* Put all workers back and free everything; no request is open. */
 void cmw__seats_deinit(struct seats *all);

@@ -82,6 +82,11 @@ static uint64_t wake_due(struct seats *all)
     return next;
 }
 
+static uint64_t earlier(uint64_t at_ns, uint64_t other_ns)
+{
+    return at_ns == 0 || (other_ns != 0 && other_ns < at_ns) ? other_ns : at_ns;
+}
+
 static void *tick(void *argument)
 {
     struct ticker *ticker = argument;
@@ -90,7 +95,8 @@ static void *tick(void *argument)
     while (!ticker->is_ending) {
         ticker->has_changed = 0;
         pthread_mutex_unlock(&ticker->lock);
-        const uint64_t next = wake_due(ticker->all);
+        const uint64_t next =
+            earlier(wake_due(ticker->all), cmw__watch_look(ticker->all, now_ns()));
         pthread_mutex_lock(&ticker->lock);
         if (!ticker->is_ending && !ticker->has_changed)
             wait_until(&ticker->changed, &ticker->lock, next);
@@ -101,7 +107,7 @@ static void *tick(void *argument)
 
 static struct ticker *create_ticker(struct seats *all)
 {
-    struct ticker *ticker = cmw_pool_alloc(all->pool, sizeof *ticker, 0);
+    struct ticker *ticker = cmw_pool_alloc(all->scratch_pool, sizeof *ticker, 0);
 
     if (!ticker)
         return NULL;
@@ -116,7 +122,7 @@ static struct ticker *create_ticker(struct seats *all)
     }
     (void)pthread_mutex_destroy(&ticker->lock);
 fail:
-    cmw_pool_free(all->pool, ticker, sizeof *ticker, 0);
+    cmw_pool_free(all->scratch_pool, ticker, sizeof *ticker, 0);
     return NULL;
 }
 
@@ -129,6 +135,19 @@ static struct ticker *find_ticker(struct seats *all)
     struct ticker *ticker = all->ticker;
     pthread_mutex_unlock(&all->ticker_lock);
     return ticker;
+}
+
+int cmw__ticker_start(struct seats *all)
+{
+    struct ticker *ticker = find_ticker(all);
+
+    if (!ticker)
+        return CMW_ERR_NOMEM;
+    pthread_mutex_lock(&ticker->lock);
+    ticker->has_changed = 1;
+    (void)pthread_cond_signal(&ticker->changed);
+    pthread_mutex_unlock(&ticker->lock);
+    return 0;
 }
 
 void cmw__ticker_stop(struct seats *all)
@@ -144,7 +163,7 @@ void cmw__ticker_stop(struct seats *all)
     (void)pthread_join(ticker->thread, NULL); /* our own thread, joined once */
     (void)pthread_cond_destroy(&ticker->changed);
     (void)pthread_mutex_destroy(&ticker->lock);
-    cmw_pool_free(all->pool, ticker, sizeof *ticker, 0);
+    cmw_pool_free(all->scratch_pool, ticker, sizeof *ticker, 0);
     all->ticker = NULL;
 }
 
@@ -212,13 +231,8 @@ void cmw__wait_arm(void *self, uint64_t at_ns)
     pthread_mutex_lock(&seat->wait_lock);
     seat->timer_at_ns = at_ns;
     pthread_mutex_unlock(&seat->wait_lock);
-    struct ticker *ticker = at_ns != 0 ? find_ticker(seat->owner) : NULL;
-    if (!ticker)
-        return;
-    pthread_mutex_lock(&ticker->lock);
-    ticker->has_changed = 1;
-    (void)pthread_cond_signal(&ticker->changed);
-    pthread_mutex_unlock(&ticker->lock);
+    if (at_ns != 0)
+        (void)cmw__ticker_start(seat->owner); /* without it, deadlines pass when others run */
 }
 
 void cmw__wait_proceed(void *self, cmw_ctx *ctx, int next)

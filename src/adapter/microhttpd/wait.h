@@ -46,7 +46,10 @@ void cmw__wait_leave(struct request *req);
 /* Give up who waits, now and from now on. From any thread. */
 void cmw__wait_stop(struct seats *all);
 
-/* End the thread that deadlines need. */
+/* Have the thread that deadlines need look what is due: 0, or CMW_ERR_NOMEM without a thread. */
+int cmw__ticker_start(struct seats *all);
+
+/* End it. */
 void cmw__ticker_stop(struct seats *all);
 
 #endif /* CMW_MICROHTTPD_WAIT_H */

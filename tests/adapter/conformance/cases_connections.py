@@ -377,6 +377,29 @@ class Ends(AdapterTest):
                 self.assertEqual([client.read().status, client.read().status], [200, 200])
         self.assertEqual(self.stop()["deadline"], 0)
 
+    def test_head_that_never_ends_on_a_new_connection_ends_it(self):
+        """Also while others are served."""
+        if not self.can_time("time_head", "head_ms=50"):
+            return
+        with self.connect() as slow, self.connect() as other:
+            slow.send(b"GET /ok HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+            while not select.select([slow.socket], [], [], 0.005)[0]:
+                slow.send(b"x")
+                self.assert_goes_on(other)
+        self.stop()
+
+    def test_head_that_waits_for_the_server_is_none_of_a_deadline(self):
+        """It is there, and the server's thread is busy with another request."""
+        if not self.can_time("time_head", "head_ms=50", "request_ms=400"):
+            return
+        with self.connect() as busy, self.connect() as client:
+            self.assert_goes_on(client)
+            time.sleep(0.1)  # at least: it is known to wait
+            busy.send(request("GET", "/overrun"))
+            self.assert_goes_on(client)
+            self.assertEqual(busy.read().status, 503)
+        self.stop()
+
     def test_quick_upload_is_none_of_a_deadline(self):
         """Also several on one connection, whose time begins anew with each."""
         if not self.can_time_bodies("body_ms=30000", "body_idle_ms=20000"):

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch.h"
+
+#include "seat.h"
+#include "wait.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#ifdef __linux__
+#include <linux/tcp.h> /* the C library's lacks the counter */
+#endif
+
+enum { SHORTEST_LOOK_MS = 5, LONGEST_LOOK_MS = 1000 };
+
+/* Where a connection is: an even number waits for a head, the odd one behind it has it. */
+enum { TURN_UNKNOWN, TURN_LATE, TURN_FIRST };
+
+struct watched {
+    struct watched *next;
+    struct watched **listed_at; /* what points to it */
+    int socket;
+    atomic_uint turn;
+    /* Of the thread that looks: */
+    unsigned seen_turn;
+    uint64_t bytes;    /* that had come when it was first seen in this turn */
+    uint64_t since_ns; /* more had come; 0: they have not */
+};
+
+/* ---- What the system knows of a socket --------------------------------------------------- */
+
+/* Bytes that it received since it was opened; 0 where nobody counts them (Unix sockets). */
+static uint64_t received_bytes(int socket)
+{
+#ifdef __linux__
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    const size_t needed = offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t);
+
+    memset(&info, 0, sizeof info);
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 || len < needed)
+        return 0;
+    return info.tcpi_bytes_received;
+#else
+    (void)socket;
+    return 0;
+#endif
+}
+
+static int has_unread(int socket)
+{
+    int bytes = 0;
+
+    return ioctl(socket, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* Both ways: who goes on sending is told so, and libmicrohttpd cannot miss it. */
+static void end_connection(int socket)
+{
+    (void)shutdown(socket, SHUT_RDWR); /* it may have ended by itself */
+}
+
+/* ---- The list ---------------------------------------------------------------------------- */
+
+int cmw__watch_init(struct watch *watch)
+{
+    watch->listed = NULL;
+    watch->spare = NULL;
+    atomic_init(&watch->is_on, 0);
+    return pthread_mutex_init(&watch->lock, NULL) == 0 ? 0 : CMW_ERR_IO;
+}
+
+static void free_all(struct watched *first, cmw_pool *pool)
+{
+    for (struct watched *next, *each = first; each; each = next) {
+        next = each->next;
+        cmw_pool_free(pool, each, sizeof *each, 0);
+    }
+}
+
+void cmw__watch_deinit(struct seats *all)
+{
+    free_all(all->watch.listed, all->scratch_pool);
+    free_all(all->watch.spare, all->scratch_pool);
+    (void)pthread_mutex_destroy(&all->watch.lock); /* nobody holds it */
+}
+
+/* Under the lock, as the next two. NULL without memory. */
+static struct watched *take(struct seats *all)
+{
+    struct watched *one = all->watch.spare;
+
+    if (one)
+        all->watch.spare = one->next;
+    else
+        one = cmw_pool_alloc(all->scratch_pool, sizeof *one, 0);
+    return one;
+}
+
+static void list(struct watch *watch, struct watched *one)
+{
+    one->next = watch->listed;
+    one->listed_at = &watch->listed;
+    if (watch->listed)
+        watch->listed->listed_at = &one->next;
+    watch->listed = one;
+}
+
+static void put(struct watch *watch, struct watched *one)
+{
+    *one->listed_at = one->next;
+    if (one->next)
+        one->next->listed_at = one->listed_at;
+    one->next = watch->spare;
+    watch->spare = one;
+}
+
+/* ---- The connections' side --------------------------------------------------------------- */
+
+static int is_on(const struct seats *all)
+{
+    return atomic_load_explicit(&all->watch.is_on, memory_order_relaxed);
+}
+
+static uint64_t limit_ms(struct seats *all)
+{
+    pthread_mutex_lock(&all->lock);
+    cmw_worker_idle(all->spare); /* follows the installed plan */
+    const uint64_t ms = cmw_worker_head_ms(all->spare);
+    pthread_mutex_unlock(&all->lock);
+    return ms;
+}
+
+static void turn_on(struct seats *all)
+{
+    atomic_store(&all->watch.is_on, 1); /* first: the thread is to see it */
+    if (cmw__ticker_start(all) != 0)
+        atomic_store(&all->watch.is_on, 0); /* tried again with the next request */
+}
+
+void cmw__watch_follow(struct seats *all, const cmw_worker *worker)
+{
+    if (!is_on(all) && cmw_worker_head_ms(worker) != 0)
+        turn_on(all);
+}
+
+static void begin(struct seats *all, int socket, void **socket_context)
+{
+    if (!is_on(all) && limit_ms(all) != 0)
+        turn_on(all);
+    const int is_watched = is_on(all);
+    pthread_mutex_lock(&all->watch.lock);
+    struct watched *one = take(all);
+    if (one) {
+        memset(one, 0, sizeof *one);
+        one->socket = socket;
+        atomic_init(&one->turn, is_watched ? TURN_FIRST : TURN_UNKNOWN);
+        list(&all->watch, one);
+    }
+    pthread_mutex_unlock(&all->watch.lock);
+    *socket_context = one;
+    if (!one && is_watched) /* there is no memory to keep the limit */
+        end_connection(socket);
+}
+
+static void end(struct seats *all, void **socket_context)
+{
+    struct watched *one = *socket_context;
+
+    if (!one)
+        return;
+    *socket_context = NULL;
+    pthread_mutex_lock(&all->watch.lock);
+    put(&all->watch, one);
+    pthread_mutex_unlock(&all->watch.lock);
+}
+
+void cmw__watch_notify(void *self, struct MHD_Connection *connection, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code)
+{
+    struct seats *all = self;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        end(all, socket_context);
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info)
+        begin(all, info->connect_fd, socket_context);
+}
+
+static struct watched *find(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
+enum MHD_Result cmw__watch_head(struct seats *all, struct MHD_Connection *connection)
+{
+    struct watched *one = is_on(all) ? find(connection) : NULL;
+
+    if (!one)
+        return MHD_YES;
+    unsigned turn = atomic_load(&one->turn);
+    const unsigned has_head = turn == TURN_UNKNOWN ? TURN_FIRST + 1 : turn | 1;
+    if (turn == TURN_LATE || !atomic_compare_exchange_strong(&one->turn, &turn, has_head))
+        return MHD_NO;
+    return MHD_YES;
+}
+
+void cmw__watch_next(struct seats *all, struct MHD_Connection *connection)
+{
+    struct watched *one = is_on(all) ? find(connection) : NULL;
+
+    if (!one)
+        return;
+    const unsigned turn = atomic_load(&one->turn);
+    if (turn == TURN_UNKNOWN || turn == UINT32_MAX)
+        atomic_store(&one->turn, TURN_FIRST + 2);
+    else if (turn % 2 == 1 && turn != TURN_LATE)
+        atomic_store(&one->turn, turn + 1);
+}
+
+/* ---- The looking thread's side ----------------------------------------------------------- */
+
+static int waits(unsigned turn)
+{
+    return turn % 2 == 0 && turn != TURN_UNKNOWN;
+}
+
+/* Since when its head is coming; 0: it is not. */
+static uint64_t head_since(struct watched *one, unsigned turn, uint64_t now_ns)
+{
+    if (turn != one->seen_turn) {
+        one->seen_turn = turn;
+        one->bytes = turn == TURN_FIRST ? 0 : received_bytes(one->socket);
+        one->since_ns = 0;
+    }
+    const int begins_now = one->since_ns == 0 ? received_bytes(one->socket) > one->bytes
+                                              : has_unread(one->socket);
+    if (begins_now)
+        one->since_ns = now_ns;
+    return one->since_ns;
+}
+
+static void look_at(struct watched *one, uint64_t now_ns, uint64_t limit_ns)
+{
+    unsigned turn = atomic_load(&one->turn);
+
+    if (!waits(turn))
+        return;
+    const uint64_t since_ns = head_since(one, turn, now_ns);
+    if (since_ns == 0 || now_ns - since_ns < limit_ns)
+        return;
+    if (atomic_compare_exchange_strong(&one->turn, &turn, TURN_LATE)) /* its head is not whole */
+        end_connection(one->socket);
+}
+
+uint64_t cmw__watch_look(struct seats *all, uint64_t now_ns)
+{
+    if (!is_on(all))
+        return 0;
+    const uint64_t ms = limit_ms(all);
+    uint64_t look_ms = ms / 4;
+    if (look_ms < SHORTEST_LOOK_MS)
+        look_ms = SHORTEST_LOOK_MS;
+    if (ms == 0 || look_ms > LONGEST_LOOK_MS) /* a reload is to be seen, too */
+        look_ms = LONGEST_LOOK_MS;
+    pthread_mutex_lock(&all->watch.lock);
+    for (struct watched *each = ms != 0 ? all->watch.listed : NULL; each; each = each->next)
+        look_at(each, now_ns, ms * UINT64_C(1000000));
+    pthread_mutex_unlock(&all->watch.lock);
+    return now_ns + look_ms * UINT64_C(1000000);
+}
