@@ -25,11 +25,19 @@ static int owns_context(cmw_ctx *ctx)
 
 const struct conformance_server *conformance_server_of_module(void)
 {
-    static const char *const traits[] = {
-        "answers_failures_itself",   "closes_after_errors",        "switches_protocols",
-        "refuses_two_hosts_itself",  "drops_length_beside_coding", "drains_all",
-        "sends_heads_first",         "awaits_clients_at_its_end",  "reads_blanks_around_lengths",
-        "reads_tabs_around_lengths", "reads_folded_lengths",       NULL};
+    static const char *const traits[] = {"answers_failures_itself",
+                                         "closes_after_errors",
+                                         "switches_protocols",
+                                         "refuses_two_hosts_itself",
+                                         "drops_length_beside_coding",
+                                         "drains_all",
+                                         "sends_heads_first",
+                                         "awaits_clients_at_its_end",
+                                         "reads_blanks_around_lengths",
+                                         "reads_tabs_around_lengths",
+                                         "reads_folded_lengths",
+                                         "joins_equal_fields",
+                                         NULL};
     static struct conformance_server server = {.name = "apache",
                                                .traits = traits,
                                                .owns_context = owns_context,

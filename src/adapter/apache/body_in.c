@@ -14,6 +14,11 @@ enum { PIECE_BYTES = 16 * 1024 };
 
 /* ---- As it comes -------------------------------------------------------------------------- */
 
+static int is_open(const struct seat *seat)
+{
+    return seat->ctx && seat->stage == STAGE_PASSED;
+}
+
 /* It ended before its end. Other errors are of what did come: they are answered. */
 static int is_lost(apr_status_t rc)
 {
@@ -21,21 +26,84 @@ static int is_lost(apr_status_t rc)
            APR_STATUS_IS_ECONNABORTED(rc) || APR_STATUS_IS_EPIPE(rc) || APR_STATUS_IS_ETIMEDOUT(rc);
 }
 
+/* What did come is of no use to anyone. */
+static apr_status_t refuse(request_rec *r, apr_bucket_brigade *brigade, apr_status_t rc)
+{
+    apr_brigade_cleanup(brigade);
+    r->connection->keepalive = AP_CONN_CLOSE;
+    return rc;
+}
+
 /* A declared length was looked at with the head; others are counted as they come. */
 static apr_status_t count(struct seat *seat, request_rec *r, apr_bucket_brigade *brigade)
 {
     apr_off_t length = 0;
 
-    if (!seat->ctx || seat->stage != STAGE_PASSED || seat->is_feeding)
-        return APR_SUCCESS;
     if (apr_brigade_length(brigade, 0, &length) == APR_SUCCESS && length > 0)
         seat->received += (uint64_t)length;
     if (seat->received <= cmw_ctx_body_limit(seat->ctx))
         return APR_SUCCESS;
-    apr_brigade_cleanup(brigade);
     cmw_ctx_fail(seat->ctx, HTTP_REQUEST_ENTITY_TOO_LARGE);
-    r->connection->keepalive = AP_CONN_CLOSE;
-    return APR_ENOSPC; /* httpd's handlers take it for 413 */
+    return refuse(r, brigade, APR_ENOSPC); /* httpd's handlers take it for 413 */
+}
+
+void body_in_leave(struct seat *seat)
+{
+    if (!seat->is_awaiting)
+        return;
+    seat->is_awaiting = 0;
+    cmw_ctx_body_arrived(seat->ctx);
+}
+
+/* httpd keeps what stands behind chunks apart, once it has read it. 0 or a CMW_ERR_*. */
+static int end_body(struct seat *seat, request_rec *r)
+{
+    size_t count;
+
+    seat->has_ended = 1;
+    body_in_leave(seat);
+    const cmw_header *trailers = fields_in_list(r->pool, r->trailers_in, &count);
+    return count > 0 ? cmw_ctx_receive_trailers(seat->ctx, trailers, count) : 0;
+}
+
+/* Its time runs while it is waited for, and what handlers do meanwhile is not the client's. */
+static apr_status_t read_in_time(struct seat *seat, ap_filter_t *f, apr_bucket_brigade *brigade,
+                                 ap_input_mode_t mode, apr_read_type_e block, apr_off_t bytes)
+{
+    if (block != APR_BLOCK_READ || cmw_request_content_length(cmw_ctx_request(seat->ctx)) == 0)
+        return ap_get_brigade(f->next, brigade, mode, block, bytes);
+    if (cmw_ctx_await_body(seat->ctx, 0) != 0) {
+        cmw_ctx_fail(seat->ctx, HTTP_SERVICE_UNAVAILABLE);
+        return refuse(f->r, brigade, APR_ENOMEM);
+    }
+    seat->is_awaiting = 1;
+    const uint64_t at_ns = cmw_ctx_deadline(seat->ctx);
+    if (at_ns != 0)
+        time_in_limit(f->r, at_ns);
+    const apr_status_t rc = ap_get_brigade(f->next, brigade, mode, block, bytes);
+    if (at_ns == 0)
+        return rc;
+    time_in_limit(f->r, 0);
+    request_catch_up(seat);
+    return cmw_ctx_is_cancelled(seat->ctx) ? refuse(f->r, brigade, APR_TIMEUP) : rc;
+}
+
+static apr_status_t read_open(struct seat *seat, ap_filter_t *f, apr_bucket_brigade *brigade,
+                              ap_input_mode_t mode, apr_read_type_e block, apr_off_t bytes)
+{
+    if (cmw_ctx_is_cancelled(seat->ctx))
+        return APR_TIMEUP;
+    apr_status_t rc = read_in_time(seat, f, brigade, mode, block, bytes);
+    if (is_lost(rc))
+        seat->is_cut = 1;
+    if (rc == APR_SUCCESS && !seat->is_feeding)
+        rc = count(seat, f->r, brigade);
+    if (rc != APR_SUCCESS || seat->has_ended || APR_BRIGADE_EMPTY(brigade) ||
+        !APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade)))
+        return rc;
+    if (end_body(seat, f->r) != 0 && !seat->is_feeding) /* else the plan says so when it is fed */
+        return refuse(f->r, brigade, APR_EINVAL);
+    return APR_SUCCESS;
 }
 
 /* What the plan has left of it; behind it the end, as often as it is asked for. */
@@ -71,10 +139,12 @@ apr_status_t body_in_filter(ap_filter_t *f, apr_bucket_brigade *brigade, ap_inpu
 
     if (seat->made)
         return give(seat, brigade, mode, bytes);
+    if (is_open(seat))
+        return read_open(seat, f, brigade, mode, block, bytes);
     const apr_status_t rc = ap_get_brigade(f->next, brigade, mode, block, bytes);
     if (is_lost(rc))
         seat->is_cut = 1;
-    return rc == APR_SUCCESS ? count(seat, f->r, brigade) : rc;
+    return rc;
 }
 
 /* ---- To the plan -------------------------------------------------------------------------- */
@@ -154,8 +224,15 @@ int body_in_take(struct seat *seat, request_rec *r, int *status)
     apr_status_t rc = APR_SUCCESS;
 
     seat->is_feeding = 1;
-    const int next = feed_all(seat, r, &rc);
+    int next = feed_all(seat, r, &rc);
     seat->is_feeding = 0;
+    *status = 0;
+    if (next == CMW_TO_HANDLER && cmw_ctx_is_cancelled(seat->ctx)) {
+        seat->is_inside = 1;
+        next = request_settle(seat, cmw_ctx_commit(seat->ctx));
+        seat->is_inside = 0;
+        return next;
+    }
     *status = rc == APR_SUCCESS ? 0 : ap_map_http_request_error(rc, HTTP_BAD_REQUEST);
     if (next != CMW_TO_HANDLER || *status != 0)
         return next;

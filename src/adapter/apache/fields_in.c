@@ -12,6 +12,20 @@ static char *copy(apr_pool_t *pool, cmw_str text)
     return apr_pstrmemdup(pool, text.data, text.len);
 }
 
+const cmw_header *fields_in_list(apr_pool_t *pool, const apr_table_t *table, size_t *count)
+{
+    const apr_array_header_t *list = apr_table_elts(table);
+    const apr_table_entry_t *entry = (const apr_table_entry_t *)(const void *)list->elts;
+    cmw_header *fields = apr_palloc(pool, ((size_t)list->nelts + 1) * sizeof *fields);
+
+    *count = 0;
+    for (int i = 0; i < list->nelts; i++)
+        if (entry[i].key)
+            fields[(*count)++] =
+                (cmw_header){cmw_str_cstr(entry[i].key), str_or_empty(entry[i].val)};
+    return fields;
+}
+
 void fields_in_write(struct seat *seat)
 {
     request_rec *r = seat->request;

@@ -16,9 +16,9 @@ static const char name[] = "CATZILLA_MW";
 
 static int commit(struct seat *seat, request_rec *r, const apr_table_t *exported)
 {
+    body_in_leave(seat);
+    request_catch_up(seat);
     seat->is_inside = 1;
-    if (seat->bench->timer_at_ns != 0)
-        (void)cmw_worker_run(seat->bench->worker, 0); /* a deadline that passed in the handler */
     const int next = request_settle(seat, cmw_ctx_commit(seat->ctx));
     seat->is_inside = 0;
     const cmw_response *response = cmw_ctx_response(seat->ctx);

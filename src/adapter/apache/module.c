@@ -11,6 +11,7 @@
 #include "module.h"
 
 #include <apr_strings.h>
+#include <http_connection.h>
 #include <http_main.h>
 #include <mpm_common.h>
 
@@ -275,6 +276,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(on_accepted, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(on_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(on_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_connection(time_in_on_connection, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_read_request(time_in_on_head, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(request_on_read, before_read, NULL, APR_HOOK_FIRST);
     ap_hook_quick_handler(request_on_quick, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_header_parser(request_on_place, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -286,6 +289,7 @@ static void register_hooks(apr_pool_t *pool)
     /* Before those who write logs, as mod_log_config does; they may want what complete found. */
     ap_hook_log_transaction(request_on_log, NULL, NULL, APR_HOOK_REALLY_FIRST);
     filter_register();
+    time_in_register();
 }
 
 AP_DECLARE_MODULE(catzilla_mw) = {

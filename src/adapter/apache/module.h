@@ -7,6 +7,7 @@
  *     request.c     one request: begin, phases, answers, end
  *     fields_in.c   what middleware rewrote of a request, written back to httpd
  *     body_in.c     the bodies of requests
+ *     time_in.c     how long clients may take for heads and bodies
  *     filter.c      every response
  *     body_out.c    bodies of responses that are read from the engine, a piece at a time
  *     fields_out.c  the head of a response, from httpd to the engine and back
@@ -113,6 +114,9 @@ struct seat {
     unsigned has_sent_own : 1;
     unsigned is_overload : 1;
     unsigned is_cut : 1;        /* the request's body broke off */
+    unsigned is_late : 1;       /* its head did not come in time */
+    unsigned is_awaiting : 1;   /* the time of its body runs */
+    unsigned has_ended : 1;     /* its body did */
     unsigned is_feeding : 1;    /* it is read for the plan, */
     unsigned is_fed : 1;        /*   which has seen its end */
     unsigned streams : 1;       /* the response's body is read from the engine, */
@@ -131,6 +135,8 @@ static inline cmw_str str_or_empty(const char *text)
 
 /* process.c */
 const cmw_host *process_host(void);
+/* Of the clock of engines. */
+uint64_t process_now_ns(void);
 /* This process's part of a site's engine, until the pool ends. */
 void process_open(struct site *site, apr_pool_t *pool, server_rec *server);
 /* The process ends at once: who waits is given up. */
@@ -154,10 +160,14 @@ struct seat *request_find(const request_rec *r);
 /* httpd refused a request by itself before it could begin: NULL if it cannot be decorated. */
 struct seat *request_begin_refused(request_rec *r);
 int request_settle(struct seat *seat, cmw_next next);
+/* A deadline may have passed while httpd was at work. */
+void request_catch_up(struct seat *seat);
 /* The response cannot be finished: the connection ends, so that nobody takes it for whole. */
 void request_break_off(struct seat *seat, request_rec *r);
 
 /* fields_in.c */
+/* The fields of a table, as they lie there: an array in the pool. */
+const cmw_header *fields_in_list(apr_pool_t *pool, const apr_table_t *table, size_t *count);
 void fields_in_write(struct seat *seat);
 void fields_in_write_target(struct seat *seat);
 void fields_in_write_client(struct seat *seat);
@@ -170,6 +180,19 @@ int body_in_is_due(const struct seat *seat);
 /* Feed it, and give httpd what the plan made of it. A cmw_next; `status`: 0, or what httpd answers
  * where it could not be read. */
 int body_in_take(struct seat *seat, request_rec *r, int *status);
+
+/* The request's body is not waited for any more. */
+void body_in_leave(struct seat *seat);
+
+/* time_in.c */
+/* Hooks of httpd: a connection, its heads. */
+int time_in_on_connection(conn_rec *c, void *socket);
+void time_in_on_head(request_rec *r, conn_rec *c);
+/* The head is read, or refused: 1 if it was too late. */
+int time_in_end_head(const conn_rec *c);
+/* Reads of the request's body end with APR_TIMEUP at a time of the engines' clock; 0: never. */
+void time_in_limit(request_rec *r, uint64_t at_ns);
+void time_in_register(void);
 
 /* body_out.c */
 /* httpd's body, for the engine to ask for. 0 or a CMW_ERR_*. */

@@ -52,7 +52,9 @@ static const cmw_host host = {
     .capabilities = CMW_CAP_SUSPEND | CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
                     CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_DECORATE_OWN_ERRORS |
                     CMW_CAP_REWRITE_TARGET | CMW_CAP_FORKS | CMW_CAP_HEAD_FIRST |
-                    CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY | CMW_CAP_STREAM_RESPONSE_BODY,
+                    CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
+                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_REQUEST_TRAILERS | CMW_CAP_TIME_BODY |
+                    CMW_CAP_TIME_HEAD,
     .wake = on_wake,
     .arm_timer = on_arm,
     .proceed = on_proceed,
@@ -63,7 +65,7 @@ const cmw_host *process_host(void)
     return &host;
 }
 
-static uint64_t clock_ns(void)
+uint64_t process_now_ns(void)
 {
     struct timespec now;
 
@@ -74,7 +76,7 @@ static uint64_t clock_ns(void)
 /* Until someone wakes it, its deadline, or it is time to look at the connection. */
 static void sleep_until_woken(struct bench *bench)
 {
-    const uint64_t look_ns = clock_ns() + LOOK_NS;
+    const uint64_t look_ns = process_now_ns() + LOOK_NS;
     const uint64_t timer_ns = bench->timer_at_ns;
     const uint64_t at_ns = timer_ns != 0 && timer_ns < look_ns ? timer_ns : look_ns;
     const struct timespec at = {.tv_sec = (time_t)(at_ns / UINT64_C(1000000000)),

@@ -61,6 +61,8 @@ int request_on_log(request_rec *r)
     else if (r->connection->aborted || seat->is_cut)
         seat->reason =
             atomic_load(&seat->process->is_ending) ? CMW_END_SHUTDOWN : CMW_END_CLIENT_GONE;
+    else if (seat->is_late)
+        seat->reason = CMW_END_DEADLINE;
     else
         seat->reason = is_sent ? CMW_END_SENT : CMW_END_ERROR;
     return OK;
@@ -104,24 +106,6 @@ static struct seat *open_seat(request_rec *r, struct site *site, struct process 
 
 /* ---- The view ----------------------------------------------------------------------------- */
 
-/* The slices are httpd's, the array is ours. */
-static void view_fields(request_rec *r, cmw_request_view *view)
-{
-    const apr_array_header_t *table = apr_table_elts(r->headers_in);
-    const apr_table_entry_t *entry = (const apr_table_entry_t *)(const void *)table->elts;
-    cmw_header *field = apr_palloc(r->pool, ((size_t)table->nelts + 1) * sizeof *field);
-
-    view->headers = field;
-    for (int i = 0; i < table->nelts; i++) {
-        if (!entry[i].key)
-            continue;
-        field->name = cmw_str_cstr(entry[i].key);
-        field->value = str_or_empty(entry[i].val);
-        field++;
-    }
-    view->header_count = (uint32_t)(field - view->headers);
-}
-
 static uint16_t version_of(int version)
 {
     return (uint16_t)(HTTP_VERSION_MAJOR(version) << 8 | HTTP_VERSION_MINOR(version));
@@ -130,6 +114,7 @@ static uint16_t version_of(int version)
 static int fill_view(request_rec *r, cmw_request_view *view)
 {
     const apr_sockaddr_t *peer = r->useragent_addr ? r->useragent_addr : r->connection->client_addr;
+    size_t count;
 
     cmw_request_view_init(view);
     view->method = str_or_empty(r->method);
@@ -137,7 +122,8 @@ static int fill_view(request_rec *r, cmw_request_view *view)
     view->authority = str_or_empty(r->parsed_uri.hostname ? r->parsed_uri.hostinfo : NULL);
     view->scheme = strcmp(ap_http_scheme(r), "https") == 0 ? CMW_SCHEME_HTTPS : CMW_SCHEME_HTTP;
     cmw_address_from_sockaddr(&view->peer, &peer->sa, peer->salen);
-    view_fields(r, view);
+    view->headers = fields_in_list(r->pool, r->headers_in, &count);
+    view->header_count = (uint32_t)count;
     view->http_version = 0x0101; /* mod_http2 says the length as version 1.1 does */
     const int rc = cmw_request_view_read_length(view);
     view->http_version = version_of(r->proto_num);
@@ -176,6 +162,7 @@ struct seat *request_begin_refused(request_rec *r)
 
     if (!seat || !seat->ctx)
         return NULL; /* without memory its own answer serves */
+    seat->is_late = time_in_end_head(r->connection) != 0;
     cmw_ctx_fail(seat->ctx, r->status);
     seat->stage = STAGE_PASSED;
     return seat;
@@ -188,6 +175,15 @@ int request_settle(struct seat *seat, cmw_next next)
     return next == CMW_TO_SUSPENDED
                ? process_wait(seat->bench, seat->ctx, seat->request->connection)
                : (int)next;
+}
+
+void request_catch_up(struct seat *seat)
+{
+    if (seat->bench->timer_at_ns == 0)
+        return;
+    seat->is_inside = 1;
+    (void)cmw_worker_run(seat->bench->worker, 0);
+    seat->is_inside = 0;
 }
 
 static int let_pass(struct seat *seat, request_rec *r)
@@ -253,6 +249,7 @@ int request_on_read(request_rec *r)
 {
     int refusal = 0;
 
+    (void)time_in_end_head(r->connection);
     if (r->main || r->prev || !has_site(r) || request_find(r))
         return DECLINED;
     struct seat *seat = begin(r, &refusal);

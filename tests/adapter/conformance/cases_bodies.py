@@ -119,8 +119,9 @@ class RequestTrailers(AdapterTest):
     def test_they_are_shown_behind_the_body(self):
         with self.connect() as client:
             response = self.send(client, b"X-Sum:  abc \r\nx-other: 1\r\nX-Sum: again\r\n")
-            self.assertEqual((response.status, response.body),
-                             (200, b"body\nX-Sum=abc\nx-other=1\nX-Sum=again\n"))
+            lines = (b"X-Sum=abc, again\nx-other=1\n" if self.has_trait("joins_equal_fields")
+                     else b"X-Sum=abc\nx-other=1\nX-Sum=again\n")
+            self.assertEqual((response.status, response.body), (200, b"body\n" + lines))
             self.assert_decorated(response)
             self.assertEqual(self.send(client, b"").body, b"body\n", "of the next request")
             self.assert_goes_on(client)

@@ -54,6 +54,12 @@ class ModuleTest(unittest.TestCase):
         self.assertEqual(len(response.get("X-Request-ID")), 1)
         self.assertEqual(len(response.get("X-Frame-Options")), 1)
 
+    def assert_late(self, before, requests=1):
+        """So many ended since by a deadline."""
+        self.server.wait(lambda: self.server.counts()["deadline"] - before["deadline"] >= requests,
+                         "nothing ended by a deadline")
+        self.assertEqual(self.server.settled()["deadline"] - before["deadline"], requests)
+
     def assert_goes_on(self, client):
         self.assertEqual(client.ask("GET", "/text").body, b"text\n", "the connection goes on")
 
@@ -362,12 +368,6 @@ class SlowUploads(ModuleTest):
         {"use": "timeout", "name": "whole", "when": {"paths": ["/proxy/*"]},
          "options": {"body_ms": 300}}]}
 
-    @classmethod
-    def setUpClass(cls):
-        if not cls.Server.times_bodies:
-            raise unittest.SkipTest("a plan that does is refused")
-        super().setUpClass()
-
     def upload(self, target, fields=()):
         """Sends a byte now and then until there is an answer."""
         client = self.connect()
@@ -378,14 +378,13 @@ class SlowUploads(ModuleTest):
                 client.send(b"x")
         return client
 
-    def assert_late(self, client, before):
+    def assert_refused(self, client, before):
         response = client.read()
         self.assertEqual(response.status, 408)
         self.assert_decorated(response)
         self.assertEqual(response.get("Connection"), ["close"])
         self.assertEqual(client.socket.recv(1), b"", "the connection ends")
-        after = self.server.settled_after(before, 1)
-        self.assertEqual(after["deadline"] - before["deadline"], 1)
+        self.assert_late(before)
 
     def test_silence(self):
         for fields, body in (((), b"x" * 500), ((("Transfer-Encoding", "chunked"),), b"5\r\nab")):
@@ -394,12 +393,12 @@ class SlowUploads(ModuleTest):
                 head = request("POST", "/text", body=None if fields else b"x" * 1000,
                                fields=list(fields))
                 client.send(head[:len(head) - (0 if fields else 1000)] + body)
-                self.assert_late(client, before)
+                self.assert_refused(client, before)
 
     def test_pieces_that_never_end(self):
         before = self.server.settled()
         with self.upload("/proxy/x") as client:
-            self.assert_late(client, before)
+            self.assert_refused(client, before)
 
     def test_a_piece_in_time_gives_the_next_one_its_own(self):
         """More pieces than fit in the time of one."""
@@ -427,26 +426,47 @@ class SlowUploads(ModuleTest):
 
 
 class SlowHeads(ModuleTest):
-    """nginx measures them, as the plan says, and ends the connection."""
+    """The servers measure them, as the plan says."""
 
     chain = {"middleware": CHAIN["middleware"] + [{"use": "timeout", "options": {"head_ms": 300}}]}
 
-    @classmethod
-    def setUpClass(cls):
-        if not cls.Server.times_heads:
-            raise unittest.SkipTest("a plan that does is refused")
-        super().setUpClass()
+    def send_for_ever(self, client, begin):
+        client.send(begin)
+        while not select.select([client.socket], [], [], 0.02)[0]:
+            client.send(b"x")
+
+    def assert_closed(self, client):
+        with contextlib.suppress(ConnectionResetError):
+            self.assertEqual(client.socket.recv(1), b"")
+
+    def test_a_first_line_that_never_ends(self):
+        before = self.server.settled()
+        with self.connect() as client:
+            self.send_for_ever(client, b"GET /")
+            self.assert_closed(client)
+        self.assertEqual(self.server.settled()["entered"], before["entered"])
 
     def test_a_head_that_never_ends(self):
         before = self.server.settled()
-        for begin in (b"GET /", b"GET /text HTTP/1.1\r\nHost: a\r\nX-Slow: "):
+        for begin in (b"GET /text HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+                      b"GET /text HTTP/1.1\r\nHost: a\r\n" + b"X-Slow: 1\r\n" * 20):
             with self.connect() as client:
-                client.send(begin)
-                while not select.select([client.socket], [], [], 0.02)[0]:
-                    client.send(b"x")
-                with contextlib.suppress(ConnectionResetError):
-                    self.assertEqual(client.socket.recv(1), b"")
-        self.assertEqual(self.server.settled()["entered"], before["entered"])
+                self.assert_goes_on(client)
+                self.send_for_ever(client, begin)
+                if self.server.answers_late_heads:
+                    response = client.read()
+                    self.assertEqual((response.status, response.get("Connection")), (408, ["close"]))
+                    self.assert_decorated(response)
+                self.assert_closed(client)
+        self.assert_late(before, 2 if self.server.answers_late_heads else 0)
+        self.assertEqual(self.server.settled()["entered"] - before["entered"], 2)  # those that ask
+
+    def test_silence_between_heads_is_none_in_them(self):
+        with self.connect() as client:
+            for _ in range(2):
+                self.assert_goes_on(client)
+                time.sleep(0.4)
+            self.assert_goes_on(client)
 
     def test_requests_in_time(self):
         with self.connect() as client:

@@ -234,8 +234,8 @@ class ResponseTrailers(ModuleTest):
                 self.assertEqual((response.status, response.get("Trailer")), (status, []))
                 self.assert_goes_on(client)
 
-    def test_of_requests_they_are_thrown_away(self):
-        """They are neither fields of the head nor handed over."""
+    def test_of_requests_they_reach_no_upstream(self):
+        """Nor are they fields of the head."""
         with self.connect() as client:
             client.send(request("POST", "/proxy/x", fields=CHUNKED) +
                         b"4\r\nbody\r\n0\r\nX-Added: 1\r\nHost: evil\r\n\r\n")

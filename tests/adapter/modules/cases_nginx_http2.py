@@ -2,10 +2,10 @@
 """nginx over HTTP/2 and TLS, by curl; certificates by openssl."""
 import json
 import shutil
-import socket
 import subprocess
 import unittest
 
+import http2
 from cases import ModuleTest
 from cases_module_bodies import BODIES, order, STREAM
 from client import Response
@@ -136,30 +136,9 @@ class Secured(ModuleTest):
             self.assertEqual(response.body, b"127.0.0.1 https 127.0.0.1 /known")
 
     def test_silence_is_a_408(self):
-        """By frames of its own: the body of a stream begins, and nothing more comes."""
-        def frame(kind, flags, stream, payload):
-            return (len(payload).to_bytes(3, "big") + bytes([kind, flags]) +
-                    stream.to_bytes(4, "big") + payload)
-
-        def literal(name, value):
-            return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
+        """The body of a stream begins, and nothing more comes."""
         before = self.server.settled()
-        fields = ((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/tried"),
-                  (b":authority", b"a.example"))
-        with socket.create_connection(("127.0.0.1", self.clear), timeout=LONG_S) as client:
-            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") +
-                           frame(1, 4, 1, b"".join(literal(*pair) for pair in fields)) +
-                           frame(0, 0, 1, b"x" * 1000))
-            answer, came = b"", client.makefile("rb")
-            while True:
-                head = came.read(9)
-                payload = came.read(int.from_bytes(head[:3], "big"))
-                if int.from_bytes(head[5:], "big") == 1:
-                    answer += payload
-                    if head[3] == 0 and head[4] & 1:
-                        break
+        answer = http2.ask(self.clear, "/tried", b"x" * 1000, ends=False)
         self.assertIn(b"408", answer)
         self.assertIn(b"did not come whole in time", answer)
-        after = self.server.settled_after(before, 1)
-        self.assertEqual(after["deadline"] - before["deadline"], 1)
+        self.assert_late(before)

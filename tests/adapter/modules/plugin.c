@@ -6,11 +6,13 @@
  *     stop:418, skip:202, error, unknown     in pre_route
  *     wait, wait-long, wait-twice            suspends; another thread resumes, but for "long"
  *     post-status:201, post-text, post-error in post_route
+ *     post-trailers                          a line for each trailer of the request
  *     rewrite                                request fields
  */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -159,6 +161,23 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
     return CMW_CONTINUE;
 }
 
+static int show_trailers(cmw_ctx *ctx)
+{
+    enum { CAP = 4096 };
+    char *text = cmw_arena_alloc(cmw_ctx_arena(ctx), CAP);
+    size_t count, len = 0;
+    const cmw_header *trailers = cmw_ctx_trailers(ctx, &count);
+
+    for (size_t i = 0; text && i < count && len < CAP; i++)
+        len += (size_t)snprintf(text + len, CAP - len, "%.*s=%.*s\n", (int)trailers[i].name.len,
+                                trailers[i].name.data, (int)trailers[i].value.len,
+                                trailers[i].value.data);
+    return text && len < CAP &&
+                   cmw_response_text(cmw_ctx_response(ctx), 200, cmw_str_make(text, len)) == 0
+               ? CMW_CONTINUE
+               : CMW_ERROR;
+}
+
 static int on_post_route(void *self, cmw_ctx *ctx)
 {
     cmw_response *response = cmw_ctx_response(ctx);
@@ -173,6 +192,8 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     if (is(order, "post-text"))
         return cmw_response_text(response, 200, CMW_STR("another body\n")) == 0 ? CMW_CONTINUE
                                                                                 : CMW_ERROR;
+    if (is(order, "post-trailers"))
+        return show_trailers(ctx);
     return is(order, "post-error") ? CMW_ERROR : CMW_CONTINUE;
 }
 
