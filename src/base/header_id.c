@@ -47,8 +47,15 @@ static int matches8(const char *name, const struct cmw__header_spelling *known, 
     return (cmw__load8(name + at) | cmw__load8(known->mask + at)) == cmw__load8(known->lower + at);
 }
 
+static int matches4(const char *name, const struct cmw__header_spelling *known, size_t at)
+{
+    return (cmw__load4(name + at) | cmw__load4(known->mask + at)) == cmw__load4(known->lower + at);
+}
+
 static int matches_short(const char *name, const struct cmw__header_spelling *known, size_t len)
 {
+    if (len >= 4) /* two words that may overlap */
+        return matches4(name, known, 0) && matches4(name, known, len - 4);
     for (size_t i = 0; i < len; i++) {
         if ((name[i] | known->mask[i]) != known->lower[i])
             return 0;

@@ -285,11 +285,17 @@ static inline void finish_usual(cmw_ctx *ctx)
     put_back(ctx);
 }
 
+/* 1 if something is to be swept, or waits. That the host has counted the body is neither. */
+static inline int has_traces(const cmw_ctx *ctx)
+{
+    return (ctx->traces & ~CMW__CTX_BODY_COUNTED) != 0;
+}
+
 /* 1 if a request was committed and sent, and left nothing that its end would have to look at. */
 static inline int ends_usually(const cmw_ctx *ctx, cmw_end_reason reason)
 {
     return reason == CMW_END_SENT && ctx->state == CMW__CTX_COMMITTED && ctx->flags == 0 &&
-           ctx->traces == 0 && !ctx->arena.needs_reset;
+           !has_traces(ctx) && !ctx->arena.needs_reset;
 }
 
 /* The usual end of a plan with callbacks for it, which may still leave something. */
@@ -301,7 +307,7 @@ static CMW__NOINLINE void end_with_complete(cmw_ctx *ctx)
     cmw__ctx_set_usual(ctx, CMW__CTX_ENDING);
     cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_COMPLETE);
     (void)program->run(ctx, program);
-    if (CMW_UNLIKELY(ctx->flags || ctx->traces || ctx->arena.needs_reset))
+    if (CMW_UNLIKELY(ctx->flags || has_traces(ctx) || ctx->arena.needs_reset))
         finish_unusual(ctx);
     else
         finish_usual(ctx);

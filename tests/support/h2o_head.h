@@ -27,6 +27,7 @@ struct h2o_head {
     h2o_header_t entries[H2O_MAX_HEADERS]; /* what H2O hands over */
     h2o_iovec_t names[H2O_MAX_HEADERS];
     h2o_headers_t known;
+    h2o_iovec_t host; /* the last one */
 };
 
 /* 1 if H2O takes the bytes for a head; they are changed as it changes them. */
@@ -42,12 +43,15 @@ static inline int h2o_head_parse(struct h2o_head *head, char *bytes, size_t len)
         return 0;
     head->known.entries = head->entries;
     head->known.size = 0;
+    head->host = h2o_iovec_init(NULL, 0);
     for (size_t i = 0; i < head->line_count; i++) {
         const struct phr_header *line = &head->lines[i];
         const size_t at = head->known.size;
         if (line->name_len > 0)
             h2o_strtolower((char *)(uintptr_t)line->name, line->name_len);
         const h2o_token_t *token = h2o_lookup_token(line->name, line->name_len);
+        if (token == H2O_TOKEN_HOST)
+            head->host = h2o_iovec_init(line->value, line->value_len);
         if (token && token->is_init_header_special)
             continue;
         head->names[at] = h2o_iovec_init(line->name, line->name_len);

@@ -39,7 +39,8 @@ static int read_fields_1(struct seat *seat, struct head *head)
     for (size_t count = req->headers.size + 1;; count = head->cap + 1) {
         if (make_head_room(seat, head, count) != 0)
             return CMW_ERR_NOMEM;
-        if (cmw__h2o_read_head(head, bytes, &req->headers, seat->site->adapter->token_ids) == 0)
+        if (cmw__h2o_read_head(head, bytes, &req->headers, req->input.authority,
+                               seat->site->adapter->token_ids) == 0)
             return 0;
     }
 }

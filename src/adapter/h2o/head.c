@@ -7,8 +7,10 @@
 struct walk {
     const char *at;
     const char *end;
-    const h2o_headers_t *known;
-    size_t next; /* of the known fields */
+    const h2o_header_t *next; /* of the known fields */
+    const h2o_header_t *known_end;
+    const char *host; /* the value of Host, where H2O has it from */
+    size_t host_len;
 };
 
 static int is_blank(char byte)
@@ -54,35 +56,79 @@ static int skip_request_line(struct walk *walk)
 
 /* ---- One line --------------------------------------------------------------------------- */
 
+/* The value of a field stands at `value`, up to an end of line: take it. Else 0. */
+static inline int take_value(struct walk *walk, cmw_header *out, const char *value, size_t len)
+{
+    const char *const line_end = value + len;
+    const char *behind = line_end + 2;
+
+    if (walk->end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n') {
+        behind = skip_end(line_end, walk->end);
+        if (!behind)
+            return 0;
+    }
+    out->value = cmw_str_make(value, len);
+    if (len > 0 && is_blank(line_end[-1]))
+        out->value = trim_end(out->value);
+    walk->at = behind;
+    return 1;
+}
+
+/* The value behind a colon, if it is not where H2O says, but the same: a copy of it, or behind
+ * other blanks. Else NULL. */
+static const char *find_same(const struct walk *walk, const h2o_header_t *known, const char *value)
+{
+    value = skip_blanks(value, walk->end);
+    if ((size_t)(walk->end - value) < known->value.len)
+        return NULL;
+    if (value != known->value.base && (memcmp(walk->at, known->name->base, known->name->len) != 0 ||
+                                       memcmp(value, known->value.base, known->value.len) != 0))
+        return NULL;
+    return value;
+}
+
 /*
  * 1 if the line is the next field that H2O hands over. Its value is a part of the buffer, or, where
  * a body follows, a copy.
  */
-static int read_known(struct walk *walk, cmw_header *out)
+static inline int read_known(struct walk *walk, cmw_header *out)
 {
-    if (walk->next == walk->known->size)
+    const h2o_header_t *const known = walk->next;
+
+    if (known == walk->known_end)
         return 0;
-    const h2o_header_t *const known = &walk->known->entries[walk->next];
+    const char *const name = walk->at;
     const size_t name_len = known->name->len;
-    if (name_len == 0 || (size_t)(walk->end - walk->at) <= name_len || walk->at[name_len] != ':')
+    if (name_len == 0 || (size_t)(walk->end - name) < name_len + 2 || name[name_len] != ':')
         return 0;
-    const char *const value = skip_blanks(walk->at + name_len + 1, walk->end);
-    if ((size_t)(walk->end - value) < known->value.len)
+    const char *value = name + name_len + 1;
+    value += *value == ' ';
+    if (value != known->value.base) {
+        value = find_same(walk, known, value);
+        if (!value)
+            return 0;
+    }
+    if (!take_value(walk, out, value, known->value.len))
         return 0;
-    const char *const behind = skip_end(value + known->value.len, walk->end);
-    if (!behind)
-        return 0;
-    if (value != known->value.base && (memcmp(walk->at, known->name->base, name_len) != 0 ||
-                                       memcmp(value, known->value.base, known->value.len) != 0))
-        return 0;
-    out->name = cmw_str_make(walk->at, name_len);
-    out->value = trim_end(cmw_str_make(value, known->value.len));
-    walk->at = behind;
+    out->name = cmw_str_make(name, name_len);
     walk->next++;
     return 1;
 }
 
-/* A field that H2O has taken out. 0, or -1 if the line is no field. */
+/* 1 if the line is the Host that H2O has taken out. */
+static inline int read_host(struct walk *walk, cmw_header *out)
+{
+    const char *const name = walk->at;
+    const cmw_str begin = CMW_STR("host: ");
+
+    if (walk->host != name + begin.len || (size_t)(walk->end - name) < begin.len ||
+        memcmp(name, begin.data, begin.len) != 0 || !take_value(walk, out, walk->host, walk->host_len))
+        return 0;
+    out->name = cmw_str_make(name, 4);
+    return 1;
+}
+
+/* Another field that H2O has taken out. 0, or -1 if the line is no field. */
 static int read_other(struct walk *walk, cmw_header *out)
 {
     const char *const line_end = memchr(walk->at, '\n', (size_t)(walk->end - walk->at));
@@ -114,50 +160,52 @@ static uint8_t known_id(const h2o_header_t *known, const uint8_t *token_ids)
 
 /* ---- All lines -------------------------------------------------------------------------- */
 
-/* Of a name in lower case. */
-static cmw_header_id other_id(cmw_str name)
+static int read_unknown(struct head *head, struct walk *walk, cmw_header *field, uint8_t *id)
 {
-    if (name.len == 4 && memcmp(name.data, "host", 4) == 0)
-        return CMW_HDR_HOST; /* nearly always */
-    return cmw_header_id_find(name);
-}
-
-static int read_line(struct head *head, struct walk *walk, const uint8_t *token_ids)
-{
-    cmw_header *const field = &head->fields[head->count];
-
-    if (read_known(walk, field)) {
-        head->ids[head->count++] = known_id(&walk->known->entries[walk->next - 1], token_ids);
-        return 0;
-    }
     if (read_other(walk, field) != 0)
         return -1;
-    const cmw_header_id id = other_id(field->name);
-    if (id == CMW_HDR_CONTENT_LENGTH || id == CMW_HDR_TRANSFER_ENCODING)
+    *id = (uint8_t)cmw_header_id_find(field->name);
+    if (*id == CMW_HDR_CONTENT_LENGTH || *id == CMW_HDR_TRANSFER_ENCODING)
         head->has_body = 1;
-    head->ids[head->count++] = (uint8_t)id;
+    return 0;
+}
+
+static int read_lines(struct head *head, struct walk *walk, const uint8_t *token_ids)
+{
+    uint32_t count = 0;
+
+    for (; !head->is_broken; count++) {
+        const char *const behind = skip_end(walk->at, walk->end);
+        if (behind) {
+            walk->at = behind;
+            break;
+        }
+        if (count == head->cap)
+            return CMW_ERR_LIMIT;
+        cmw_header *const field = &head->fields[count];
+        if (read_known(walk, field))
+            head->ids[count] = known_id(walk->next - 1, token_ids);
+        else if (read_host(walk, field))
+            head->ids[count] = CMW_HDR_HOST;
+        else if (read_unknown(head, walk, field, &head->ids[count]) != 0)
+            head->is_broken = 1;
+    }
+    head->count = count;
     return 0;
 }
 
 int cmw__h2o_read_head(struct head *head, cmw_str bytes, const h2o_headers_t *known,
-                       const uint8_t *token_ids)
+                       h2o_iovec_t host, const uint8_t *token_ids)
 {
-    struct walk walk = {bytes.data, bytes.data + bytes.len, known, 0};
+    struct walk walk = {bytes.data, bytes.data + bytes.len, known->entries,
+                        known->entries + known->size, host.base, host.len};
 
-    head->count = 0;
     head->has_body = 0;
     head->is_broken = skip_request_line(&walk) != 0;
-    while (!head->is_broken) {
-        const char *const behind = skip_end(walk.at, walk.end);
-        if (behind) {
-            walk.at = behind;
-            break;
-        }
-        if (head->count == head->cap)
-            return CMW_ERR_LIMIT;
-        head->is_broken = read_line(head, &walk, token_ids) != 0;
-    }
-    if (walk.next != known->size)
+    head->count = 0;
+    if (read_lines(head, &walk, token_ids) != 0)
+        return CMW_ERR_LIMIT;
+    if (walk.next != walk.known_end)
         head->is_broken = 1;
     head->bytes = (uint32_t)(walk.at - bytes.data);
     return 0;

@@ -71,6 +71,15 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+/* H2O looks at every kind of timeout in every turn of the loop: there is one more when the first
+ * deadline comes. */
+static void open_deadlines(struct loop *loop)
+{
+    if (!loop->has_deadlines)
+        h2o_timeout_init(loop->context->loop, &loop->deadline_in, 0);
+    loop->has_deadlines = 1;
+}
+
 void cmw__h2o_on_arm(void *self, uint64_t at_ns)
 {
     struct loop *loop = self;
@@ -80,6 +89,7 @@ void cmw__h2o_on_arm(void *self, uint64_t at_ns)
     h2o_timeout_unlink(&loop->deadline);
     if (at_ns == 0)
         return;
+    open_deadlines(loop);
     loop->deadline_in.timeout = at_ns > now ? (at_ns - now) / 1000000 + 1 : 0;
     h2o_timeout_link(loop->context->loop, &loop->deadline_in, &loop->deadline);
 }
@@ -195,6 +205,7 @@ struct seat *cmw__h2o_take_seat(struct loop *loop, struct site *site, h2o_req_t 
     seat->state = SEAT_ASKED;
     seat->must_close = seat->is_sent = seat->is_cut = seat->is_refused = 0;
     seat->is_fed = seat->is_streaming = seat->is_sending = seat->is_read = 0;
+    seat->has_length = 0;
     link_seat(&loop->open, seat);
     loop->open_count++;
     cmw__h2o_mark(req, seat);
@@ -253,7 +264,6 @@ static struct loop *make_loop(cmw_h2o *adapter, h2o_context_t *context)
     loop->scratch_pool = adapter->pool;
     atomic_init(&loop->is_awake, 0);
     h2o_multithread_register_receiver(context->queue, &loop->woken, on_woken);
-    h2o_timeout_init(context->loop, &loop->deadline_in, 0);
     loop->deadline.cb = on_deadline;
     loop->poll.cb = on_poll;
     h2o_timeout_link(context->loop, &context->hundred_ms_timeout, &loop->poll);
@@ -280,7 +290,8 @@ static void end_loop(struct loop *loop)
     h2o_multithread_unregister_receiver(loop->context->queue, &loop->woken);
     h2o_timeout_unlink(&loop->poll);
     h2o_timeout_unlink(&loop->deadline);
-    h2o_timeout_dispose(loop->context->loop, &loop->deadline_in);
+    if (loop->has_deadlines)
+        h2o_timeout_dispose(loop->context->loop, &loop->deadline_in);
     cmw_pool_free(loop->scratch_pool, loop, sizeof *loop, 0);
 }
 

@@ -436,7 +436,8 @@ void cmw__h2o_on_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **sl
         return;
     }
     if (seat->state >= SEAT_FILTERED) {
-        h2o_setup_next_ostream(req, slot);
+        if (!seat->has_length) /* else only the filter that makes chunks is left: not of this */
+            h2o_setup_next_ostream(req, slot);
         return;
     }
     if (seat->state == SEAT_PASSED && adopt(seat) != 0)

@@ -117,10 +117,9 @@ static int write_fields(struct seat *seat, const cmw_response *response)
 /* With a NUL behind it, as HTTP/1 wants it. */
 static const char *make_phrase(h2o_req_t *req, int status)
 {
-    const cmw_str phrase = cmw_status_reason(status);
-
     if (status == 200)
         return "OK";
+    const cmw_str phrase = cmw_status_reason(status);
     return phrase.len > 0 ? h2o_strdup(&req->pool, phrase.data, phrase.len).base : "";
 }
 
@@ -151,6 +150,8 @@ int cmw__h2o_write_head(struct seat *seat, const cmw_response *response)
 
 /* ---- All fields as one -------------------------------------------------------------------- */
 
+enum { LENGTH_BYTES = sizeof "18446744073709551615\r\n" - 1 };
+
 /* One field of H2O's, whose value goes on with the lines of all others. */
 struct block {
     h2o_header_t entry;
@@ -168,42 +169,81 @@ static int takes_block(const h2o_req_t *req)
            req->pathconf->loggers.size == 1 && !req->prefilters->next;
 }
 
-/* Their bytes in the seat's room; NULL without memory. */
-static struct block *fill_block(struct seat *seat, const cmw_response *response, size_t *len)
+/* As the rest of a line; nothing for a length that is not known. */
+static char *write_length(char *out, uint64_t length)
+{
+    char digits[LENGTH_BYTES];
+    size_t at = sizeof digits;
+
+    if (length == UINT64_MAX)
+        return out;
+    do {
+        digits[--at] = (char)('0' + length % 10);
+        length /= 10;
+    } while (length > 0);
+    while (at < sizeof digits)
+        *out++ = digits[at++];
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+}
+
+/* Length and fields in the seat's room; NULL without memory. */
+static struct block *fill_block(struct seat *seat, const cmw_response *response, uint64_t length,
+                                size_t *len)
 {
     size_t bytes = FIRST_BYTES;
 
     for (;;) {
         if (cmw__h2o_reserve(&seat->field_room, seat->loop->scratch_pool,
-                             sizeof(struct block) + bytes) != 0)
+                             sizeof(struct block) + LENGTH_BYTES + bytes) != 0)
             return NULL;
         struct block *block = seat->field_room.data;
-        if (cmw_response_write_head(response, len, block->bytes,
-                                    seat->field_room.cap - sizeof *block, CMW_READ_FIELDS) == 0)
+        char *const fields = write_length(block->bytes, length);
+        const size_t used = (size_t)(fields - block->bytes);
+        const size_t cap = seat->field_room.cap - sizeof *block - used;
+        if (cmw_response_write_head(response, len, fields, cap, CMW_READ_FIELDS) == 0) {
+            *len += used;
             return block;
+        }
         bytes = *len;
     }
 }
 
-static int write_block(struct seat *seat, const cmw_response *response)
+/* The field that all are: with the name of the first one. */
+static void name_block(struct block *block, size_t len, int has_length)
 {
-    h2o_headers_t *out = &seat->req->res.headers;
-    size_t len;
+    const char *value = block->bytes;
 
-    struct block *block = fill_block(seat, response, &len);
-    if (!block)
-        return CMW_ERR_NOMEM;
-    out->size = 0;
-    if (len == 0)
-        return 0;
-    const char *colon = memchr(block->bytes, ':', len); /* every line has one, and a blank */
-    const char *value = colon + 2;
-    block->name = h2o_iovec_init(block->bytes, (size_t)(colon - block->bytes));
+    if (has_length) {
+        block->name = h2o_iovec_init(H2O_STRLIT("Content-Length"));
+    } else {
+        const char *colon = memchr(block->bytes, ':', len); /* every line has one, and a blank */
+        block->name = h2o_iovec_init(block->bytes, (size_t)(colon - block->bytes));
+        value = colon + 2;
+    }
     block->entry.name = &block->name;
     block->entry.orig_name = NULL;
     block->entry.value = h2o_iovec_init(value, len - 2 - (size_t)(value - block->bytes));
-    out->entries = &block->entry;
-    out->size = out->capacity = 1;
+}
+
+/* With a length of its own, which H2O would format by sprintf at some 500 instructions. */
+static int write_block(struct seat *seat, const cmw_response *response, uint64_t length)
+{
+    h2o_res_t *res = &seat->req->res;
+    size_t len;
+
+    struct block *block = fill_block(seat, response, length, &len);
+    if (!block)
+        return CMW_ERR_NOMEM;
+    seat->has_length = length != UINT64_MAX;
+    res->content_length = SIZE_MAX;
+    res->headers.size = 0;
+    if (len == 0)
+        return 0;
+    name_block(block, len, seat->has_length);
+    res->headers.entries = &block->entry;
+    res->headers.size = res->headers.capacity = 1;
     return 0;
 }
 
@@ -211,12 +251,15 @@ static int write_answer(struct seat *seat, const cmw_response *response)
 {
     h2o_res_t *res = &seat->req->res;
     const int status = cmw_response_status(response);
+    const uint64_t length = cmw_response_content_length(response);
 
-    if (status < 200 || !takes_block(seat->req))
+    if (status < 200 || !takes_block(seat->req)) {
+        res->content_length = length == UINT64_MAX ? SIZE_MAX : (size_t)length;
         return cmw__h2o_write_head(seat, response);
+    }
     res->status = status;
     res->reason = make_phrase(seat->req, status);
-    return write_block(seat, response);
+    return write_block(seat, response, length);
 }
 
 /* ---- Our own answers ---------------------------------------------------------------------- */
@@ -307,7 +350,7 @@ static void begin_stream(struct seat *seat)
 {
     h2o_req_t *req = seat->req;
 
-    if (req->version < 0x101 && req->res.content_length == SIZE_MAX)
+    if (req->version < 0x101 && req->res.content_length == SIZE_MAX && !seat->has_length)
         req->http1_is_persistent = 0;
     seat->is_streaming = 1;
     seat->is_sending = 1;
@@ -319,14 +362,10 @@ static void begin_stream(struct seat *seat)
 /* 0, or the response cannot be sent. */
 static int begin_answer(struct seat *seat, const cmw_response *response)
 {
-    h2o_req_t *req = seat->req;
-    const uint64_t length = cmw_response_content_length(response);
-
-    memset(&req->res.headers, 0, sizeof req->res.headers);
+    memset(&seat->req->res.headers, 0, sizeof seat->req->res.headers);
     const int rc = write_answer(seat, response);
     if (rc != 0)
         return rc;
-    req->res.content_length = length == UINT64_MAX ? SIZE_MAX : (size_t)length;
     seat->state = SEAT_ANSWERED;
     seat->generator.stop = NULL;
     return 0;

@@ -54,6 +54,7 @@ struct seat {
     uint8_t is_streaming;      /* it is read piece by piece */
     uint8_t is_sending;        /* a piece is with H2O, which says when it takes another one */
     uint8_t is_read;           /* the last piece is with H2O */
+    uint8_t has_length;        /* our bytes say the length of the body, and H2O knows of none */
 };
 
 /* Our handler of one path. */
@@ -84,6 +85,7 @@ struct loop {
     h2o_timeout_t deadline_in;        /* the worker's next deadline, from when it was set */
     h2o_timeout_entry_t deadline;     /* the only one of it */
     uint64_t deadline_ns;             /* 0: none */
+    uint8_t has_deadlines;            /* deadline_in is one of the event loop's */
     h2o_multithread_receiver_t woken; /* in the context's queue */
     h2o_multithread_message_t wake;   /* the only one */
     atomic_int is_awake;              /* `wake` is on its way */

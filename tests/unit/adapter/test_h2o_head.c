@@ -72,6 +72,9 @@ static void copy_values(struct h2o_head *parsed, char *room)
         value->base = room;
         room += value->len;
     }
+    if (parsed->host.len > 0)
+        memcpy(room, parsed->host.base, parsed->host.len);
+    parsed->host.base = room;
 }
 
 static void check_row(void **state)
@@ -92,7 +95,7 @@ static void check_row(void **state)
         assert_true(h2o_head_parse(&parsed, page.end - given.len, given.len));
         if (copies_values)
             copy_values(&parsed, copies);
-        assert_int_equal(cmw__h2o_read_head(&head, bytes, &parsed.known, token_ids), 0);
+        assert_int_equal(cmw__h2o_read_head(&head, bytes, &parsed.known, parsed.host, token_ids), 0);
         assert_int_equal(head.is_broken, row->fields == NULL);
         if (row->fields) {
             format(text, &head);
@@ -116,10 +119,10 @@ static void check_limit(void **state)
     assert_true(h2o_head_parse(&parsed, bytes, sizeof bytes - 1));
     for (head.cap = 0; head.cap < 3; head.cap++)
         assert_int_equal(cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1),
-                                            &parsed.known, token_ids),
+                                            &parsed.known, parsed.host, token_ids),
                          CMW_ERR_LIMIT);
     assert_int_equal(
-        cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known, token_ids),
+        cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known, parsed.host, token_ids),
         0);
     assert_int_equal(head.count, 3);
     assert_int_equal(head.bytes, sizeof bytes - 1);
@@ -139,7 +142,7 @@ static void check_missing(void **state)
     assert_true(h2o_head_parse(&parsed, bytes, sizeof bytes - 1));
     parsed.entries[0].value.base = copy; /* not what is there */
     assert_int_equal(
-        cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known, token_ids),
+        cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known, parsed.host, token_ids),
         0);
     assert_int_equal(head.is_broken, 1);
 }
