@@ -9,8 +9,7 @@ struct walk {
     const char *end;
     const h2o_header_t *next; /* of the known fields */
     const h2o_header_t *known_end;
-    const char *host; /* the value of Host, where H2O has it from */
-    size_t host_len;
+    h2o_iovec_t host; /* the value of Host */
 };
 
 static int is_blank(char byte)
@@ -56,75 +55,31 @@ static int skip_request_line(struct walk *walk)
 
 /* ---- One line --------------------------------------------------------------------------- */
 
-/* The value of a field stands at `value`, up to an end of line: take it. Else 0. */
-static inline int take_value(struct walk *walk, cmw_header *out, const char *value, size_t len)
-{
-    const char *const line_end = value + len;
-    const char *behind = line_end + 2;
-
-    if (walk->end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n') {
-        behind = skip_end(line_end, walk->end);
-        if (!behind)
-            return 0;
-    }
-    out->value = cmw_str_make(value, len);
-    if (len > 0 && is_blank(line_end[-1]))
-        out->value = trim_end(out->value);
-    walk->at = behind;
-    return 1;
-}
-
-/* The value behind a colon, if it is not where H2O says, but the same: a copy of it, or behind
- * other blanks. Else NULL. */
-static const char *find_same(const struct walk *walk, const h2o_header_t *known, const char *value)
-{
-    value = skip_blanks(value, walk->end);
-    if ((size_t)(walk->end - value) < known->value.len)
-        return NULL;
-    if (value != known->value.base && (memcmp(walk->at, known->name->base, known->name->len) != 0 ||
-                                       memcmp(value, known->value.base, known->value.len) != 0))
-        return NULL;
-    return value;
-}
-
 /*
  * 1 if the line is the next field that H2O hands over. Its value is a part of the buffer, or, where
  * a body follows, a copy.
  */
-static inline int read_known(struct walk *walk, cmw_header *out)
+static int read_known(struct walk *walk, cmw_header *out)
 {
+    if (walk->next == walk->known_end)
+        return 0;
     const h2o_header_t *const known = walk->next;
-
-    if (known == walk->known_end)
-        return 0;
-    const char *const name = walk->at;
     const size_t name_len = known->name->len;
-    if (name_len == 0 || (size_t)(walk->end - name) < name_len + 2 || name[name_len] != ':')
+    if (name_len == 0 || (size_t)(walk->end - walk->at) <= name_len || walk->at[name_len] != ':')
         return 0;
-    const char *value = name + name_len + 1;
-    value += *value == ' ';
-    if (value != known->value.base) {
-        value = find_same(walk, known, value);
-        if (!value)
-            return 0;
-    }
-    if (!take_value(walk, out, value, known->value.len))
+    const char *const value = skip_blanks(walk->at + name_len + 1, walk->end);
+    if ((size_t)(walk->end - value) < known->value.len)
         return 0;
-    out->name = cmw_str_make(name, name_len);
+    const char *const behind = skip_end(value + known->value.len, walk->end);
+    if (!behind)
+        return 0;
+    if (value != known->value.base && (memcmp(walk->at, known->name->base, name_len) != 0 ||
+                                       memcmp(value, known->value.base, known->value.len) != 0))
+        return 0;
+    out->name = cmw_str_make(walk->at, name_len);
+    out->value = trim_end(cmw_str_make(value, known->value.len));
+    walk->at = behind;
     walk->next++;
-    return 1;
-}
-
-/* 1 if the line is the Host that H2O has taken out. */
-static inline int read_host(struct walk *walk, cmw_header *out)
-{
-    const char *const name = walk->at;
-    const cmw_str begin = CMW_STR("host: ");
-
-    if (walk->host != name + begin.len || (size_t)(walk->end - name) < begin.len ||
-        memcmp(name, begin.data, begin.len) != 0 || !take_value(walk, out, walk->host, walk->host_len))
-        return 0;
-    out->name = cmw_str_make(name, 4);
     return 1;
 }
 
@@ -158,39 +113,100 @@ static uint8_t known_id(const h2o_header_t *known, const uint8_t *token_ids)
     return (uint8_t)cmw_header_id_find(cmw_str_make(known->name->base, known->name->len));
 }
 
-/* ---- All lines -------------------------------------------------------------------------- */
+/* ---- Any line --------------------------------------------------------------------------- */
 
-static int read_unknown(struct head *head, struct walk *walk, cmw_header *field, uint8_t *id)
+/* The next field, whatever the line is like; its place is there. `walk->at` moves behind it. */
+static __attribute__((noinline)) void read_line(struct head *head, struct walk *walk,
+                                                const uint8_t *token_ids)
 {
-    if (read_other(walk, field) != 0)
-        return -1;
-    *id = (uint8_t)cmw_header_id_find(field->name);
-    if (*id == CMW_HDR_CONTENT_LENGTH || *id == CMW_HDR_TRANSFER_ENCODING)
-        head->has_body = 1;
-    return 0;
+    cmw_header *const field = &head->fields[head->count];
+    uint8_t *const id = &head->ids[head->count];
+
+    if (read_known(walk, field)) {
+        *id = known_id(walk->next - 1, token_ids);
+    } else if (read_other(walk, field) == 0) {
+        *id = (uint8_t)cmw_header_id_find(field->name);
+        if (*id == CMW_HDR_CONTENT_LENGTH || *id == CMW_HDR_TRANSFER_ENCODING)
+            head->has_body = 1;
+    } else {
+        head->is_broken = 1;
+        return;
+    }
+    head->count++;
 }
 
+/* ---- Usual lines ------------------------------------------------------------------------ */
+
+/*
+ * Behind a line that is "name: value", the value where H2O says that it is, no blank behind it, and
+ * CRLF. NULL if the line at `at` is another one.
+ */
+static inline const char *take_usual(const char *at, const char *end, cmw_header *field,
+                                     size_t name_len, h2o_iovec_t value)
+{
+    const char *const colon = at + name_len;
+    const char *const line_end = value.base + value.len;
+
+    if ((size_t)(end - at) < name_len + value.len + 4 || value.base != colon + 2 ||
+        memcmp(colon, ": ", 2) != 0 || memcmp(line_end, "\r\n", 2) != 0 ||
+        (unsigned char)line_end[-1] <= ' ' || name_len == 0)
+        return NULL;
+    field->name = cmw_str_make(at, name_len);
+    field->value = cmw_str_make(value.base, value.len);
+    return line_end + 2;
+}
+
+/* Fields that H2O hands over, as long as each follows the other. */
+static inline void read_usual(struct head *head, struct walk *walk, const uint8_t *token_ids)
+{
+    const h2o_header_t *known = walk->next;
+    const char *at = walk->at;
+    uint32_t count = head->count;
+
+    for (; known != walk->known_end && count < head->cap; known++, count++) {
+        const char *const behind =
+            take_usual(at, walk->end, &head->fields[count], known->name->len, known->value);
+        if (!behind)
+            break;
+        head->ids[count] = known_id(known, token_ids);
+        at = behind;
+    }
+    walk->next = known;
+    walk->at = at;
+    head->count = count;
+}
+
+/* 1 if the line is the Host that H2O has taken out. */
+static inline int read_host(struct head *head, struct walk *walk)
+{
+    const cmw_str name = CMW_STR("host");
+    const char *const behind =
+        take_usual(walk->at, walk->end, &head->fields[head->count], name.len, walk->host);
+
+    if (!behind || memcmp(walk->at, name.data, name.len) != 0)
+        return 0;
+    head->ids[head->count++] = CMW_HDR_HOST;
+    walk->at = behind;
+    return 1;
+}
+
+/* ---- All lines -------------------------------------------------------------------------- */
+
+/* 0, or CMW_ERR_LIMIT. */
 static int read_lines(struct head *head, struct walk *walk, const uint8_t *token_ids)
 {
-    uint32_t count = 0;
-
-    for (; !head->is_broken; count++) {
+    while (!head->is_broken) {
+        read_usual(head, walk, token_ids);
         const char *const behind = skip_end(walk->at, walk->end);
         if (behind) {
             walk->at = behind;
             break;
         }
-        if (count == head->cap)
+        if (head->count == head->cap)
             return CMW_ERR_LIMIT;
-        cmw_header *const field = &head->fields[count];
-        if (read_known(walk, field))
-            head->ids[count] = known_id(walk->next - 1, token_ids);
-        else if (read_host(walk, field))
-            head->ids[count] = CMW_HDR_HOST;
-        else if (read_unknown(head, walk, field, &head->ids[count]) != 0)
-            head->is_broken = 1;
+        if (!read_host(head, walk))
+            read_line(head, walk, token_ids);
     }
-    head->count = count;
     return 0;
 }
 
@@ -198,11 +214,11 @@ int cmw__h2o_read_head(struct head *head, cmw_str bytes, const h2o_headers_t *kn
                        h2o_iovec_t host, const uint8_t *token_ids)
 {
     struct walk walk = {bytes.data, bytes.data + bytes.len, known->entries,
-                        known->entries + known->size, host.base, host.len};
+                        known->entries + known->size, host};
 
+    head->count = 0;
     head->has_body = 0;
     head->is_broken = skip_request_line(&walk) != 0;
-    head->count = 0;
     if (read_lines(head, &walk, token_ids) != 0)
         return CMW_ERR_LIMIT;
     if (walk.next != walk.known_end)
