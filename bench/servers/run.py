@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Measure servers bare and behind a plan: run.py [--build FOLDER] [--seconds N] [--smoke] [server...]
 
-For each server: bare (its own interface), empty (the adapter and an empty plan) and stack_3 (cors,
-security_headers, rate_limit). Two measures:
+For each server: bare (its own interface), empty (the adapter and an empty plan), stack_3 (cors,
+security_headers, rate_limit) and five (those, request_id, access_log). Two measures:
 
   instructions  of one request on a warm connection, by valgrind's callgrind: the difference between a
                 run of 1,000 and one of 3,000 requests, divided by 2,000. By whose code: ours (adapter,
@@ -29,7 +29,7 @@ from loopback import SERVER_CORE, ask, cpu_seconds, load, pinned
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVERS = ("microhttpd", "evhttp", "civetweb")
-PLANS = ("bare", "empty", "stack_3")
+PLANS = ("bare", "empty", "stack_3", "five")
 REQUEST = (b"GET /hello HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: bench/1\r\nAccept: */*\r\n"
            b"Origin: https://www.example.com\r\n\r\n")
 FEW, MANY = 1000, 3000

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The plans: none at all, an empty one, and that of the benchmark row stack_3. */
+/* The plans: none at all, an empty one, that of the benchmark row stack_3, and that of h2o.py. */
 #include "servers.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <catzilla/builtin/access_log.h>
 #include <catzilla/builtin/cors.h>
 #include <catzilla/builtin/rate_limit.h>
 
@@ -43,6 +45,16 @@ static int add_stack_3(cmw_chain *chain, cmw_diag *diag)
     return rc;
 }
 
+static int add_two(cmw_chain *chain, cmw_diag *diag)
+{
+    cmw_access_log_config log;
+
+    cmw_access_log_config_init(&log);
+    log.fd = open("/dev/null", O_WRONLY);
+    const int rc = cmw_chain_use(chain, "request_id", NULL, diag);
+    return rc == 0 ? cmw_chain_use(chain, "access_log", &log, diag) : rc;
+}
+
 static int install(cmw_engine *engine, const char *plan, cmw_diag *diag)
 {
     cmw_chain *chain;
@@ -50,8 +62,10 @@ static int install(cmw_engine *engine, const char *plan, cmw_diag *diag)
 
     if (rc != 0)
         return rc;
-    if (strcmp(plan, "stack_3") == 0)
+    if (strcmp(plan, "empty") != 0)
         rc = add_stack_3(chain, diag);
+    if (rc == 0 && strcmp(plan, "five") == 0)
+        rc = add_two(chain, diag);
     if (rc == 0)
         rc = cmw_chain_install(chain, diag);
     cmw_chain_destroy(chain);
@@ -71,8 +85,8 @@ int bench_server_main(int argc, char **argv, const struct bench_server *server)
     (void)signal(SIGPIPE, SIG_IGN);
     if (strcmp(plan, "bare") == 0)
         return server->serve_bare(&ending);
-    if (strcmp(plan, "empty") != 0 && strcmp(plan, "stack_3") != 0) {
-        fprintf(stderr, "usage: %s bare|empty|stack_3\n", argv[0]);
+    if (strcmp(plan, "empty") != 0 && strcmp(plan, "stack_3") != 0 && strcmp(plan, "five") != 0) {
+        fprintf(stderr, "usage: %s bare|empty|stack_3|five\n", argv[0]);
         return 2;
     }
     int rc = cmw_engine_create(&engine, NULL);

@@ -18,7 +18,7 @@ struct bench_server {
     int (*serve_plan)(cmw_engine *engine, const sigset_t *ending);
 };
 
-/* <program> bare|empty|stack_3 */
+/* <program> bare|empty|stack_3|five */
 int bench_server_main(int argc, char **argv, const struct bench_server *server);
 
 void bench_say_port(unsigned port);

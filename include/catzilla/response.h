@@ -447,6 +447,32 @@ CMW_API size_t cmw_response_next_fields(const cmw_response *response, cmw_field_
                                         const cmw_field **fields);
 
 /**
+ * Is shown a field.
+ *
+ * @param name, value  C strings, valid and unchanged until this returns
+ * @return             0: go on; else what cmw_response_visit_cstr returns, too
+ */
+typedef int cmw_cstr_field_fn(void *self, const char *name, const char *value);
+
+/**
+ * Show all fields as C strings, in the order in which they were set: for adapters to servers that
+ * take nothing else, and copy what they are given.
+ *
+ * While one is shown, its bytes in the response are not those of a line: `fn` must not read the
+ * response.
+ *
+ * @return  0; what `fn` returned, if that was not 0; CMW_ERR_ARG without `fn`; CMW_ERR_STATE for a
+ *          response that is not one request's own, such as a plan's answer to overload;
+ *          CMW_ERR_NOMEM
+ * Threads: the context's worker
+ * Cost:    O(fields), about 15 instructions each beside `fn`; a copy of lines that are static. No
+ *          allocation, but for static lines of more than 256 bytes from the context's arena
+ * Since:   0.1
+ */
+CMW_API CMW_NODISCARD int cmw_response_visit_cstr(cmw_response *response, cmw_cstr_field_fn *fn,
+                                                  void *self);
+
+/**
  * Write the head as HTTP/1.1 bytes.
  *
  * @param[out] len     bytes written, or needed when CMW_ERR_LIMIT is returned

@@ -66,6 +66,8 @@ cmw_str cmw_request_body(const cmw_request *request)
 
 static cmw_method find_method(cmw_str name)
 {
+    if (CMW_LIKELY(name.len == 3 && memcmp(name.data, "GET", 3) == 0))
+        return CMW_METHOD_GET;
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (cmw_str_equals(name, methods[i].name))
             return methods[i].id;

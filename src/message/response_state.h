@@ -37,7 +37,8 @@ enum {
 
 /*
  * A line: "Name: value\r\n", then, if the id is 0 and the segment not static, the name in lower
- * case. Or a run of fields of a block: all of them, unless some were removed or replaced later.
+ * case. One that is not static is memory of the request alone, and may be written while it is read.
+ * Or a run of fields of a block: all of them, unless some were removed or replaced later.
  */
 struct cmw__segment {
     const void *bytes;

@@ -31,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (h2o_head_parse(&parsed, bytes, size)) {
         for (size_t i = 0; i < parsed.line_count; i++)
             is_folded |= parsed.lines[i].name_len == 0;
-        const int rc =
-            cmw__h2o_read_head(&head, cmw_str_make(bytes, size), &parsed.known, parsed.host, token_ids);
+        const int rc = cmw__h2o_read_head(&head, cmw_str_make(bytes, size), &parsed.known,
+                                          parsed.host, token_ids);
         FUZZ_CHECK(rc == 0 && head.is_broken == is_folded);
         FUZZ_CHECK(is_folded || head.count == parsed.line_count);
         for (size_t i = 0; !is_folded && i < parsed.line_count; i++) {

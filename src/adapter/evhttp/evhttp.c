@@ -130,26 +130,22 @@ static int copy_field(cmw_evhttp *adapter, struct evkeyvalq *fields, cmw_str nam
     return evhttp_add_header(fields, name_text, value_text) == 0 ? 0 : CMW_ERR_NOMEM;
 }
 
-static int add_field(cmw_evhttp *adapter, struct evkeyvalq *out, const cmw_field *field)
+/* Of a response that others may have, too. */
+static int copy_fields(cmw_evhttp *adapter, struct evkeyvalq *out, const cmw_response *response)
 {
-    if (!field->has_nul)
-        return copy_field(adapter, out, field->name, field->value);
-    return evhttp_add_header(out, field->name.data, field->value.data) == 0 ? 0 : CMW_ERR_NOMEM;
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+    int rc = 0;
+
+    while (rc == 0 && cmw_response_next_header(response, &cursor, &field, CMW_READ_FIELDS))
+        rc = copy_field(adapter, out, field.name, field.value);
+    return rc;
 }
 
-static int add_fields(cmw_evhttp *adapter, struct evkeyvalq *out, const cmw_response *response)
+/* Of a response that is the request's own. */
+static int add_field(void *self, const char *name, const char *value)
 {
-    cmw_field_cursor cursor = {0};
-    const cmw_field *fields;
-    size_t count;
-
-    while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
-        for (size_t i = 0; i < count; i++) {
-            const int rc = add_field(adapter, out, &fields[i]);
-            if (rc != 0)
-                return rc;
-        }
-    return 0;
+    return evhttp_add_header(self, name, value) == 0 ? 0 : CMW_ERR_NOMEM;
 }
 
 /* evhttp counts the body that it sends; what it does not send we count. */
@@ -246,12 +242,13 @@ static int begin_stream(struct request *req, int status)
 }
 
 /* A response with a field missing would be an open door: it is not sent. */
-static int send_response(struct request *req, const cmw_response *response)
+static int send_response(struct request *req, cmw_response *response)
 {
     struct evkeyvalq *fields = evhttp_request_get_output_headers(req->http);
     const cmw_str body = cmw_response_body(response);
     const int status = cmw_response_status(response);
-    int rc = status < 200 ? CMW_ERR_UNSUPPORTED : add_fields(req->adapter, fields, response);
+    int rc =
+        status < 200 ? CMW_ERR_UNSUPPORTED : cmw_response_visit_cstr(response, add_field, fields);
 
     if (rc == 0)
         rc = add_length(req->adapter, fields, response);
@@ -278,7 +275,7 @@ static void send_overload(cmw_evhttp *adapter, struct evhttp_request *http)
 
     if (response) {
         const cmw_str body = cmw_response_body(response);
-        rc = add_fields(adapter, evhttp_request_get_output_headers(http), response);
+        rc = copy_fields(adapter, evhttp_request_get_output_headers(http), response);
         if (rc == 0)
             rc = evbuffer_add(evhttp_request_get_output_buffer(http), body.data, body.len);
     }

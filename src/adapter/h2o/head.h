@@ -4,8 +4,8 @@
  *
  * H2O takes Host, Content-Length, Transfer-Encoding, Expect and Upgrade out of the fields that it
  * hands over, and keeps one of each: two of a kind cannot be seen there. The bytes are still in the
- * connection's buffer, with names in lower case. What H2O hands over points there, so that most lines
- * are not searched.
+ * connection's buffer, with names in lower case. What H2O hands over points there, so that most
+ * lines are not searched.
  */
 #ifndef CMW_H2O_HEAD_H
 #define CMW_H2O_HEAD_H

@@ -57,10 +57,25 @@ static int gather(struct header_list *list, struct MHD_Connection *connection,
     return 0;
 }
 
-static void trim_all(struct header_list *list)
+/* 1 if a value may have a blank at an end. */
+static inline int may_need_trim(cmw_str value)
 {
-    for (size_t i = 0; i < list->count; i++)
-        list->headers[i].value = trim(list->headers[i].value);
+    return value.len > 0 &&
+           ((unsigned char)value.data[0] <= ' ' || (unsigned char)value.data[value.len - 1] <= ' ');
+}
+
+/* How many bytes there are in names and values. */
+static size_t trim_all(struct header_list *list)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        cmw_header *const header = &list->headers[i];
+        if (may_need_trim(header->value))
+            header->value = trim(header->value);
+        bytes += header->name.len + header->value.len;
+    }
+    return bytes;
 }
 
 static int fill_headers(struct request *req, cmw_request_view *view, int *framing)
@@ -75,7 +90,8 @@ static int fill_headers(struct request *req, cmw_request_view *view, int *framin
     /* Before the values are trimmed: libmicrohttpd 0.9.75 takes "chunked " for an unknown coding
      * and reads the body to the end of the connection. */
     *framing = cmw_request_view_read_length(view);
-    trim_all(&list);
+    const size_t bytes = trim_all(&list);
+    view->header_bytes = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
     return 0;
 }
 
@@ -146,7 +162,7 @@ void cmw__mhd_receive_trailers(struct request *req)
         cmw_ctx_fail(req->ctx, MHD_HTTP_SERVICE_UNAVAILABLE);
         return;
     }
-    trim_all(&list);
+    (void)trim_all(&list);
     if (list.count > 0)
         (void)cmw_ctx_receive_trailers(req->ctx, list.headers, list.count); /* seen as a fault */
 }

@@ -19,41 +19,37 @@ typedef enum MHD_Result add_fn(struct MHD_Response *out, const char *name, const
 static int copy_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool, cmw_str name,
                       cmw_str value, add_fn *add)
 {
-    const size_t bytes = value.len ? value.len : 1;
-
-    if (cmw__room_reserve(scratch, pool, name.len + bytes + 2) != 0)
+    if (value.len == 0)
+        value = CMW_STR(" ");
+    if (cmw__room_reserve(scratch, pool, name.len + value.len + 2) != 0)
         return CMW_ERR_NOMEM;
     char *name_text = scratch->data;
     char *value_text = name_text + name.len + 1;
     memcpy(name_text, name.data, name.len);
     name_text[name.len] = '\0';
-    memcpy(value_text, value.len ? value.data : " ", bytes);
-    value_text[bytes] = '\0';
+    memcpy(value_text, value.data, value.len);
+    value_text[value.len] = '\0';
     return add(out, name_text, value_text) == MHD_YES ? 0 : CMW_ERR_INVALID;
 }
 
-static int add_field(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
-                     const cmw_field *field)
+/* Of a response that others may have, too. */
+static int copy_fields(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
+                       const cmw_response *response)
 {
-    if (!field->has_nul || field->value.len == 0)
-        return copy_field(out, scratch, pool, field->name, field->value, MHD_add_response_header);
-    return MHD_add_response_header(out, field->name.data, field->value.data) == MHD_YES
-               ? 0
-               : CMW_ERR_INVALID;
+    cmw_header_cursor cursor = {0, 0};
+    cmw_header field;
+
+    while (cmw_response_next_header(response, &cursor, &field, CMW_READ_FIELDS))
+        if (copy_field(out, scratch, pool, field.name, field.value, MHD_add_response_header) != 0)
+            return CMW_ERR_INVALID;
+    return 0;
 }
 
-static int add_fields(struct MHD_Response *out, struct room *scratch, cmw_pool *pool,
-                      const cmw_response *response)
+/* As copy_field, of a response that is the request's own. */
+static int add_field(void *self, const char *name, const char *value)
 {
-    cmw_field_cursor cursor = {0};
-    const cmw_field *fields;
-    size_t count;
-
-    while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
-        for (size_t i = 0; i < count; i++)
-            if (add_field(out, scratch, pool, &fields[i]) != 0)
-                return CMW_ERR_INVALID;
-    return 0;
+    return MHD_add_response_header(self, name, *value ? value : " ") == MHD_YES ? 0
+                                                                                : CMW_ERR_INVALID;
 }
 
 /* Of the answer to HEAD only its length is wanted: nobody reads it. */
@@ -84,20 +80,17 @@ static struct MHD_Response *create_whole(cmw_str body, enum MHD_ResponseMemoryMo
 }
 
 /*
- * Hand `out` over with the fields and the status of `response`; it is used up.
+ * Hand `out` over, which is used up; `fault` is that of its fields.
  *
  * A response with a field missing would be an open door, and one below 200 would leave the client
  * waiting: neither is sent, and MHD_NO closes the connection.
  */
 static enum MHD_Result queue(struct MHD_Connection *connection, struct MHD_Response *out,
-                             struct room *scratch, cmw_pool *pool, const cmw_response *response)
+                             int status, int fault)
 {
-    const int status = cmw_response_status(response);
     enum MHD_Result result = MHD_NO;
 
-    if (!out)
-        return MHD_NO;
-    if (status >= MHD_HTTP_OK && add_fields(out, scratch, pool, response) == 0)
+    if (status >= MHD_HTTP_OK && fault == 0)
         result = MHD_queue_response(connection, (unsigned)status, out);
     MHD_destroy_response(out);
     return result;
@@ -122,7 +115,10 @@ enum MHD_Result cmw__mhd_queue_overload(struct MHD_Connection *connection, struc
     if (!response)
         return queue_bare(connection, MHD_HTTP_SERVICE_UNAVAILABLE);
     struct MHD_Response *out = create_whole(cmw_response_body(response), MHD_RESPMEM_MUST_COPY);
-    return queue(connection, out, scratch, pool, response);
+    if (!out)
+        return MHD_NO;
+    return queue(connection, out, cmw_response_status(response),
+                 copy_fields(out, scratch, pool, response));
 }
 
 /* ---- Bodies that are made while they are sent --------------------------------------------- */
@@ -184,7 +180,7 @@ static uint64_t head_length(const cmw_response *response)
 /* The committed body stays where it is: the context ends when libmicrohttpd is done with it. */
 static struct MHD_Response *create_for(struct request *req, const cmw_response *response)
 {
-    if (cmw_request_method_id(cmw_ctx_request(req->ctx)) == CMW_METHOD_HEAD)
+    if (cmw_str_equals(cmw_request_method(cmw_ctx_request(req->ctx)), CMW_STR("HEAD")))
         return create_head(head_length(response));
     if (cmw_ctx_streams_body(req->ctx) || cmw_ctx_sends_trailers(req->ctx)) {
         req->response = /* UINT64_MAX is MHD_SIZE_UNKNOWN */
@@ -215,14 +211,16 @@ static int commit(struct request *req, int must_block)
 
 enum MHD_Result cmw__mhd_answer(struct request *req, int must_block)
 {
-    struct seat *seat = req->seat;
     const int is_final = commit(req, must_block);
 
     if (is_final <= 0)
         return is_final == 0 ? MHD_YES : MHD_NO;
-    const cmw_response *response = cmw_ctx_response(req->ctx);
-    const enum MHD_Result result = queue(req->connection, create_for(req, response),
-                                         &seat->field_room, seat->owner->scratch_pool, response);
+    cmw_response *response = cmw_ctx_response(req->ctx);
+    struct MHD_Response *out = create_for(req, response);
+    if (!out)
+        return MHD_NO;
+    const enum MHD_Result result = queue(req->connection, out, cmw_response_status(response),
+                                         cmw_response_visit_cstr(response, add_field, out));
     req->is_queued = result == MHD_YES;
     return result;
 }

@@ -6,10 +6,8 @@
 
 enum { SMALLEST_ROOM = 256 };
 
-int cmw__room_reserve(struct room *place, cmw_pool *pool, size_t bytes)
+int cmw__room_grow(struct room *place, cmw_pool *pool, size_t bytes)
 {
-    if (bytes <= place->cap)
-        return 0;
     if (bytes > SIZE_MAX / 2)
         return CMW_ERR_NOMEM;
     size_t cap = SMALLEST_ROOM;
@@ -133,13 +131,9 @@ struct request *cmw__seats_open_request(struct seats *all)
 void cmw__seats_close_request(struct request *done)
 {
     struct seat *one = done->seat;
-    const struct room target_room = done->target_room;
-    const struct room header_room = done->header_room;
+    const size_t kept = offsetof(struct request, connection);
 
-    memset(done, 0, sizeof *done);
-    done->seat = one;
-    done->target_room = target_room;
-    done->header_room = header_room;
+    memset((char *)done + kept, 0, sizeof *done - kept);
     done->next = one->free_requests;
     one->free_requests = done;
     one->open_requests--;

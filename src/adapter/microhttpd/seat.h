@@ -28,14 +28,15 @@ struct room {
 
 /* One request of a connection, from its request line to MHD_OPTION_NOTIFY_COMPLETED. */
 struct request {
-    struct request *next; /* in the seat's free list */
-    struct seat *seat;    /* whose worker has the context */
+    struct request *next;    /* in the seat's free list */
+    struct seat *seat;       /* whose worker has the context */
+    struct room target_room; /* libmicrohttpd unescapes its own in place */
+    struct room header_room; /* cmw_header[], of the connection's memory */
+    /* What follows is cleared with every request. */
     struct MHD_Connection *connection;
     struct MHD_Response *response; /* if it is streamed: libmicrohttpd's, once it has it */
     cmw_ctx *ctx;                  /* NULL until the head is complete */
     cmw_str target;                /* in target_room */
-    struct room target_room;       /* libmicrohttpd unescapes its own in place */
-    struct room header_room;       /* cmw_header[], of the connection's memory */
     uint64_t drained_bytes;        /* of the body, after it was refused */
     size_t shown_bytes; /* of the part that libmicrohttpd keeps while request_body waits */
     struct request *next_waiting; /* in the seat's list, under its wait_lock; */
@@ -101,6 +102,11 @@ struct request *cmw__seats_open_request(struct seats *all);
 void cmw__seats_close_request(struct request *done);
 
 /* Make room for `bytes`; 0 or CMW_ERR_NOMEM. Powers of two, so that growth ends soon. */
-int cmw__room_reserve(struct room *place, cmw_pool *pool, size_t bytes);
+int cmw__room_grow(struct room *place, cmw_pool *pool, size_t bytes);
+
+static inline int cmw__room_reserve(struct room *place, cmw_pool *pool, size_t bytes)
+{
+    return bytes <= place->cap ? 0 : cmw__room_grow(place, pool, bytes);
+}
 
 #endif /* CMW_MICROHTTPD_SEAT_H */

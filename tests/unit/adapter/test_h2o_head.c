@@ -95,7 +95,8 @@ static void check_row(void **state)
         assert_true(h2o_head_parse(&parsed, page.end - given.len, given.len));
         if (copies_values)
             copy_values(&parsed, copies);
-        assert_int_equal(cmw__h2o_read_head(&head, bytes, &parsed.known, parsed.host, token_ids), 0);
+        assert_int_equal(cmw__h2o_read_head(&head, bytes, &parsed.known, parsed.host, token_ids),
+                         0);
         assert_int_equal(head.is_broken, row->fields == NULL);
         if (row->fields) {
             format(text, &head);
@@ -121,9 +122,9 @@ static void check_limit(void **state)
         assert_int_equal(cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1),
                                             &parsed.known, parsed.host, token_ids),
                          CMW_ERR_LIMIT);
-    assert_int_equal(
-        cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known, parsed.host, token_ids),
-        0);
+    assert_int_equal(cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known,
+                                        parsed.host, token_ids),
+                     0);
     assert_int_equal(head.count, 3);
     assert_int_equal(head.bytes, sizeof bytes - 1);
 }
@@ -141,9 +142,9 @@ static void check_missing(void **state)
     fill_ids(token_ids);
     assert_true(h2o_head_parse(&parsed, bytes, sizeof bytes - 1));
     parsed.entries[0].value.base = copy; /* not what is there */
-    assert_int_equal(
-        cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known, parsed.host, token_ids),
-        0);
+    assert_int_equal(cmw__h2o_read_head(&head, cmw_str_make(bytes, sizeof bytes - 1), &parsed.known,
+                                        parsed.host, token_ids),
+                     0);
     assert_int_equal(head.is_broken, 1);
 }
 

@@ -113,6 +113,35 @@ static inline void expect_runs(const cmw_response *response, const struct model 
     assert_int_equal(at, model->count);
 }
 
+/* A walk that meets the model's fields, as far as its end. */
+struct cstr_walk {
+    const struct model *model;
+    size_t at;
+    size_t end;
+};
+
+static inline int meet_cstr(void *self, const char *name, const char *value)
+{
+    struct cstr_walk *walk = self;
+
+    assert_true(walk->at < walk->model->count);
+    assert_string_equal(name, walk->model->fields[walk->at].name);
+    assert_string_equal(value, walk->model->fields[walk->at].value);
+    return ++walk->at == walk->end ? 7 : 0;
+}
+
+/* All, and as many as there are before somebody says stop. */
+static inline void expect_cstr(const cmw_response *response, const struct model *model)
+{
+    cmw_response *const shown = (cmw_response *)(uintptr_t)response;
+
+    for (size_t end = 0; response->arena && end <= model->count; end++) {
+        struct cstr_walk walk = {model, 0, end};
+        assert_int_equal(cmw_response_visit_cstr(shown, meet_cstr, &walk), end > 0 ? 7 : 0);
+        assert_int_equal(walk.at, end > 0 ? end : model->count);
+    }
+}
+
 static inline void expect_slices(const cmw_response *response, cmw_str expected)
 {
     cmw_str slices[MODEL_MAX];
@@ -149,6 +178,7 @@ static inline void expect_model(const cmw_response *response, const struct model
     assert_str(cmw_str_make(got, got_len), cmw_str_make(expected, len));
     expect_pairs(response, model, 0);
     expect_pairs(response, model, CMW_READ_LOWER_CASE);
+    expect_cstr(response, model); /* the others see that all was put back */
     expect_runs(response, model);
     expect_slices(response, cmw_str_make(expected, len));
     expect_ids(response, model);
