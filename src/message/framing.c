@@ -2,7 +2,7 @@
 /*
  * How long the body of an HTTP/1 request is, by its header fields.
  *
- * Nearly all names are letters and hyphens, nearly all values printable ASCII. Whatever stands out is
+ * Nearly all names are letters and hyphens, nearly all values printable ASCII. What stands out is
  * gathered while the fields are walked, and only if something does are names and values looked at
  * one by one.
  */

@@ -92,6 +92,45 @@ static void no_coding_is_taken_but_in_http_1_1(void **state)
     }
 }
 
+static int is_refused(const cmw_header *fields, uint32_t count)
+{
+    cmw_request_view view;
+
+    cmw_request_view_init(&view);
+    view.headers = fields;
+    view.header_count = count;
+    view.http_version = 0x0101;
+    return cmw_request_view_read_length(&view) != 0;
+}
+
+/* Lengths around the blocks that are looked at as one; usual fields before and behind. */
+static void every_byte_is_looked_at_wherever_it_stands(void **state)
+{
+    static char name[40], value[40];
+    cmw_header fields[] = {{CMW_STR_INIT("Host"), CMW_STR_INIT("www.example.com")},
+                           {CMW_STR_INIT(""), CMW_STR_INIT("")},
+                           {CMW_STR_INIT("Accept"), CMW_STR_INIT("*/*")}};
+
+    (void)state;
+    for (size_t len = 1; len <= sizeof name; len++) {
+        for (size_t at = 0; at < len; at++) {
+            memset(name, 'x', sizeof name);
+            memset(value, 'x', sizeof value);
+            for (int byte = 0; byte < 256; byte++) {
+                value[at] = 'x';
+                name[at] = (char)byte;
+                fields[1] = (cmw_header){cmw_str_make(name, len), cmw_str_make(value, len)};
+                assert_int_equal(is_refused(fields, LEN(fields)),
+                                 !cmw_header_name_is_valid(fields[1].name));
+                name[at] = 'x';
+                value[at] = (char)byte;
+                assert_int_equal(is_refused(fields, LEN(fields)),
+                                 !cmw_header_value_is_valid(fields[1].value));
+            }
+        }
+    }
+}
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -114,10 +153,12 @@ static void check_row(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[LEN(rows) + 1];
+    struct CMUnitTest tests[LEN(rows) + 2];
 
     for (size_t i = 0; i < LEN(rows); i++)
         tests[i] = ROW_TEST(&rows[i], check_row);
     tests[LEN(rows)] = (struct CMUnitTest)cmocka_unit_test(no_coding_is_taken_but_in_http_1_1);
+    tests[LEN(rows) + 1] =
+        (struct CMUnitTest)cmocka_unit_test(every_byte_is_looked_at_wherever_it_stands);
     return cmocka_run_group_tests_name("framing", tests, NULL, NULL);
 }
