@@ -136,8 +136,8 @@ void bench_count_instructions(struct result *results, size_t count, const struct
     char made[] = "/tmp/cmw-bench-XXXXXX";
     const char *folder = options->keep_folder ? options->keep_folder : mkdtemp(made);
 
-    if (!folder)
-        bench_die("no folder for callgrind's files", NULL);
+    if (!folder || access(folder, W_OK | X_OK) != 0)
+        bench_die("no folder for callgrind's files", folder);
     if (run_callgrind(folder, options) != 0)
         fputs("Instructions are not counted: valgrind or its header valgrind/callgrind.h is "
               "missing, or it failed.\n",

@@ -188,7 +188,7 @@ static const struct scenario verdict_rows[] = {
      .status = 500,
      .log = "pre:a " CALLED_AFTER_FAULT},
     {.name = "a negative verdict in pre_route is 500",
-     .actors = {{.name = "a", .on = ON_PRE, .pre = CMW_ERR_NOMEM, .pre_status = 200}, WATCH},
+     .actors = {{.name = "a", .on = ON_PRE, .pre = CMW_ERR_STATE, .pre_status = 200}, WATCH},
      .status = 500,
      .log = "pre:a " CALLED_AFTER_FAULT},
     {.name = "ERROR in post_route is 500",
