@@ -343,16 +343,22 @@ static int has_blank_name(const cmw_request_view *view)
     return 0;
 }
 
+/* evhttp takes the body of such a request for the next one, though it says that it was chunked. */
+static int has_no_body(enum evhttp_cmd_type command)
+{
+    return command == EVHTTP_REQ_HEAD || command == EVHTTP_REQ_TRACE;
+}
+
 /*
  * 1 if evhttp has read what the fields say: it takes the first of two lengths, and does not read a
- * body after HEAD, TRACE or a method that it does not know, but takes it for the next request.
+ * body after HEAD, TRACE or a method that it does not know.
  */
 static int is_framed(cmw_request_view *view, struct evhttp_request *http)
 {
     if (has_blank_name(view) || cmw_request_view_read_length(view) != 0)
         return 0;
     if (view->content_length == CMW_LENGTH_UNKNOWN)
-        return http->chunked;
+        return http->chunked && !has_no_body(evhttp_request_get_command(http));
     return view->content_length == evbuffer_get_length(evhttp_request_get_input_buffer(http));
 }
 

@@ -199,9 +199,13 @@ class Bodies(AdapterTest):
     def test_body_is_never_read_as_a_request(self):
         """Whatever the method: it is read, or the connection ends."""
         inner = request("GET", "/view")
-        for method in ("POST", "PATCH", "DELETE", "HEAD", "TRACE", "FOO"):
-            with self.subTest(method), self.connect() as client:
-                client.send(request(method, "/denied", body=inner))
+        methods = ("POST", "PATCH", "DELETE", "HEAD", "TRACE", "FOO")
+        requests = [request(method, "/denied", body=inner) for method in methods]
+        requests += [request(method, "/denied", fields=CHUNKED) + chunked(inner)
+                     for method in methods]
+        for whole, method in zip(requests, 2 * methods):
+            with self.subTest(whole), self.connect() as client:
+                client.send(whole)
                 response = client.read(has_body=method != "HEAD")
                 self.assertIn(response.status, (400, 403, 405, 501))
                 if response.get("Connection") == ["close"]:
