@@ -238,6 +238,25 @@ static void a_body_that_has_come_has_no_deadline(void **state)
     server_close(&server);
 }
 
+/* A refusal in the middle of a body, of which the host still takes the rest. */
+static void a_body_whose_request_is_answered_is_not_late(void **state)
+{
+    struct server server;
+
+    (void)state;
+    open_slow(&server, 10, 3, 5);
+    cmw_ctx *ctx = begin_slow(&server);
+    assert_int_equal(cmw_ctx_await_body(ctx, 2000), 0);
+    cmw_ctx_fail(ctx, 413);
+    assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+    assert_int_equal(cmw_worker_run(server.worker, 30000000), 0);
+    assert_string_equal(server.log, "");
+    assert_int_equal(server.timer_at, 0);
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    assert_string_equal(server.log, "sent ");
+    server_close(&server);
+}
+
 static void the_deadline_of_the_request_holds_while_the_body_is_awaited(void **state)
 {
     struct server server;
@@ -450,6 +469,7 @@ int main(void)
         cmocka_unit_test(a_body_that_does_not_come_is_answered_408),
         cmocka_unit_test(each_piece_of_a_body_has_its_time),
         cmocka_unit_test(a_body_that_has_come_has_no_deadline),
+        cmocka_unit_test(a_body_whose_request_is_answered_is_not_late),
         cmocka_unit_test(the_deadline_of_the_request_holds_while_the_body_is_awaited),
         cmocka_unit_test(a_handlers_time_begins_where_pre_route_ends),
         cmocka_unit_test(a_handlers_time_does_not_run_while_the_body_is_awaited),

@@ -164,7 +164,8 @@ CMW_API uint64_t cmw_ctx_deadline(const cmw_ctx *ctx);
  *
  * When one has passed, cmw_worker_run gives the request up with 408 (RFC 9110, 15.5.9) and
  * CMW_END_DEADLINE, runs error callbacks and post_route, and calls the host's `proceed`; so it does
- * when the request's own deadline passes meanwhile.
+ * when the request's own deadline passes meanwhile. Commit ends the waiting, as
+ * cmw_ctx_body_arrived does.
  *
  * @param now_ns  the host's clock; 0: the engine reads its own
  * @return        0, also where there are no such limits; CMW_ERR_STATE once the response is being

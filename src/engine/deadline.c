@@ -311,15 +311,28 @@ uint64_t cmw_ctx_deadline(const cmw_ctx *ctx)
     return ctx->traces & CMW__CTX_TIMED ? ctx->worker->waits.timers[ctx->timer].at_ns : 0;
 }
 
+/* 1 if it has answered long since: nobody waits for its handler, nor for its body. */
+static int has_answered(cmw_ctx *ctx)
+{
+    static const uint8_t over[] = {CMW__DEADLINE_HANDLER, CMW__DEADLINE_BODY, CMW__DEADLINE_IDLE};
+    uint64_t found = 0;
+
+    for (size_t i = 0; ctx->state > CMW__CTX_HANDLER && i < sizeof over; i++) {
+        found |= deadline_of(ctx, (enum cmw__deadline)over[i]);
+        (void)set_one(ctx, (enum cmw__deadline)over[i], 0); /* taking one away needs no memory */
+    }
+    if (found)
+        ctx->awaits_body = 0;
+    return found != 0;
+}
+
 /* 1 if the request went on. */
 static int pass(cmw_worker *worker, cmw_ctx *ctx, uint64_t now_ns)
 {
     const int waits = (ctx->traces & CMW__CTX_PARKED) || ctx->awaits_body;
 
-    if (ctx->state > CMW__CTX_HANDLER && deadline_of(ctx, CMW__DEADLINE_HANDLER) != 0) {
-        (void)set_one(ctx, CMW__DEADLINE_HANDLER, 0); /* it has answered long since */
+    if (has_answered(ctx))
         return 0;
-    }
     const cmw_next next = give_up(ctx, status_of(ctx, now_ns));
 
     if (!waits || next == CMW_TO_SUSPENDED)

@@ -42,8 +42,16 @@ static void look_at_deadline(struct seat *seat)
         (void)cmw_ctx_cancel(seat->ctx, CMW_END_DEADLINE); /* commit makes the answer */
 }
 
+/* nginx refuses, or leads elsewhere: nothing that a look at the request's body would guard. */
+static int is_own_answer(const struct seat *seat)
+{
+    return seat->request->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE;
+}
+
 static ngx_int_t decorate(struct seat *seat)
 {
+    if (!seat->is_fed && is_own_answer(seat))
+        request_skip_body(seat);
     look_at_deadline(seat);
     if (!cmw_ctx_fault(seat->ctx) && fields_out_export(seat, cmw_ctx_response(seat->ctx)) != NGX_OK)
         cmw_ctx_fail(seat->ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);

@@ -119,6 +119,8 @@ ngx_int_t request_on_log(ngx_http_request_t *r);
 struct seat *request_find(ngx_http_request_t *r);
 /* Begin a request: NULL if it cannot be, which is logged where it is not overload. */
 struct seat *request_begin(ngx_http_request_t *r, struct site *site, int *refusal);
+/* nginx answers before the plan has seen the body, and nothing of that is guarded by it. */
+void request_skip_body(struct seat *seat);
 void request_proceed(struct seat *seat, int next);
 /* The process ends: complete is told. */
 void request_abandon(struct seat *seat);

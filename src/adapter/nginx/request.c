@@ -455,6 +455,22 @@ static void on_body(ngx_http_request_t *r)
     ngx_http_core_run_phases(r);
 }
 
+/* nginx has refused it, and answers by itself, perhaps with a page of error_page: what the plan
+ * guards by the body stays closed. */
+static void give_up_body(struct seat *seat)
+{
+    cmw_ctx_body_arrived(seat->ctx);
+    seat->stage = STAGE_PASSED;
+    seat->is_written = 1;
+}
+
+void request_skip_body(struct seat *seat)
+{
+    if (seat->stage == STAGE_READING)
+        give_up_body(seat);
+    cmw_ctx_skip_body(seat->ctx);
+}
+
 static ngx_int_t read_body(struct seat *seat)
 {
     ngx_http_request_t *r = seat->request;
@@ -497,8 +513,10 @@ ngx_int_t request_on_location(ngx_http_request_t *r)
 
     if (!seat)
         return NGX_DECLINED;
-    if (seat->stage == STAGE_WAITING || seat->stage == STAGE_READING)
+    if (seat->stage == STAGE_WAITING)
         return NGX_DONE;
+    if (seat->stage == STAGE_READING) /* this is a page of error_page */
+        give_up_body(seat);
     ngx_int_t rc = NGX_DECLINED;
     if (seat->stage == STAGE_RESUMED)
         rc = follow(seat, seat->next);

@@ -2,12 +2,13 @@
 """nginx alone: its directives, phases, subrequests."""
 import pathlib
 import shutil
+import time
 import unittest
 
 from cases import CHAIN, ModuleTest, PROBE
 from cases_configuration import ConfigurationTest, marked
 from client import request
-from servers import Nginx
+from servers import LARGE, Nginx
 
 
 class OwnDirectives(ConfigurationTest):
@@ -274,3 +275,37 @@ class UnderValgrind(ModuleTest):
             client.socket.close()
         self.server.settled()
         self.assertEqual((self.server.folder / "valgrind").read_text(), "")
+
+
+class BrokenBodies(ModuleTest):
+    """nginx refuses them while the plan waits for them."""
+
+    chain = {"middleware": CHAIN["middleware"] + [
+        {"use": "bodies"}, {"use": "timeout", "options": {"body_idle_ms": 150}}]}
+    page = b"400 Bad Request"
+
+    def refused(self):
+        """A client whose body broke off in its second chunk, and the head of what it is answered."""
+        client = self.connect()
+        client.send(request("POST", "/text", fields=[("Transfer-Encoding", "chunked")]) +
+                    b"5\r\nabcde")
+        time.sleep(0.05)  # it is being read
+        client.send(b"no chunk\r\n")
+        return client, client.read_head()
+
+    def test_they_are_answered_as_such(self):
+        client, response = self.refused()
+        with client:
+            self.assertEqual((response.status, response.get("Connection")), (400, ["close"]))
+            self.assert_decorated(response)
+            time.sleep(0.4)  # more than a body may take
+            self.assertIn(self.page, client._read_to_end())
+        self.server.settled()
+        self.assertNotIn("header already sent", self.server.log())
+
+
+class BrokenBodiesWithAPage(BrokenBodies):
+    """One that is longer than what fits in sockets, so that it is on its way for a while."""
+
+    options = {"server": "error_page 400 /large;"}
+    page = b"l" * LARGE
