@@ -121,7 +121,7 @@ static void drain(const struct own_adapter *adapter, struct http_conn *conn)
     const char *piece;
     int len = 1;
 
-    if (http_find(conn, "Expect") || (!conn->is_chunked && conn->left > budget))
+    if (http_awaits_continue(conn) || (!conn->is_chunked && conn->left > budget))
         conn->must_close = 1; /* it has not been sent yet, or is too long */
     while (!conn->must_close && len > 0) {
         len = http_read_body(conn, &piece);
@@ -159,10 +159,8 @@ static int receive_body(const struct own_adapter *adapter, struct http_conn *con
     const char *piece;
     int len;
 
-    if (http_find(conn, "Expect") && (conn->left > 0 || conn->is_chunked)) {
-        if (http_send(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25) != 0)
-            return HTTP_LOST;
-    }
+    if (http_awaits_continue(conn) && http_send(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25) != 0)
+        return HTTP_LOST;
     while ((len = read_in_time(conn, ctx, &piece)) > 0) {
         if (cmw_ctx_receive_body(ctx, cmw_str_make(piece, (size_t)len)) != 0) {
             drain(adapter, conn);

@@ -31,7 +31,7 @@ static int fill(struct http_conn *conn)
     return 0;
 }
 
-/* A line of the framing, without its CR LF: its length. */
+/* A line of the framing, without its CR LF: its length. It has neither, nor a NUL, inside. */
 static int read_line(struct http_conn *conn, char line[LINE_CAP])
 {
     for (int len = 0; len < LINE_CAP; len++) {
@@ -39,6 +39,8 @@ static int read_line(struct http_conn *conn, char line[LINE_CAP])
         if (rc != 0)
             return rc;
         line[len] = conn->in[conn->begin++];
+        if (line[len] == '\0' || (len > 0 && line[len - 1] == '\r' && line[len] != '\n'))
+            return HTTP_MALFORMED;
         if (line[len] == '\n') {
             if (len == 0 || line[len - 1] != '\r')
                 return HTTP_MALFORMED;
@@ -114,7 +116,18 @@ static int add_field(struct http_conn *conn, struct http_text line)
 {
     if (conn->field_count == HTTP_FIELD_CAP)
         return 431;
-    return parse_field(&conn->fields[conn->field_count++], line);
+    const int error = parse_field(&conn->fields[conn->field_count], line);
+    conn->field_count += error == 0;
+    return error;
+}
+
+/* No blanks and no control bytes. */
+static int is_visible(struct http_text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 127)
+            return 0;
+    return text.len > 0;
 }
 
 /* "GET /path HTTP/1.1" */
@@ -124,7 +137,7 @@ static int parse_request_line(struct http_conn *conn, struct http_text line)
 
     conn->method = cut(&at, end, ' ');
     conn->target = cut(&at, end, ' ');
-    if (conn->method.len == 0 || conn->target.len == 0 || end - at != 8 ||
+    if (!is_visible(conn->method) || !is_visible(conn->target) || end - at != 8 ||
         memcmp(at, "HTTP/1.", 7) != 0 || (at[7] != '0' && at[7] != '1'))
         return 400;
     conn->minor = at[7] - '0';
@@ -209,6 +222,15 @@ const struct http_text *http_find(const struct http_conn *conn, const char *name
             strncasecmp(conn->fields[i].name.data, name, len) == 0)
             return &conn->fields[i].value;
     return NULL;
+}
+
+int http_awaits_continue(const struct http_conn *conn)
+{
+    static const char wanted[] = "100-continue";
+    const struct http_text *said = http_find(conn, "Expect");
+
+    return conn->minor > 0 && (conn->left > 0 || conn->is_chunked) && said &&
+           said->len == sizeof wanted - 1 && strncasecmp(said->data, wanted, said->len) == 0;
 }
 
 /* HTTP/1.1 goes on unless "close" is said; 1.0 ends, since nobody asks it to go on any more. */

@@ -89,6 +89,9 @@ int http_is_ending(struct http_server *server);
 /* A field's value by its name, NULL if it is not there. */
 const struct http_text *http_find(const struct http_conn *conn, const char *name);
 
+/* 1 if the client sends a body once it is told 100 Continue (RFC 9110, 10.1.1). */
+int http_awaits_continue(const struct http_conn *conn);
+
 /* How long the body is; HTTP_CHUNKED: chunks say it. Before it is read. */
 void http_expect_body(struct http_conn *conn, uint64_t length);
 

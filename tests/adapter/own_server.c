@@ -35,7 +35,7 @@ static int owns_context(cmw_ctx *ctx)
 int main(int argc, char **argv)
 {
     static const char *const traits[] = {"reads_blanks_around_lengths", "reads_tabs_around_lengths",
-                                         NULL};
+                                         "reads_lines_strictly", NULL};
     const struct conformance_server server = {.name = "own_http",
                                               .host = own_adapter_host(),
                                               .traits = traits,

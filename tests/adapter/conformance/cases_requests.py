@@ -250,6 +250,37 @@ class Bodies(AdapterTest):
                 self.assertTrue(client.is_closed())
         self.settled_counts()
 
+    def test_bytes_that_end_no_line_are_refused(self):
+        """Servers of their own read heads and the lines between chunks as they do; ours is strict."""
+        if not self.has_trait("reads_lines_strictly"):
+            self.skipTest("the server reads them")
+        chunked_head = request("POST", "/echo", fields=CHUNKED)
+        for data in (chunked_head + b"3\0\r\nabc\r\n0\r\n\r\n",
+                     chunked_head + b"3\0ff\r\nabc\r\n0\r\n\r\n",
+                     chunked_head + b"3;a\rb\r\nabc\r\n0\r\n\r\n",
+                     chunked_head + b"3\nabc\r\n0\r\n\r\n",
+                     b"GE\tT /view HTTP/1.1\r\nHost: a\r\n\r\n",
+                     b"GET /view\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
+                     b"GET /view\x7f HTTP/1.1\r\nHost: a\r\n\r\n"):
+            with self.subTest(data), self.connect() as client:
+                client.send(data + request("GET", "/view"))
+                response = client.read()
+                self.assertEqual(response.status, 400)
+                self.assert_decorated(response)
+                self.assertTrue(client.is_closed())
+        self.settled_counts()
+
+    def test_who_does_not_ask_first_is_not_told_to_go_on(self):
+        """RFC 9110, 10.1.1: HTTP/1.0 knows no 100, and other expectations are not it."""
+        if not self.has_trait("reads_lines_strictly"):
+            self.skipTest("that is the server's own")
+        for version, expectation in (("1.0", "100-continue"), ("1.1", "x-other")):
+            with self.subTest(version), self.connect() as client:
+                client.send(f"POST /echo HTTP/{version}\r\nHost: a\r\nContent-Length: 4\r\n"
+                            f"Expect: {expectation}\r\n\r\nbody".encode())
+                response = client.read()
+                self.assertEqual((response.status, response.body), (200, b"body"))
+
     def test_loosely_written_length_is_read_right_or_refused(self):
         """Blanks and folds that RFC 9112 lets a server read: it does, or it is a 400 that closes."""
         coded = chunked(b"abc")
