@@ -30,6 +30,9 @@ void backend_find_slots(struct backend *backend, cmw_engine *engine);
 /* echo.c: tell the client what it sent, and what the middleware made of it. */
 backend_fn echo_answer;
 
+/* octets.c: what is UTF-8 as it is; else a character for each byte (ISO 8859-1): none is lost. */
+cmw_str octets_as_text(cmw_ctx *ctx, cmw_str octets);
+
 /* learned.c: that last part, as an object. */
 void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx);
 

@@ -14,23 +14,23 @@
 
 /* ---- The document ----------------------------------------------------------------------- */
 
-static void put(cmw_json *json, const char *key, cmw_str text)
+static void put(cmw_json *json, cmw_ctx *ctx, const char *key, cmw_str octets)
 {
     cmw_json_key(json, cmw_str_cstr(key));
-    cmw_json_string(json, text);
+    cmw_json_string(json, octets_as_text(ctx, octets));
 }
 
-static void put_headers(cmw_json *json, const cmw_request *request)
+static void put_headers(cmw_json *json, cmw_ctx *ctx)
 {
     size_t count;
-    const cmw_header *const headers = cmw_request_headers(request, &count);
+    const cmw_header *const headers = cmw_request_headers(cmw_ctx_request(ctx), &count);
 
     cmw_json_key(json, CMW_STR("headers"));
     cmw_json_array_begin(json);
     for (size_t i = 0; i < count; i++) {
         cmw_json_array_begin(json);
         cmw_json_string(json, headers[i].name);
-        cmw_json_string(json, headers[i].value);
+        cmw_json_string(json, octets_as_text(ctx, headers[i].value));
         cmw_json_array_end(json);
     }
     cmw_json_array_end(json);
@@ -44,11 +44,11 @@ static int answer_document(const struct backend *backend, cmw_ctx *ctx, int stat
     if (!json)
         return CMW_ERR_NOMEM;
     cmw_json_object_begin(json);
-    put(json, "method", cmw_request_method(request));
-    put(json, "target", cmw_request_raw_target(request));
-    put(json, "path", cmw_request_raw_path(request));
-    put(json, "query", cmw_request_query(request));
-    put_headers(json, request);
+    put(json, ctx, "method", cmw_request_method(request));
+    put(json, ctx, "target", cmw_request_raw_target(request));
+    put(json, ctx, "path", cmw_request_raw_path(request));
+    put(json, ctx, "query", cmw_request_query(request));
+    put_headers(json, ctx);
     cmw_json_key(json, CMW_STR("ctx"));
     put_learned(json, backend, ctx);
     cmw_json_object_end(json);

@@ -14,6 +14,12 @@ static void put(cmw_json *json, const char *key, cmw_str text)
     cmw_json_string(json, text);
 }
 
+static void put_cookie(cmw_json *json, cmw_ctx *ctx, cmw_str name, cmw_str value)
+{
+    cmw_json_key(json, octets_as_text(ctx, name));
+    cmw_json_string(json, octets_as_text(ctx, value));
+}
+
 /* NULL: unset, or the engine has no such slot. */
 static void *slot_of(cmw_ctx *ctx, cmw_slot slot)
 {
@@ -27,7 +33,7 @@ static void put_principal(cmw_json *json, const struct backend *backend, cmw_ctx
 
     if (!principal)
         return;
-    put(json, "user", principal->id);
+    put(json, "user", octets_as_text(ctx, principal->id));
     if (cmw_str_equals(principal->scheme, CMW_STR("bearer")) &&
         cmw_request_bearer(cmw_ctx_request(ctx), &token) == 0)
         put(json, "token", token);
@@ -80,7 +86,7 @@ static int is_first(const cmw_cookie *all, size_t index)
     return 1;
 }
 
-static void put_signed_cookies(cmw_json *json, cmw_cookies *cookies)
+static void put_signed_cookies(cmw_json *json, cmw_ctx *ctx, cmw_cookies *cookies)
 {
     size_t count;
     const cmw_cookie *const all = cmw_cookies_all(cookies, &count);
@@ -89,10 +95,8 @@ static void put_signed_cookies(cmw_json *json, cmw_cookies *cookies)
     cmw_json_key(json, CMW_STR("signed_cookies"));
     cmw_json_object_begin(json);
     for (size_t i = 0; i < count; i++) {
-        if (is_first(all, i) && cmw_cookies_find_signed(cookies, &value, all[i].name) == 0) {
-            cmw_json_key(json, all[i].name);
-            cmw_json_string(json, value);
-        }
+        if (is_first(all, i) && cmw_cookies_find_signed(cookies, &value, all[i].name) == 0)
+            put_cookie(json, ctx, all[i].name, value);
     }
     cmw_json_object_end(json);
 }
@@ -108,13 +112,11 @@ static void put_cookies(cmw_json *json, const struct backend *backend, cmw_ctx *
     cmw_json_key(json, CMW_STR("cookies"));
     cmw_json_object_begin(json);
     for (size_t i = 0; i < count; i++) {
-        if (is_first(all, i)) {
-            cmw_json_key(json, all[i].name);
-            cmw_json_string(json, all[i].value);
-        }
+        if (is_first(all, i))
+            put_cookie(json, ctx, all[i].name, all[i].value);
     }
     cmw_json_object_end(json);
-    put_signed_cookies(json, cookies);
+    put_signed_cookies(json, ctx, cookies);
 }
 
 void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
@@ -126,8 +128,8 @@ void put_learned(cmw_json *json, const struct backend *backend, cmw_ctx *ctx)
     put(json, "scheme",
         cmw_request_scheme(request) == CMW_SCHEME_HTTPS ? CMW_STR("https") : CMW_STR("http"));
     put(json, "host", cmw_request_host(request));
-    put(json, "path", cmw_request_path(request));
-    put(json, "query", cmw_request_query(request));
+    put(json, "path", octets_as_text(ctx, cmw_request_path(request)));
+    put(json, "query", octets_as_text(ctx, cmw_request_query(request)));
     put_principal(json, backend, ctx);
     put_request_id(json, backend, ctx);
     put_trace(json, backend, ctx);

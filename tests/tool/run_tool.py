@@ -329,6 +329,10 @@ def check_serve():
             expect("the echo", (status, document["method"], document["path"], document["query"],
                                 document["ctx"]["request_id"]),
                    (200, "GET", "/a", "b=c", "abc"))
+            for sent, shown in (("caf\xe9", "caf\xe9"), ("\xe2\x9c\x93", "\u2713")):
+                _, _, text = server.ask("GET", "/", X_Test=sent)  # sent as ISO 8859-1
+                expect("bytes of a field", [value for name, value in json.loads(text)["headers"]
+                                            if name.lower() == "x-test"], [shown])
             status, headers, text = server.ask("GET", "/", X_Echo_Status="404",
                                                X_Echo_Body_Size="3")
             expect("as asked", (status, text), (404, "xxx"))
