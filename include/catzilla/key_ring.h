@@ -18,6 +18,9 @@ CMW_BEGIN_DECLS
 /** Bytes of a code (SHA-256). */
 #define CMW_MAC_LEN 32
 
+/** The most keys of a ring: verifying costs a code for each of them. */
+#define CMW_KEY_RING_KEYS_MAX 16
+
 /**
  * Who makes codes. Static, or living as long as the engine.
  *
@@ -60,7 +63,8 @@ typedef struct cmw_key_ring cmw_key_ring;
  * @param      engine   whose provider is used
  * @param      secrets  C strings, the one that signs first; copied
  * @param[out] diag     why not, without the secret; or NULL
- * @return              0; CMW_ERR_UNSUPPORTED without a provider; CMW_ERR_ARG without a secret;
+ * @return              0; CMW_ERR_UNSUPPORTED without a provider; CMW_ERR_ARG without a secret,
+ *                      or for more than CMW_KEY_RING_KEYS_MAX;
  *                      CMW_ERR_INVALID for an empty one; CMW_ERR_EXISTS for two that are equal;
  *                      CMW_ERR_NOMEM; what the provider returned
  * Threads:             the arena's owner

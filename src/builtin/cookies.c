@@ -62,24 +62,41 @@ int cmw_cookie_sign(size_t *len, char *to, size_t cap, const cmw_key_ring *ring,
                              cmw_str_make((const char *)mac, sizeof mac), base64_flags(format));
 }
 
+/* The code that a signed value carries, and what stands before it: 0 or CMW_ERR_INVALID. */
+static int read_signed(cmw_str *plain, unsigned char mac[CMW_MAC_LEN], cmw_str text,
+                       cmw_cookie_format format)
+{
+    size_t len;
+
+    if (text.len < CODE_DIGITS + 1 || text.data[text.len - CODE_DIGITS - 1] != '.')
+        return CMW_ERR_INVALID;
+    *plain = cmw_str_make(text.data, text.len - CODE_DIGITS - 1);
+    const cmw_str digits = cmw_str_make(text.data + plain->len + 1, CODE_DIGITS);
+    if (cmw_base64_decode(&len, (char *)mac, CMW_MAC_LEN, digits, base64_flags(format)) != 0 ||
+        len != CMW_MAC_LEN)
+        return CMW_ERR_INVALID;
+    return 0;
+}
+
+/* A code for each key. */
+static int is_verified(const cmw_key_ring *ring, const unsigned char mac[CMW_MAC_LEN], cmw_str name,
+                       cmw_str plain, cmw_cookie_format format)
+{
+    cmw_str parts[3];
+
+    return cmw_key_ring_verify(ring, mac, parts, signed_parts(parts, name, plain, format)) >= 0;
+}
+
 int cmw_cookie_unsign(cmw_str *value, const cmw_key_ring *ring, const cmw_cookie *cookie,
                       cmw_cookie_format format)
 {
-    const cmw_str text = cookie->value;
     unsigned char mac[CMW_MAC_LEN];
-    cmw_str parts[3];
-    size_t len;
+    cmw_str plain;
 
     if (format != CMW_COOKIE_BOUND && format != CMW_COOKIE_SIGNATURE)
         return CMW_ERR_ARG;
-    if (text.len < CODE_DIGITS + 1 || text.data[text.len - CODE_DIGITS - 1] != '.')
-        return CMW_ERR_INVALID;
-    const cmw_str plain = cmw_str_make(text.data, text.len - CODE_DIGITS - 1);
-    const cmw_str digits = cmw_str_make(text.data + plain.len + 1, CODE_DIGITS);
-    if (cmw_base64_decode(&len, (char *)mac, sizeof mac, digits, base64_flags(format)) != 0 ||
-        len != sizeof mac)
-        return CMW_ERR_INVALID;
-    if (cmw_key_ring_verify(ring, mac, parts, signed_parts(parts, cookie->name, plain, format)) < 0)
+    if (read_signed(&plain, mac, cookie->value, format) != 0 ||
+        !is_verified(ring, mac, cookie->name, plain, format))
         return CMW_ERR_INVALID;
     *value = plain;
     return 0;
@@ -152,15 +169,24 @@ const cmw_cookie *cmw_cookies_find(cmw_cookies *cookies, cmw_str name)
 int cmw_cookies_find_signed(cmw_cookies *cookies, cmw_str *value, cmw_str name)
 {
     const struct keeper *const keeper = cookies->self;
+    unsigned char mac[CMW_MAC_LEN];
+    unsigned tries = 0;
     size_t count;
-    const cmw_cookie *const all = cmw_cookies_all(cookies, &count);
+    cmw_str plain;
 
+    const cmw_cookie *const all = cmw_cookies_all(cookies, &count);
     if (!keeper->ring)
         return CMW_ERR_UNSUPPORTED;
-    for (size_t i = 0; i < count; i++)
-        if (cmw_str_equals(all[i].name, name) &&
-            cmw_cookie_unsign(value, keeper->ring, &all[i], keeper->format) == 0)
+    for (size_t i = 0; i < count && tries < CMW_COOKIE_SIGNED_TRIES; i++) {
+        if (!cmw_str_equals(all[i].name, name) || all[i].value.len > CMW_COOKIE_MAX ||
+            read_signed(&plain, mac, all[i].value, keeper->format) != 0)
+            continue;
+        tries++;
+        if (is_verified(keeper->ring, mac, name, plain, keeper->format)) {
+            *value = plain;
             return 0;
+        }
+    }
     return CMW_ERR_NOT_FOUND;
 }
 

@@ -53,6 +53,9 @@ static int check_secrets(const char *const *secrets, size_t count, cmw_diag *dia
 {
     if (count == 0)
         return cmw_diag_set(diag, CMW_ERR_ARG, "the ring has no secret");
+    if (count > CMW_KEY_RING_KEYS_MAX)
+        return cmw_diag_set(diag, CMW_ERR_ARG, "%zu secrets are more than %d", count,
+                            CMW_KEY_RING_KEYS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (!secrets[i] || secrets[i][0] == '\0')
             return cmw_diag_set(diag, CMW_ERR_INVALID, "secret %zu is empty", i + 1);
@@ -91,7 +94,7 @@ int cmw_key_ring_create(cmw_key_ring **out, cmw_arena *arena, cmw_engine *engine
         return rc;
     const size_t stride = (provider->key_bytes + 15) & ~(size_t)15;
     cmw_key_ring *const ring = cmw_arena_alloc(arena, sizeof *ring);
-    char *const keys = count <= SIZE_MAX / stride ? cmw_arena_alloc(arena, count * stride) : NULL;
+    char *const keys = cmw_arena_alloc(arena, count * stride);
     if (!ring || !keys)
         return cmw_diag_set(diag, CMW_ERR_NOMEM, "no memory for the keys");
     *ring = (cmw_key_ring){.provider = provider, .stride = stride, .keys = keys};

@@ -86,6 +86,9 @@ static int is_first(const cmw_cookie *all, size_t index)
     return 1;
 }
 
+/* Of so many names: each that is not signed well costs a code for every key. */
+enum { SIGNED_MOST = 64 };
+
 static void put_signed_cookies(cmw_json *json, cmw_ctx *ctx, cmw_cookies *cookies)
 {
     size_t count;
@@ -94,7 +97,7 @@ static void put_signed_cookies(cmw_json *json, cmw_ctx *ctx, cmw_cookies *cookie
 
     cmw_json_key(json, CMW_STR("signed_cookies"));
     cmw_json_object_begin(json);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < SIGNED_MOST; i++) {
         if (is_first(all, i) && cmw_cookies_find_signed(cookies, &value, all[i].name) == 0)
             put_cookie(json, ctx, all[i].name, value);
     }

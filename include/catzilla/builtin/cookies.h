@@ -89,12 +89,18 @@ CMW_API const cmw_cookie *cmw_cookies_all(cmw_cookies *cookies, size_t *count);
 /** The first cookie with a name, or NULL. Cost: as above, then O(count). */
 CMW_API const cmw_cookie *cmw_cookies_find(cmw_cookies *cookies, cmw_str name);
 
+/** So many cookies of one name are verified, of CMW_COOKIE_MAX bytes at most: a client may send as
+ * many as a head holds, and each costs a code for every key. */
+#define CMW_COOKIE_SIGNED_TRIES 8
+
 /**
- * The value of a cookie whose signature is good: the first one of the name that has a good one.
+ * The value of a cookie whose signature is good: the first one of the name that has a good one, of
+ * the first CMW_COOKIE_SIGNED_TRIES that have the form of one.
  *
  * @param[out] value  without the signature; unchanged unless 0 is returned
  * @return            0; CMW_ERR_NOT_FOUND; CMW_ERR_UNSUPPORTED without option `signed`
- * Cost:              a code for each cookie of the name and each key, each time; no allocation
+ * Cost:              O(count), and a code for each cookie of the name and each key, each time: at
+ *                    most CMW_COOKIE_SIGNED_TRIES * CMW_KEY_RING_KEYS_MAX; no allocation
  * Since:             0.1
  */
 CMW_API CMW_NODISCARD int cmw_cookies_find_signed(cmw_cookies *cookies, cmw_str *value,

@@ -108,6 +108,170 @@ static void however_many_there_are(void **state)
     }
 }
 
+/* ---- What strangers can make it cost ---------------------------------------------------- */
+
+/* Codes that count themselves: of a byte of the key, the value's length and nothing else. */
+static unsigned codes;
+
+static int prepare(void *key, cmw_str secret)
+{
+    *(char *)key = secret.data[0];
+    return 0;
+}
+
+static void count_code(const void *key, unsigned char mac[CMW_MAC_LEN], const cmw_str *parts,
+                       size_t part_count)
+{
+    codes++;
+    memset(mac, *(const char *)key, CMW_MAC_LEN);
+    for (size_t i = 0; i < part_count; i++)
+        mac[0] = (unsigned char)(mac[0] ^ parts[i].len);
+}
+
+static void wipe(void *key)
+{
+    *(char *)key = 0;
+}
+
+static const cmw_mac_provider counting = {sizeof counting, 1, prepare, count_code, wipe};
+
+struct hunt {
+    cmw_slot slot;
+    char value[32];
+    int rc;
+};
+
+static int find_signed(void *self, cmw_ctx *ctx)
+{
+    struct hunt *const hunt = self;
+    cmw_cookies *const cookies = cmw_ctx_slot(ctx, hunt->slot);
+    cmw_str value = CMW_STR("");
+
+    hunt->rc = cmw_cookies_find_signed(cookies, &value, CMW_STR("sid"));
+    snprintf(hunt->value, sizeof hunt->value, "%.*s", (int)value.len, value.data);
+    return cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok"));
+}
+
+/* A bench with a chain of signed cookies by so many keys. */
+static cmw_test *open_signed(struct hunt *hunt, size_t keys)
+{
+    static const char *const secrets[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i",
+                                          "j", "k", "l", "m", "n", "o", "p", "q"};
+    const cmw_cookies_signed signing = {.secrets = secrets, .secret_count = keys};
+    cmw_cookies_config config;
+    cmw_engine_config engine;
+    cmw_test *test = NULL;
+    cmw_chain *chain = NULL;
+    cmw_diag diag = {0};
+
+    cmw_engine_config_init(&engine);
+    engine.limits.header_bytes = 16 << 20;
+    engine.limits.memory_bytes = 16 << 20;
+    assert_int_equal(cmw_test_create(&test, &engine), 0);
+    assert_int_equal(cmw_engine_set_mac_provider(cmw_test_engine(test), &counting), 0);
+    assert_int_equal(cmw_chain_create(cmw_test_engine(test), &chain, 0), 0);
+    cmw_cookies_config_init(&config);
+    config.signing = &signing;
+    if (cmw_chain_use(chain, "cookies", &config, &diag) != 0)
+        fail_msg("%s", diag.message);
+    if (cmw_chain_install(chain, &diag) != 0)
+        fail_msg("%s", diag.message);
+    cmw_chain_destroy(chain);
+    memset(hunt, 0, sizeof *hunt);
+    hunt->slot = cmw_slot_find(cmw_test_engine(test), "cookies");
+    cmw_test_set_handler(test, find_signed, hunt);
+    return test;
+}
+
+/* A code that nobody made, and one that key "b" has made of "sid=good". */
+#define FORGED "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+static void write_good(char *to, size_t cap)
+{
+    unsigned char mac[CMW_MAC_LEN];
+    char digits[44];
+    size_t len;
+
+    memset(mac, 'b', sizeof mac);
+    mac[0] ^= 3 ^ 1 ^ 4;
+    assert_int_equal(cmw_base64_encode(&len, digits, sizeof digits,
+                                       cmw_str_make((const char *)mac, sizeof mac),
+                                       CMW_BASE64_UNPADDED | CMW_BASE64_URL),
+                     0);
+    snprintf(to, cap, "sid=good.%.*s", (int)len, digits);
+}
+
+/* Ten thousand cookies of the name, then the good one: the codes are counted, not the time. */
+static void however_many_are_forged_few_are_verified(void **state)
+{
+    enum { FORGED_COUNT = 10000 };
+    static char field[FORGED_COUNT * (sizeof "sid=x." FORGED ";") + 256];
+
+    (void)state;
+    for (size_t keys = 2; keys <= CMW_KEY_RING_KEYS_MAX; keys += CMW_KEY_RING_KEYS_MAX - 2) {
+        struct hunt hunt;
+        size_t len = 0;
+        cmw_test *const test = open_signed(&hunt, keys);
+        for (unsigned i = 0; i < FORGED_COUNT; i++)
+            len += (size_t)snprintf(field + len, sizeof field - len, "sid=x." FORGED ";");
+        write_good(field + len, sizeof field - len);
+        cmw_test_request(test, "GET", "/");
+        cmw_test_header(test, "Cookie", field);
+        codes = 0;
+        assert_int_equal(cmw_test_send(test), 200);
+        assert_int_equal(hunt.rc, CMW_ERR_NOT_FOUND);
+        assert_int_equal(codes, CMW_COOKIE_SIGNED_TRIES * keys);
+        close_bench(test);
+    }
+}
+
+/* Other names, other forms and what is too long are no tries; nor is a good one missed for them. */
+static void what_cannot_be_good_costs_no_code(void **state)
+{
+    static char field[400000];
+    struct hunt hunt;
+    size_t len = 0;
+
+    (void)state;
+    cmw_test *const test = open_signed(&hunt, 2);
+    for (unsigned i = 0; i < 1000; i++)
+        len += (size_t)snprintf(field + len, sizeof field - len,
+                                "sid2=x." FORGED ";sid=x;sid=." FORGED "A;sid=x.%042d!;sid=;", 0);
+    len += (size_t)snprintf(field + len, sizeof field - len, "sid=%04100d." FORGED ";", 0);
+    for (unsigned i = 1; i < CMW_COOKIE_SIGNED_TRIES; i++)
+        len += (size_t)snprintf(field + len, sizeof field - len, "sid=x." FORGED ";");
+    write_good(field + len, sizeof field - len);
+    cmw_test_request(test, "GET", "/");
+    cmw_test_header(test, "Cookie", field);
+    codes = 0;
+    assert_int_equal(cmw_test_send(test), 200);
+    assert_int_equal(hunt.rc, 0);
+    assert_string_equal(hunt.value, "good");
+    assert_int_equal(codes, CMW_COOKIE_SIGNED_TRIES * 2);
+    close_bench(test);
+}
+
+static void a_ring_has_so_many_keys_at_most(void **state)
+{
+    static const char *const secrets[CMW_KEY_RING_KEYS_MAX + 1] = {
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q"};
+    const cmw_cookies_signed signing = {.secrets = secrets, .secret_count = LEN(secrets)};
+    cmw_cookies_config config;
+    cmw_middleware mw;
+    cmw_test *test = NULL;
+    cmw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(cmw_test_create(&test, NULL), 0);
+    assert_int_equal(cmw_engine_set_mac_provider(cmw_test_engine(test), &counting), 0);
+    cmw_cookies_config_init(&config);
+    config.signing = &signing;
+    cmw_middleware_init(&mw);
+    assert_int_equal(cmw_cookies_create(cmw_test_engine(test), &mw, &config, &diag), CMW_ERR_ARG);
+    assert_string_equal(diag.message, "cookies: signed: secrets: 17 secrets are more than 16");
+    assert_int_equal(cmw_test_destroy(test), 0);
+}
+
 static void nothing_is_read_where_nobody_wants_it(void **state)
 {
     cmw_cookies_config config;
@@ -154,6 +318,9 @@ int main(void)
         cmocka_unit_test(without_a_field_there_are_none),
         cmocka_unit_test(however_many_there_are),
         cmocka_unit_test(nothing_is_read_where_nobody_wants_it),
+        cmocka_unit_test(however_many_are_forged_few_are_verified),
+        cmocka_unit_test(what_cannot_be_good_costs_no_code),
+        cmocka_unit_test(a_ring_has_so_many_keys_at_most),
         cmocka_unit_test(configs_that_cannot_sign_are_refused),
         cmocka_unit_test(failing_memory_is_survived),
     };
