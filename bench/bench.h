@@ -89,6 +89,7 @@ extern const struct row bench_stack_rows[];
 extern const struct row bench_suspend_rows[];
 extern const struct row bench_thread_rows[];
 extern const struct row bench_count_rows[];
+extern const struct row bench_flood_rows[];
 
 /* Print a message and leave with 1. */
 _Noreturn void bench_die(const char *what, const char *detail);

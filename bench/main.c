@@ -25,7 +25,7 @@ static const struct row *const row_lists[] = {
     bench_condition_rows,   bench_auth_rows,     bench_cors_rows,       bench_log_rows,
     bench_network_rows,     bench_protocol_rows, bench_rate_limit_rows, bench_traffic_rows,
     bench_compression_rows, bench_stack_rows,    bench_suspend_rows,    bench_thread_rows,
-    bench_count_rows,
+    bench_count_rows,       bench_flood_rows,
 };
 
 enum { ROW_CAP = 128 };

@@ -26,7 +26,7 @@ NAMES = ["life_empty", "noop_3", "noop_8", "noop_16", "noop_3_both", "headers_12
          "response_cache_hit", "idempotency_first", "idempotency_replay", "static_files_1k",
          "gzip_16k", "stack_3",
          "stack_7", "resume", "resume_wakes", "suspended_bytes", "threads_2",
-         "allocs", "rss", "context_bytes"]
+         "allocs", "rss", "context_bytes", "response_cache_flood", "idempotency_flood"]
 
 # What this build leaves out.
 NAMES = [name for name in NAMES if name not in sys.argv[2:]]

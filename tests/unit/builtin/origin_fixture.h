@@ -64,4 +64,14 @@ static inline int origin_answer(void *self, cmw_ctx *ctx)
     return cmw_response_text(response, origin->status, cmw_str_cstr(text));
 }
 
+/* Bytes that plans, tables and stores of a bench hold. */
+static inline uint64_t origin_in_use(cmw_test *test)
+{
+    cmw_pool_stats stats = {.size = sizeof stats};
+
+    assert_int_equal(
+        cmw_pool_get_stats(cmw_engine_pool(cmw_test_engine(test), CMW_POOL_PLAN), &stats), 0);
+    return stats.in_use_bytes;
+}
+
 #endif /* CMW_ORIGIN_FIXTURE_H */

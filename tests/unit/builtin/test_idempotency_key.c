@@ -555,6 +555,43 @@ static void a_full_store_refuses_passes_or_forgets(void **state)
     }
 }
 
+/* What the pool has handed out, whatever the store says of itself: as much at the end of a flood as
+ * at its beginning, and within a tenth of the bound. */
+static void a_flood_of_keys_takes_no_more_than_was_said(void **state)
+{
+    enum { BOUND = 1024 * 1024 };
+
+    (void)state;
+    for (int full = CMW_IDEMPOTENCY_FULL_REFUSE; full <= CMW_IDEMPOTENCY_FULL_EVICT; full++) {
+        struct origin origin = {.status = 201};
+        cmw_idempotency_key_config config, small;
+        cmw_middleware mw;
+        cmw_idempotency_key_config_init(&small);
+        small.max_bytes = 65536;
+        small.max_response_bytes = 1024;
+        cmw_test *test = open_keys(&small, &origin, &mw);
+        const uint64_t rest = origin_in_use(test) - stats_of(&mw).bytes; /* other middleware, too */
+        close_bench(test);
+        cmw_idempotency_key_config_init(&config);
+        config.max_bytes = BOUND;
+        config.max_share = 100;
+        config.max_response_bytes = 4096;
+        config.when_full = full;
+        test = open_keys(&config, &origin, &mw);
+        flood(test, 0, 1); /* what others make of a first request */
+        const uint64_t before = origin_in_use(test);
+        for (unsigned i = 0; i < 20; i++) {
+            origin.len = 1 + i * 7919 % 3000;
+            flood(test, i * 500, (i + 1) * 500);
+            assert_int_equal(origin_in_use(test), before);
+            assert_in_range(before - rest, BOUND / 10 * 9, BOUND / 10 * 11);
+        }
+        assert_true(stats_of(&mw).entries > 100);
+        assert_true(full == CMW_IDEMPOTENCY_FULL_EVICT || stats_of(&mw).failed > 0);
+        close_bench(test);
+    }
+}
+
 static void who_floods_the_store_does_not_close_it_to_others(void **state)
 {
     struct origin origin = {.status = 201};
@@ -949,6 +986,7 @@ int main(void)
         cmocka_unit_test(who_leaves_behind_the_answer_finds_it_again),
         cmocka_unit_test(what_never_ends_is_given_up_in_time),
         cmocka_unit_test(a_full_store_refuses_passes_or_forgets),
+        cmocka_unit_test(a_flood_of_keys_takes_no_more_than_was_said),
         cmocka_unit_test(who_floods_the_store_does_not_close_it_to_others),
         cmocka_unit_test(a_warm_request_calls_no_allocator),
         cmocka_unit_test(what_is_kept_outlives_a_plan),
