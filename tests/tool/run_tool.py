@@ -21,7 +21,7 @@ LIMIT_S = 60
 
 PROGRAM = ""
 SERVER = "microhttpd"
-TIMES_HEADS = ("microhttpd",)
+TIMES_HEADS = ("microhttpd", "h2o")
 
 
 def expect(what, found, wanted):

@@ -18,7 +18,8 @@
  *
  * H2O 2.2 reads the whole body before it calls anyone: a request is refused only after its upload.
  * It answers by itself, without the plan's fields, what it cannot parse, and heads of more than 100
- * fields or 400 KiB (400). Its other errors have them.
+ * fields or 400 KiB (400). Its other errors have them. A head that takes longer than
+ * cmw_worker_head_ms ends its connection, over HTTP/1.
  */
 #ifndef CATZILLA_ADAPTER_H2O_H
 #define CATZILLA_ADAPTER_H2O_H

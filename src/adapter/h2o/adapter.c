@@ -9,7 +9,8 @@ const cmw_host cmw__h2o_host = {
     .name = "H2O",
     .capabilities = CMW_CAP_NOTICE_CLIENT_GONE | CMW_CAP_REWRITE_TARGET | CMW_CAP_SUSPEND |
                     CMW_CAP_SUSPEND_POST_ROUTE | CMW_CAP_RESUME_ACROSS_THREADS |
-                    CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY | CMW_CAP_STREAM_RESPONSE_BODY,
+                    CMW_CAP_ANY_METHOD | CMW_CAP_STREAM_REQUEST_BODY |
+                    CMW_CAP_STREAM_RESPONSE_BODY | CMW_CAP_TIME_HEAD,
     .header_limit = H2O_MAX_HEADERS,
     .wake = cmw__h2o_on_wake,
     .arm_timer = cmw__h2o_on_arm,

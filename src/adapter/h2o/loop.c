@@ -114,6 +114,7 @@ static void on_poll(h2o_timeout_entry_t *entry)
     (void)cmw_engine_poll(loop->adapter->engine);
     if (loop->open_count == 0)
         cmw_worker_idle(loop->worker);
+    cmw__h2o_end_late_heads(loop);
 }
 
 /* ---- Seats ------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
  *     loop.c      what belongs to one H2O context: worker, seats, waking, timers
  *     h2o.c       a request's life: from H2O's handler to its logger
  *     head.c      the head of an HTTP/1 request as it came
+ *     late.c      heads that come too slowly
  *     respond.c   our response as H2O's
  *     pass.c      requests that H2O's own handlers answer
  */
@@ -128,6 +129,9 @@ struct seat *cmw__h2o_find_seat(const h2o_req_t *req);
 
 /* cmw_worker_run, unless it is what this is called from. */
 void cmw__h2o_run_worker(struct loop *loop);
+
+/* End the connections whose head has been coming for longer than the plan allows (late.c). */
+void cmw__h2o_end_late_heads(struct loop *loop);
 
 /* For the host's table. */
 void cmw__h2o_on_wake(void *self);

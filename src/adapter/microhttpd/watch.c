@@ -241,8 +241,8 @@ static uint64_t head_since(struct watched *one, unsigned turn, uint64_t now_ns)
         one->bytes = turn == TURN_FIRST ? 0 : received_bytes(one->socket);
         one->since_ns = 0;
     }
-    const int begins_now = one->since_ns == 0 ? received_bytes(one->socket) > one->bytes
-                                              : has_unread(one->socket);
+    const int begins_now =
+        one->since_ns == 0 ? received_bytes(one->socket) > one->bytes : has_unread(one->socket);
     if (begins_now)
         one->since_ns = now_ns;
     return one->since_ns;
