@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "conform
 import cases
 import cases_apache
 import cases_apache_bodies
+import cases_apache_cgi
 import cases_configuration
 import cases_module_bodies
 import cases_nginx
@@ -37,8 +38,9 @@ if __name__ == "__main__":
     cases.ModuleTest.Server = server
     both = [cases, cases_module_bodies]
     for group in both + {"nginx": [cases_configuration, cases_nginx, cases_nginx_http2],
-                         "apache": [cases_configuration, cases_apache, cases_apache_bodies],
-                         "apache_prefork": [cases_apache_bodies]}[name]:
+                         "apache": [cases_configuration, cases_apache, cases_apache_bodies,
+                                    cases_apache_cgi],
+                         "apache_prefork": [cases_apache_bodies, cases_apache_cgi]}[name]:
         for key, value in vars(group).items():
             if isinstance(value, type) and issubclass(value, unittest.TestCase):
                 globals()[key] = value
