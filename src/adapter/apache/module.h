@@ -21,6 +21,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include <httpd.h>
@@ -60,6 +61,7 @@ struct bench {
     uint64_t timer_at_ns; /* the worker's next deadline; 0: none */
     int next_step;        /* a cmw_next, once has_gone_on */
     int has_gone_on;
+    volatile sig_atomic_t is_asleep; /* its request waits: the engine does not run */
 };
 
 /* A file of a directive. */
@@ -124,6 +126,7 @@ struct seat {
     unsigned wants_flush : 1;   /* httpd does */
     unsigned has_sent_last : 1; /* of a streamed body */
     unsigned has_failed : 1;    /* the response was broken off */
+    unsigned is_logged : 1;     /* the reason is known */
 };
 
 extern module AP_MODULE_DECLARE_DATA catzilla_mw_module;
@@ -139,7 +142,7 @@ const cmw_host *process_host(void);
 uint64_t process_now_ns(void);
 /* This process's part of a site's engine, until the pool ends. */
 void process_open(struct site *site, apr_pool_t *pool, server_rec *server);
-/* The process ends at once: who waits is given up. */
+/* The process ends at once: who waits is given up. Safe in a signal's handler. */
 void process_end(struct process *process);
 /* A worker for a request; NULL: there is none left. */
 struct bench *process_take(struct process *process);

@@ -124,7 +124,9 @@ int process_wait(struct bench *bench, cmw_ctx *ctx, conn_rec *connection)
             if (next != CMW_TO_SUSPENDED)
                 return next;
         }
+        bench->is_asleep = 1;
         sleep_until_woken(bench);
+        bench->is_asleep = 0;
         (void)cmw_worker_run(bench->worker, 0);
     }
     return bench->next_step;
@@ -246,11 +248,7 @@ static int start_poller(struct process *process)
 
 void process_end(struct process *process)
 {
-    pthread_mutex_lock(&process->lock);
-    atomic_store(&process->is_ending, 1);
-    for (struct bench *each = process->benches; each; each = each->next)
-        on_wake(each);
-    pthread_mutex_unlock(&process->lock);
+    atomic_store(&process->is_ending, 1); /* who waits sees it, within LOOK_NS */
 }
 
 /*

@@ -33,16 +33,24 @@ static uint64_t body_sent(const struct seat *seat)
     return r->sent_bodyct && !r->header_only && r->bytes_sent > 0 ? (uint64_t)r->bytes_sent : 0;
 }
 
+/*
+ * prefork ends its processes in a signal's handler, in the midst of a request: its end is told
+ * unless a callback was running, or the engine, which are not to be entered anew.
+ */
 static apr_status_t on_end(void *data)
 {
     struct seat *seat = data;
+    const int is_ending = atomic_load(&seat->process->is_ending);
 
-    if (seat->ctx && !seat->is_inside) {
+    if (seat->ctx && (!seat->is_inside || seat->bench->is_asleep)) {
+        if (!seat->is_logged && is_ending)
+            seat->reason = CMW_END_SHUTDOWN;
         cmw_ctx_set_body_sent(seat->ctx, body_sent(seat));
         cmw_ctx_end(seat->ctx, seat->reason);
         seat->ctx = NULL;
     }
-    if (seat->bench && !seat->ctx)
+    if (seat->bench && !seat->ctx &&
+        !is_ending) /* else nobody takes it, and its lock may be held */
         process_put(seat->bench);
     seat->bench = NULL;
     return APR_SUCCESS;
@@ -54,6 +62,7 @@ int request_on_log(request_rec *r)
 
     if (!seat)
         return DECLINED;
+    seat->is_logged = 1;
     const int is_sent = seat->stage >= STAGE_ANSWERED && !seat->has_failed &&
                         (!seat->streams || r->header_only || seat->has_sent_last);
     if (seat->has_failed)

@@ -11,6 +11,7 @@
  *     stream           answers in pre_route with a body that is made while it is sent
  *     replace          the same in post_route, in place of the server's body
  *     slow, slow-post  these two, with waits between the pieces
+ *     stuck            as "stream", but after the first piece nothing more comes
  */
 #include "bodies.h"
 
@@ -121,7 +122,10 @@ static int on_request_body(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
 static int on_read(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
 {
     struct state *state = self;
+    cmw_token token;
 
+    if (is(ctx, "stuck") && state->given > 0)
+        return cmw_ctx_suspend(ctx, &token) == 0 ? CMW_ERR_AGAIN : CMW_ERR_STATE;
     if (state->is_slow && !state->has_waited) {
         state->has_waited = 1;
         return suspend(state->bodies, ctx) == 0 ? CMW_ERR_AGAIN : CMW_ERR_STATE;
@@ -163,7 +167,7 @@ static int stream(struct state *state, cmw_ctx *ctx, int is_slow)
 
 static int on_pre_route(void *self, cmw_ctx *ctx)
 {
-    if (!is(ctx, "stream") && !is(ctx, "slow"))
+    if (!is(ctx, "stream") && !is(ctx, "slow") && !is(ctx, "stuck"))
         return CMW_CONTINUE;
     return stream(state_of(self, ctx), ctx, is(ctx, "slow")) == CMW_CONTINUE ? CMW_STOP : CMW_ERROR;
 }

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Apache httpd alone: bodies of requests, what follows them, how long they take, who reads them."""
 import contextlib
+import fcntl
 import json
 import select
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -283,3 +286,66 @@ class TimedOverHttp2(ModuleTest):
 class ShownTimedOverHttp2(TimedOverHttp2):
     chain = {"middleware": TimedOverHttp2.chain["middleware"] + [{"use": "bodies"}]}
     READERS = ("/proxy/x", "/text")
+
+
+class Stopping(ModuleTest):
+    """Requests that are open when httpd is stopped, and wait for someone: each is told its end."""
+
+    chain = BODIES
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
+    def stop_with(self, count, *data, reads=0):
+        """Counts at the end."""
+        server = self.Server(self.chain, workers=1, more="Timeout 1\n").start()
+        final = {}
+        server.on_end = lambda: final.update(server.counts())
+        with contextlib.ExitStack() as stack:
+            for _ in range(count):
+                client = stack.enter_context(server.Client(server.port))
+                client.send(*data)
+                if reads:
+                    client.socket.recv(reads)
+            server.wait(lambda: server.counts()["entered"] == count, "they do not begin")
+            self.settle(client)
+            self.assertEqual(server.stop(), 0)
+        return final
+
+    def settle(self, client):
+        """Until nothing moves: all that it can send without us has been sent."""
+        came, looks = -1, 0
+        while looks < 20:
+            time.sleep(0.01)
+            before, came = came, struct.unpack("i", fcntl.ioctl(client.socket, termios.FIONREAD,
+                                                                bytes(4)))[0]
+            looks = looks + 1 if came == before else 0
+
+    def assert_told(self, final, count):
+        self.assertEqual((final["entered"], final["left"], final["twice"]), (count, count, 0), final)
+        self.assertEqual(final["shutdown"], count, final)
+
+    def test_those_that_wait(self):
+        waits = request("GET", "/text", fields=[("X-Act", "wait-long")])
+        self.assert_told(self.stop_with(3, waits), 3)
+
+    def test_streams_that_wait(self):
+        stuck = request("GET", "/text", fields=order("stuck"))
+        self.assert_told(self.stop_with(3, stuck, reads=100), 3)
+
+    def test_bodies_that_nobody_reads(self):
+        for name in ("loud", "none"):
+            with self.subTest(name):
+                huge = request("GET", "/huge", fields=order(name))
+                self.assert_told(self.stop_with(3, huge, reads=100), 3)
+
+    def test_bodies_that_do_not_come(self):
+        for target in ("/text", "/proxy/x"):
+            with self.subTest(target):
+                upload = request("POST", target, body=b"x" * 1000)[:-500]
+                self.assert_told(self.stop_with(3, upload), 3)
