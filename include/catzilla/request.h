@@ -169,6 +169,40 @@ CMW_API cmw_str cmw_request_query(cmw_request *request);
 CMW_API cmw_str cmw_request_host(cmw_request *request);
 CMW_API int cmw_request_host_is_valid(cmw_request *request);
 
+/** What a request is for: the effective URI, as two texts and two numbers. */
+typedef struct cmw_uri {
+    cmw_str host;       /**< as cmw_request_host */
+    cmw_str target;     /**< canonical path, then "?" and the query unless that is empty */
+    uint16_t port;      /**< as cmw_request_port */
+    uint8_t scheme;     /**< a cmw_scheme */
+    uint8_t is_checked; /**< 0: host or target are as they came */
+} cmw_uri;
+
+/** Flags of cmw_request_uri. */
+typedef enum cmw_uri_flags {
+    CMW_URI_UNCHECKED = 1 /**< what nobody has looked at yet may be given as it came */
+} cmw_uri_flags;
+
+/**
+ * Host, port, scheme and target at once, for a table by what requests are for.
+ *
+ * Unchecked, texts may be anything but empty; the target begins with "/". Whoever finds what was
+ * put there under the same bytes, which were their own canonical form, need not look at them again;
+ * who does not asks again without the flag.
+ *
+ * @param      request  of the context
+ * @param[out] uri      unchanged on failure
+ * @param      flags    enum cmw_uri_flags
+ * @return              0; CMW_ERR_INVALID: the host or the path is not valid, or "*", or an
+ *                      authority alone; CMW_ERR_NOMEM
+ * Ownership:           texts are valid until the request ends
+ * Threads:             the context's worker
+ * Cost:                about 40 instructions unchecked, or where the parts are known; else O(len)
+ * Source:              RFC 9110, 7.1
+ * Since:               0.1
+ */
+CMW_API int cmw_request_uri(cmw_request *request, cmw_uri *uri, unsigned flags);
+
 /**
  * Whether the Host field and the request's own line name one host.
  *

@@ -109,3 +109,20 @@ uint64_t(cmw_hash_keyed_pair)(const cmw_hash_key *key, uint64_t first, uint64_t 
         return cmw__hash_aes_pair(key, first, second);
     return siphash_pair(key, first, second);
 }
+
+static CMW__NOINLINE uint64_t siphash_parts(const cmw_hash_key *key, const cmw_str *parts,
+                                            size_t count)
+{
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < count; i++)
+        hash = siphash_pair(key, hash, siphash_1_3(key, parts[i]));
+    return hash;
+}
+
+uint64_t cmw_hash_keyed_parts(const cmw_hash_key *key, const cmw_str *parts, size_t count)
+{
+    if (CMW_LIKELY(key->algorithm == CMW__HASH_AES))
+        return cmw__hash_aes_parts(key, parts, count);
+    return siphash_parts(key, parts, count);
+}

@@ -11,6 +11,7 @@ enum { CMW__HASH_SIPHASH_1_3 = 1, CMW__HASH_AES = 2 };
 /* 1 if this CPU has the AES instructions; else the others must not be called. */
 int cmw__hash_aes_is_available(void);
 uint64_t cmw__hash_aes(const cmw_hash_key *key, cmw_str bytes);
+uint64_t cmw__hash_aes_parts(const cmw_hash_key *key, const cmw_str *parts, size_t count);
 uint64_t cmw__hash_aes_pair(const cmw_hash_key *key, uint64_t first, uint64_t second);
 
 /* cmw_hash_keyed, with one call less. */

@@ -69,18 +69,17 @@ static inline __m128i load_short(cmw_str bytes)
     return _mm_set_epi64x((long long)high, (long long)low);
 }
 
-static inline uint64_t hash_long(const struct halves *key, cmw_str bytes)
+/* Sixteen bytes or more, behind what `state` has seen. */
+static inline __m128i add_long(__m128i state, const struct halves *key, cmw_str bytes)
 {
     const char *const last = bytes.data + bytes.len - 16;
     const char *at = bytes.data;
-    __m128i state = key->a;
 
-    do /* once at least: there are more than sixteen */
+    do /* once at least */
         state = mix(_mm_xor_si128(state, load16(at)), key);
     while ((at += 16) < last);
     state = mix(_mm_xor_si128(state, load16(last)), key);
-    state = mix(_mm_xor_si128(state, _mm_cvtsi64_si128((long long)bytes.len)), key);
-    return (uint64_t)_mm_cvtsi128_si64(state);
+    return mix(_mm_xor_si128(state, _mm_cvtsi64_si128((long long)bytes.len)), key);
 }
 
 int cmw__hash_aes_is_available(void)
@@ -94,12 +93,29 @@ uint64_t cmw__hash_aes(const cmw_hash_key *key, cmw_str bytes)
     __m128i state;
 
     if (bytes.len > 16)
-        return hash_long(&halves, bytes);
+        return (uint64_t)_mm_cvtsi128_si64(add_long(halves.a, &halves, bytes));
     if (bytes.len < 16)
         state = _mm_xor_si128(load_short(bytes), halves.a);
     else
         state = _mm_xor_si128(load16(bytes.data), halves.b);
     return (uint64_t)_mm_cvtsi128_si64(mix(state, &halves));
+}
+
+/* The last block tells a short piece, which has its length on top, from the length of a long one,
+ * and with that where the piece began: no two lists of pieces give the same blocks. */
+uint64_t cmw__hash_aes_parts(const cmw_hash_key *key, const cmw_str *parts, size_t count)
+{
+    const struct halves halves = load_key(key);
+    __m128i state = halves.a;
+
+    for (size_t i = 0; i < count; i++) {
+        const cmw_str bytes = parts[i];
+        if (bytes.len >= 16)
+            state = add_long(state, &halves, bytes);
+        else
+            state = mix(_mm_xor_si128(state, load_short(bytes)), &halves);
+    }
+    return (uint64_t)_mm_cvtsi128_si64(state);
 }
 
 uint64_t cmw__hash_aes_pair(const cmw_hash_key *key, uint64_t first, uint64_t second)

@@ -147,22 +147,76 @@ static inline unsigned cmw__block16_is(const char *bytes, char byte)
     return cmw__block16_mask(_mm_cmpeq_epi8(cmw__block16_load(bytes), _mm_set1_epi8(byte)));
 }
 
-/* The bytes of a path that are worth a look: controls, DEL, '%', '\\', and a '/' before '/' or '.'.
- * The last place does not know what follows it: a '/' there is worth a look. */
-static inline unsigned cmw__block16_path(const char *bytes)
+/* Controls, DEL, '%' and '\\'. */
+static inline __m128i cmw__block16_odd_in_path(__m128i block)
 {
-    const __m128i block = cmw__block16_load(bytes);
     const __m128i last_control = _mm_set1_epi8(0x1f);
     const __m128i control = _mm_cmpeq_epi8(_mm_max_epu8(block, last_control), last_control);
     const __m128i rubout = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
     const __m128i percent = _mm_cmpeq_epi8(block, _mm_set1_epi8('%'));
     const __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
-    const __m128i any =
-        _mm_or_si128(_mm_or_si128(control, rubout), _mm_or_si128(percent, backslash));
+    return _mm_or_si128(_mm_or_si128(control, rubout), _mm_or_si128(percent, backslash));
+}
+
+/* Each '/' before '/' or '.', which differ in their lowest bit; the last place does not know what
+ * follows it. */
+static inline __m128i cmw__block16_odd_slash(__m128i block, __m128i slash)
+{
+    const __m128i or_dot =
+        _mm_cmpeq_epi8(_mm_or_si128(block, _mm_set1_epi8(1)), _mm_set1_epi8('/'));
+    return _mm_and_si128(slash, _mm_srli_si128(or_dot, 1));
+}
+
+/* The bytes of a path that are worth a look: controls, DEL, '%', '\\', a '/' before '/' or '.', and
+ * in the last place any '/'. */
+static inline unsigned cmw__block16_path(const char *bytes)
+{
+    const __m128i block = cmw__block16_load(bytes);
     const __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('/'));
-    const __m128i dot = _mm_cmpeq_epi8(block, _mm_set1_epi8('.'));
-    const unsigned before = cmw__block16_mask(_mm_or_si128(slash, dot)) >> 1 | 0x8000u;
-    return cmw__block16_mask(any) | (cmw__block16_mask(slash) & before);
+    const __m128i odd =
+        _mm_or_si128(cmw__block16_odd_in_path(block), cmw__block16_odd_slash(block, slash));
+    return cmw__block16_mask(odd) | (cmw__block16_mask(slash) & 0x8000u);
+}
+
+/* The bytes of a target that its path ends at, a '?', or that make it worth a look; not a '/' in
+ * the last place. */
+static inline unsigned cmw__block16_target(const char *bytes)
+{
+    const __m128i block = cmw__block16_load(bytes);
+    const __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('/'));
+    const __m128i mark = _mm_cmpeq_epi8(block, _mm_set1_epi8('?'));
+    return cmw__block16_mask(_mm_or_si128(_mm_or_si128(cmw__block16_odd_in_path(block), mark),
+                                          cmw__block16_odd_slash(block, slash)));
+}
+
+/* 1 if sixteen bytes are lower-case letters, digits, hyphens and dots, and no dot follows a dot:
+ * two ranges, of which the second has "/" in its midst. */
+static inline int cmw__block16_is_host(__m128i block)
+{
+    const __m128i letters =
+        _mm_subs_epu8(_mm_sub_epi8(block, _mm_set1_epi8('a')), _mm_set1_epi8('z' - 'a'));
+    const __m128i others =
+        _mm_subs_epu8(_mm_sub_epi8(block, _mm_set1_epi8('-')), _mm_set1_epi8('9' - '-'));
+    const __m128i good = _mm_cmpeq_epi8(_mm_min_epu8(letters, others), _mm_setzero_si128());
+    const __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('/'));
+    const unsigned dots = cmw__block16_mask(_mm_cmpeq_epi8(block, _mm_set1_epi8('.')));
+    return cmw__block16_mask(_mm_andnot_si128(slash, good)) == 0xffff && !(dots & dots << 1);
+}
+
+/* 1 if text of at least eight bytes is that. Of less than sixteen both halves are looked at as if
+ * one followed the other: 0 says nothing. */
+static inline int cmw__is_plain_host(const char *text, size_t len)
+{
+    const char *const last = text + len - 16;
+
+    if (len < 16)
+        return cmw__block16_is_host(
+            _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)text),
+                               _mm_loadl_epi64((const __m128i *)(const void *)(text + len - 8))));
+    for (; text < last; text += 15) /* two dots may stand across the edge of sixteen */
+        if (!cmw__block16_is_host(cmw__block16_load(text)))
+            return 0;
+    return cmw__block16_is_host(cmw__block16_load(last));
 }
 #else
 static inline int cmw__copy_is_odd(char *out, const char *text, size_t len)
@@ -220,16 +274,34 @@ static inline unsigned cmw__block16_is(const char *bytes, char byte)
     return mask;
 }
 
-static inline unsigned cmw__block16_path(const char *bytes)
+static inline unsigned cmw__block16_target(const char *bytes)
 {
     unsigned mask = 0;
     for (unsigned i = 0; i < 16; i++) {
         const unsigned char byte = (unsigned char)bytes[i];
-        const int is_odd = byte < 0x20 || byte == 0x7f || byte == '%' || byte == '\\';
-        const int is_last = i == 15 || bytes[i + 1] == '/' || bytes[i + 1] == '.';
-        mask |= (unsigned)(is_odd || (byte == '/' && is_last)) << i;
+        const int is_odd =
+            byte < 0x20 || byte == 0x7f || byte == '%' || byte == '\\' || byte == '?';
+        const int is_before = i < 15 && (bytes[i + 1] == '/' || bytes[i + 1] == '.');
+        mask |= (unsigned)(is_odd || (byte == '/' && is_before)) << i;
     }
     return mask;
+}
+
+static inline unsigned cmw__block16_path(const char *bytes)
+{
+    const unsigned marks = cmw__block16_is(bytes, '?');
+    return (cmw__block16_target(bytes) & ~marks) | (unsigned)(bytes[15] == '/') << 15;
+}
+
+static inline int cmw__is_plain_host(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        const char c = text[i];
+        const int is_name = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+        if (!is_name && (c != '.' || (i > 0 && text[i - 1] == '.')))
+            return 0;
+    }
+    return 1;
 }
 #endif
 

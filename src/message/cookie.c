@@ -11,6 +11,7 @@
 #include <catzilla/http_date.h>
 
 #include "block16.h"
+#include "decimal.h"
 #include "response_state.h"
 
 /* ---- Reading ---------------------------------------------------------------------------- */
@@ -198,17 +199,12 @@ static void put(struct sink *sink, cmw_str text)
 
 static void put_number(struct sink *sink, int64_t number)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    char text[24];
+    char *const digits = text + (number < 0);
 
-    do {
-        digits[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
-    if (number < 0)
-        digits[--at] = '-';
-    put(sink, cmw_str_make(digits + at, sizeof digits - at));
+    text[0] = '-';
+    const char *end = cmw__put_large(digits, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+    put(sink, cmw_str_make(text, (size_t)(end - text)));
 }
 
 /* cookie-octet */

@@ -163,16 +163,6 @@ void cmw_header_block_destroy(cmw_header_block *block, cmw_pool *pool)
 
 /* ---- Adding ----------------------------------------------------------------------------- */
 
-static inline void push_block(cmw_response *response, const struct cmw_header_block *block)
-{
-    struct cmw__segment *const segment = &response->segments[response->segment_count++];
-
-    *segment = block->whole;
-    segment->flags |= response->origin;
-    response->ids[0] |= block->ids[0];
-    response->ids[1] |= block->ids[1];
-}
-
 static int is_present(const cmw_response *response, const struct cmw_header_block *block,
                       uint32_t index)
 {
@@ -232,7 +222,7 @@ static int add_replacing(cmw_response *response, const struct cmw_header_block *
     if (cmw__response_make_room(response, &filter, &growth, 1) != 0)
         return CMW_ERR_NOMEM;
     cmw__response_drop(response, &filter, growth);
-    push_block(response, block);
+    cmw__response_push_block(response, block);
     return 0;
 }
 
@@ -246,7 +236,7 @@ static CMW__NOINLINE int add_slowly(cmw_response *response, const struct cmw_hea
         return 0;
     if (cmw__response_reserve(response, 1) != 0)
         return CMW_ERR_NOMEM;
-    push_block(response, block);
+    cmw__response_push_block(response, block);
     return 0;
 }
 
@@ -257,7 +247,7 @@ int cmw__response_add_block(cmw_response *response, const struct cmw_header_bloc
     if (CMW_UNLIKELY(common != 0 || block->count == 0 ||
                      response->segment_count >= response->segment_cap))
         return add_slowly(response, block);
-    push_block(response, block);
+    cmw__response_push_block(response, block);
     return 0;
 }
 
@@ -288,6 +278,6 @@ int cmw_response_add_block_unless(cmw_response *response, const cmw_header_block
                      ((response->ids[0] & low) | (response->ids[1] & high)) != 0 ||
                      response->segment_count >= response->segment_cap))
         return add_unless_slowly(response, block, set);
-    push_block(response, block);
+    cmw__response_push_block(response, block);
     return 0;
 }

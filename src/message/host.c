@@ -5,8 +5,8 @@
  * Stricter than RFC 3986, which lets sub-delims and escapes stand in a name: two spellings of one
  * host would pass for two, and no host that is reached by DNS has them.
  */
+#include "block16.h"
 #include "request_state.h"
-#include "str.h"
 
 static int is_digit(char c)
 {
@@ -20,34 +20,11 @@ static int is_name_byte(char c)
            c == '~';
 }
 
-/* Top bit of each place whose byte is from `low` to `high`; all bytes are below 0x80. */
-static inline uint64_t in_range(uint64_t word, unsigned low, unsigned high)
+/* 1 for what most hosts are: lower-case letters, digits, hyphens and dots, without a port. 0 says
+ * nothing. */
+static inline int is_plain(cmw_str text)
 {
-    return (word + CMW__EACH_BYTE(0x80 - low)) & ~(word + CMW__EACH_BYTE(0x7f - high));
-}
-
-/* 1 if eight bytes are lower-case letters, digits, hyphens and dots, and no dot follows a dot. */
-static int is_plain8(const char *bytes)
-{
-    const uint64_t word = cmw__load8(bytes);
-    const uint64_t top = CMW__EACH_BYTE(0x80);
-    const uint64_t dots = cmw__zero_bytes(word ^ CMW__EACH_BYTE('.'));
-
-    if ((word & top) != 0 || (dots & dots << 8) != 0)
-        return 0;
-    return ((in_range(word, 'a', 'z') | in_range(word, '-', '.') | in_range(word, '0', '9')) &
-            top) == top;
-}
-
-/* 1 for what most hosts are: such names without a port. 0 says nothing. */
-static int is_plain(cmw_str text)
-{
-    if (text.len < 8 || text.data[0] == '.')
-        return 0;
-    for (size_t i = 0; i + 8 < text.len; i += 7) /* two dots may stand across the edge of eight */
-        if (!is_plain8(text.data + i))
-            return 0;
-    return is_plain8(text.data + text.len - 8);
+    return text.len >= 8 && text.data[0] != '.' && cmw__is_plain_host(text.data, text.len);
 }
 
 /* ":" and a port, or nothing. */
@@ -99,6 +76,12 @@ static size_t literal_len(cmw_str text, uint8_t *has_upper)
         return 0;
     *has_upper = 1; /* hex digits: rare enough not to look */
     return cmw_address_parse(&address, inner) == 0 ? inner.len + 2 : 0;
+}
+
+cmw_str cmw__host_plain(cmw_str text)
+{
+    return is_plain(text) ? cmw_str_make(text.data, text.len - (text.data[text.len - 1] == '.'))
+                          : cmw_str_make(NULL, 0);
 }
 
 int cmw__host_parse(struct cmw__host *out, cmw_str text)

@@ -14,6 +14,7 @@
 
 #include "arena_state.h"
 #include "block16.h"
+#include "decimal.h"
 #include "platform.h"
 #include "utf8.h"
 
@@ -279,16 +280,11 @@ static CMW__NOINLINE void put_value(cmw_json *json, const char *text, size_t len
 
 static void put_number(cmw_json *json, uint64_t magnitude, int is_negative)
 {
-    char text[21];
-    size_t at = sizeof text;
+    char text[24];
 
-    do {
-        text[--at] = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
-    if (is_negative)
-        text[--at] = '-';
-    put_value(json, text + at, sizeof text - at);
+    text[0] = '-';
+    const char *end = cmw__put_number(text + is_negative, magnitude);
+    put_value(json, text, (size_t)(end - text));
 }
 
 void cmw_json_int(cmw_json *json, int64_t number)

@@ -135,6 +135,35 @@ size_t cmw__path_canonical_prefix(cmw_str text)
     return check_block(text, last);
 }
 
+/* Fewer than sixteen bytes, as a block that goes on with what is plain. */
+static size_t plain_len_of_short(cmw_str target)
+{
+    char block[16];
+
+    memset(block, 'a', sizeof block);
+    (void)cmw__copy_short(block, target.data, target.len);
+    const unsigned look = cmw__block16_target(block);
+    const size_t place = look ? cmw__lowest_bit(look) : target.len;
+    return place == target.len || block[place] == '?' ? place : 0;
+}
+
+size_t cmw__path_plain_len(cmw_str target)
+{
+    unsigned look;
+
+    if (target.len < 16)
+        return plain_len_of_short(target);
+    const size_t last = target.len - 16;
+    size_t at = 0;
+    /* A "/" and what follows it may stand across the edge of sixteen. */
+    while ((look = cmw__block16_target(target.data + at)) == 0 && at < last)
+        at = at + 15 < last ? at + 15 : last;
+    if (!look)
+        return target.len;
+    at += cmw__lowest_bit(look);
+    return target.data[at] == '?' ? at : 0;
+}
+
 /* ---- Writing it ------------------------------------------------------------------------- */
 
 static void leave_parent(struct writer *writer)

@@ -75,13 +75,21 @@ static cmw_method find_method(cmw_str name)
     return CMW_METHOD_OTHER;
 }
 
+static CMW__NOINLINE cmw_method know_method(cmw_request *request)
+{
+    request->method_id = (uint8_t)find_method(request->view.method);
+    request->known |= CMW__KNOWN_METHOD;
+    return (cmw_method)request->method_id;
+}
+
 cmw_method cmw_request_method_id(cmw_request *request)
 {
-    if (!(request->known & CMW__KNOWN_METHOD)) {
-        request->method_id = (uint8_t)find_method(request->view.method);
-        request->known |= CMW__KNOWN_METHOD;
-    }
-    return (cmw_method)request->method_id;
+    const cmw_str name = request->view.method;
+
+    if (name.len == 3 && memcmp(name.data, "GET", 3) == 0)
+        return CMW_METHOD_GET;
+    return request->known & CMW__KNOWN_METHOD ? (cmw_method)request->method_id
+                                              : know_method(request);
 }
 
 /* ---- The target ------------------------------------------------------------------------- */
@@ -150,14 +158,12 @@ void cmw__target_split(struct cmw__target *out, cmw_str target, cmw_method metho
         split_query(out, target); /* no form of a target: raw_path shows it, path is empty */
 }
 
-static void know_split(cmw_request *request)
+static CMW__NOINLINE void know_split(cmw_request *request)
 {
     const cmw_str target = request->view.target;
     cmw_method method = CMW_METHOD_OTHER;
     struct cmw__target parts;
 
-    if (request->known & CMW__KNOWN_SPLIT)
-        return;
     if (CMW_UNLIKELY(target.len == 0 || target.data[0] != '/'))
         method = cmw_request_method_id(request); /* only then does the form depend on it */
     cmw__target_split(&parts, target, method);
@@ -168,13 +174,15 @@ static void know_split(cmw_request *request)
 
 cmw_str cmw_request_raw_path(cmw_request *request)
 {
-    know_split(request);
+    if (!(request->known & CMW__KNOWN_SPLIT))
+        know_split(request);
     return request->raw_path;
 }
 
 cmw_str cmw_request_query(cmw_request *request)
 {
-    know_split(request);
+    if (!(request->known & CMW__KNOWN_SPLIT))
+        know_split(request);
     return request->query;
 }
 
@@ -210,12 +218,41 @@ static cmw_str canonical_path(cmw_request *request)
     return cmw__request_make_path(request, &path, raw) == 0 ? path : CMW_STR("");
 }
 
+/* What most targets are: a plain path, and maybe a query. Path and query are known at once: 1; or
+ * 0, and nothing was done. */
+static inline int know_plain_target(cmw_request *request)
+{
+    const cmw_str target = request->view.target;
+
+    if ((request->known & (CMW__KNOWN_SPLIT | CMW__HAS_PATH_RULES)) || target.len == 0 ||
+        target.data[0] != '/')
+        return 0;
+    const size_t len = cmw__path_plain_len(target);
+    if (len == 0)
+        return 0;
+    request->path = request->raw_path = cmw_str_make(target.data, len);
+    request->query =
+        len < target.len ? cmw_str_make(target.data + len + 1, target.len - len - 1) : CMW_STR("");
+    request->known |= CMW__KNOWN_SPLIT | CMW__KNOWN_PATH;
+    return 1;
+}
+
+static CMW__NOINLINE void know_any_path(cmw_request *request)
+{
+    request->path = canonical_path(request);
+    request->known |= CMW__KNOWN_PATH;
+}
+
+static void know_path(cmw_request *request)
+{
+    if (!know_plain_target(request))
+        know_any_path(request);
+}
+
 cmw_str cmw_request_path(cmw_request *request)
 {
-    if (!(request->known & CMW__KNOWN_PATH)) {
-        request->path = canonical_path(request);
-        request->known |= CMW__KNOWN_PATH;
-    }
+    if (!(request->known & CMW__KNOWN_PATH))
+        know_path(request);
     return request->path;
 }
 
@@ -274,13 +311,30 @@ static int take_host_field(cmw_request *request, cmw_str *field, struct cmw__hos
     return field->len == 0 || cmw__host_parse(host, *field) == 0;
 }
 
-static void know_host(cmw_request *request)
+/* What most requests say: one Host field and nothing beside it, a name in lower case without a
+ * port. 1; or 0, and nothing was done. */
+static inline int know_plain_host(cmw_request *request)
+{
+    const cmw_str target = cmw_request_raw_target(request);
+
+    if (request->view.authority.len > 0 || target.len == 0 || target.data[0] != '/')
+        return 0;
+    const cmw_header *header = cmw_request_sole_header(request, CMW_HDR_HOST);
+    const cmw_str name = header ? cmw__host_plain(header->value) : cmw_str_make(NULL, 0);
+    if (!name.data)
+        return 0;
+    request->host = name;
+    request->port = 0;
+    request->host_is_valid = 1;
+    request->known |= CMW__KNOWN_HOST;
+    return 1;
+}
+
+static CMW__NOINLINE void know_any_host(cmw_request *request)
 {
     struct cmw__host host;
     cmw_str field;
 
-    if (request->known & CMW__KNOWN_HOST)
-        return;
     request->known |= CMW__KNOWN_HOST;
     request->host = CMW_STR("");
     request->port = 0;
@@ -300,23 +354,112 @@ static void know_host(cmw_request *request)
         request->host_is_valid = 0; /* no memory: unknown is not valid */
 }
 
+static void know_host(cmw_request *request)
+{
+    if (!know_plain_host(request))
+        know_any_host(request);
+}
+
 cmw_str cmw_request_host(cmw_request *request)
 {
-    know_host(request);
+    if (!(request->known & CMW__KNOWN_HOST))
+        know_host(request);
     return request->host;
 }
 
 int cmw_request_host_is_valid(cmw_request *request)
 {
-    know_host(request);
+    if (!(request->known & CMW__KNOWN_HOST))
+        know_host(request);
     return request->host_is_valid;
 }
 
 uint16_t cmw_request_port(cmw_request *request)
 {
-    know_host(request);
+    if (!(request->known & CMW__KNOWN_HOST))
+        know_host(request);
     return request->port;
 }
+
+/* ---- All at once ------------------------------------------------------------------------ */
+
+/* Path and query stand one behind the other in most targets. NULL: they do not. */
+static inline cmw_str joined_target(const cmw_request *request)
+{
+    const cmw_str path = request->path, query = request->query;
+
+    if (query.len == 0)
+        return path;
+    if ((uintptr_t)path.data + path.len + 1 != (uintptr_t)query.data)
+        return cmw_str_make(NULL, 0);
+    return cmw_str_make(path.data, path.len + 1 + query.len);
+}
+
+static int join_target(cmw_request *request, cmw_str *target)
+{
+    const cmw_str path = request->path, query = request->query;
+
+    *target = joined_target(request);
+    if (target->data)
+        return 0;
+    char *text = cmw_arena_alloc_text(request->arena, path.len + 1 + query.len);
+    if (!text)
+        return CMW_ERR_NOMEM;
+    memcpy(text, path.data, path.len);
+    text[path.len] = '?';
+    memcpy(text + path.len + 1, query.data, query.len);
+    *target = cmw_str_make(text, path.len + 1 + query.len);
+    return 0;
+}
+
+static CMW__NOINLINE int check_uri(cmw_request *request, cmw_uri *uri)
+{
+    const cmw_str path = cmw_request_path(request);
+    cmw_str target;
+
+    (void)cmw_request_query(request);
+    if (path.len == 0 || path.data[0] != '/' || !cmw_request_host_is_valid(request))
+        return CMW_ERR_INVALID;
+    const int rc = join_target(request, &target);
+    if (rc != 0)
+        return rc;
+    *uri = (cmw_uri){request->host, target, request->port, request->view.scheme, 1};
+    return 0;
+}
+
+enum {
+    HOST_WAS_SEEN = CMW__KNOWN_HOST,
+    TARGET_WAS_SEEN =
+        CMW__KNOWN_SPLIT | CMW__KNOWN_PATH | CMW__KNOWN_RAW_TARGET | CMW__HAS_PATH_RULES
+};
+
+/* Nobody has asked for host or path, nor replaced them: a Host field and a target, as usual. */
+static inline int take_unchecked(cmw_request *request, cmw_uri *uri)
+{
+    const cmw_str target = request->view.target;
+
+    if ((request->known & (HOST_WAS_SEEN | TARGET_WAS_SEEN)) || request->view.authority.len > 0 ||
+        target.len == 0 || target.data[0] != '/')
+        return 0;
+    const cmw_header *host = cmw_request_sole_header(request, CMW_HDR_HOST);
+    if (!host || host->value.len == 0)
+        return 0;
+    uri->host = host->value;
+    uri->target = target;
+    uri->port = 0;
+    uri->scheme = request->view.scheme;
+    uri->is_checked = 0;
+    return 1;
+}
+
+int cmw_request_uri(cmw_request *request, cmw_uri *uri, unsigned flags)
+{
+    if ((flags & CMW_URI_UNCHECKED) && take_unchecked(request, uri))
+        return 0;
+    return check_uri(request, uri);
+}
+
+/* ---- Whether the host is named twice ---------------------------------------------------- */
 
 /* 1 if two texts are hosts of one name. */
 static int same_host(cmw_str a, cmw_str b)

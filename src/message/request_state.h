@@ -92,6 +92,10 @@ int cmw__request_make_path(cmw_request *request, cmw_str *out, cmw_str raw);
  * with "/". One scan, 16 bytes at a time. */
 size_t cmw__path_canonical_prefix(cmw_str text);
 
+/* The length of the path at the front of a target that begins with "/", if it is plain: canonical,
+ * and without an escape; 0 says nothing. One scan, which ends at the "?". */
+size_t cmw__path_plain_len(cmw_str target);
+
 /* What a target is made of. */
 struct cmw__target {
     cmw_str authority; /* of absolute-form, and of CONNECT's authority-form; else empty */
@@ -112,6 +116,8 @@ struct cmw__host {
 /* Read `host [":" port]` (RFC 3986, 3.2.2, without escapes and sub-delims): 0 or CMW_ERR_INVALID,
  * then `*out` is undefined. Pure. */
 int cmw__host_parse(struct cmw__host *out, cmw_str text);
+/* The name of what most hosts are, lower case without a port; NULL says nothing. Pure. */
+cmw_str cmw__host_plain(cmw_str text);
 
 /* Replace the host that is known. 0 or CMW_ERR_NOMEM. */
 int cmw__request_adopt_host(cmw_request *request, const struct cmw__host *host);

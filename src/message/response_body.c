@@ -143,6 +143,40 @@ int cmw_response_bytes_ref(cmw_response *response, int status, cmw_str bytes)
     return rc != 0 ? rc : put_body(response, status, bytes, &bytes_line);
 }
 
+static CMW__NOINLINE int put_kept(cmw_response *response, int status, const cmw_header_block *block,
+                                  cmw_str body)
+{
+    int rc = check(response, status);
+
+    if (rc == 0)
+        rc = cmw_response_add_block(response, block);
+    if (rc != 0)
+        return rc;
+    cmw__response_forget_type(response);
+    response->status = (uint16_t)status;
+    response->body = body;
+    response->json = NULL;
+    return 0;
+}
+
+int cmw_response_kept_ref(cmw_response *response, int status, const cmw_header_block *block,
+                          cmw_str body)
+{
+    const uint64_t content_type = (uint64_t)1 << CMW_HDR_CONTENT_TYPE;
+
+    _Static_assert(CMW_HDR_CONTENT_TYPE < 64, "its bit is in the first word");
+    if (CMW_UNLIKELY((response->flags & ~CMW__RESPONSE_HEAD_ONLY) || (unsigned)status - 100 > 899 ||
+                     ((response->ids[0] & (block->ids[0] | content_type)) |
+                      (response->ids[1] & block->ids[1])) != 0 ||
+                     block->count == 0 || response->segment_count >= response->segment_cap))
+        return put_kept(response, status, block, body);
+    cmw__response_push_block(response, block);
+    response->status = (uint16_t)status;
+    response->body = body;
+    response->json = NULL;
+    return 0;
+}
+
 int cmw_response_json_text(cmw_response *response, int status, cmw_str json)
 {
     return put_copy(response, status, json, &json_line);

@@ -157,6 +157,18 @@ static inline void cmw__response_push(cmw_response *response, const void *bytes,
     segment->flags = (uint8_t)(flags | response->origin);
 }
 
+/* Add a whole block, for which there is room, without looking at what is there. */
+static inline void cmw__response_push_block(cmw_response *response,
+                                            const struct cmw_header_block *block)
+{
+    struct cmw__segment *const segment = &response->segments[response->segment_count++];
+
+    *segment = block->whole;
+    segment->flags |= response->origin;
+    response->ids[0] |= block->ids[0];
+    response->ids[1] |= block->ids[1];
+}
+
 /* 1 if there is a field with this name, which has no id. Lower case. */
 int cmw__response_has_other(const cmw_response *response, cmw_str lower);
 

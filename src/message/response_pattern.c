@@ -6,6 +6,7 @@
  * beginning of the line in steps of sixteen bytes and writes numbers behind it.
  */
 #include "arena_state.h"
+#include "decimal.h"
 #include "response_fields.h"
 
 /* Text behind a number, copied as a whole. */
@@ -14,22 +15,22 @@ struct piece {
     uint8_t len;
 };
 
-/* The head of a usual line, copied as two times sixteen bytes. */
-enum { QUICK_HEAD = 32 };
+/* The head of a usual line, copied as so many bytes; of one with a number at its end. */
+enum { QUICK_HEAD = 32, SINGLE_HEAD = 48 };
 
 struct cmw_field_pattern {
-    const char *head;  /* "Name: " and the first text, readable to a multiple of 32; without numbers
-                          the whole line */
+    const char *head;  /* "Name: " and the first text, readable so far as it is copied; without
+                          numbers the whole line */
     uint32_t head_len; /* with CRLF if there are no numbers */
     uint32_t room;     /* for any line of it, and what copying writes behind it */
-    size_t quick_room; /* the same, if it has two numbers, a short head, and a constant beside;
-                          SIZE_MAX if not, which no arena has */
     struct cmw__segment line; /* but for bytes and len */
     struct cmw__segment beside;
-    uint64_t ids[2]; /* of line and beside */
+    const struct cmw_field_pattern *second; /* a single one that goes with a single one */
+    uint64_t ids[2];                        /* of line, and of beside or second */
     uint8_t number_count;
     uint8_t has_beside;
-    uint8_t is_single; /* one number, at the end */
+    uint8_t is_quick;  /* two numbers, a short head, and a constant beside */
+    uint8_t is_single; /* one number, at the end, and nothing goes with it */
     struct piece pieces[CMW_PATTERN_NUMBERS_MAX];
     struct piece tail; /* of a quick one: the last text and the line end */
 };
@@ -80,7 +81,7 @@ static void fill(struct cmw_field_pattern *pattern, char *head, cmw_str name, co
             memcpy(pattern->pieces[i].text, texts[i + 1].data, texts[i + 1].len);
         pattern->pieces[i].len = (uint8_t)texts[i + 1].len;
     }
-    pattern->room = pattern->head_len + QUICK_HEAD + pattern->number_count * (20 + 16) + 2;
+    pattern->room = pattern->head_len + SINGLE_HEAD + pattern->number_count * (20 + 16) + 2;
 }
 
 int cmw_field_pattern_create(cmw_field_pattern **out, cmw_arena *arena, cmw_header_id id,
@@ -97,7 +98,7 @@ int cmw_field_pattern_create(cmw_field_pattern **out, cmw_arena *arena, cmw_head
     const int rc = check_texts(texts, number_count);
     if (rc != 0)
         return rc;
-    const size_t room = name.len + texts[0].len + 4 + QUICK_HEAD;
+    const size_t room = name.len + texts[0].len + 4 + SINGLE_HEAD;
     struct cmw_field_pattern *pattern = cmw_arena_alloc(arena, sizeof *pattern);
     char *head = pattern ? cmw_arena_alloc(arena, room) : NULL;
     if (!head)
@@ -108,27 +109,25 @@ int cmw_field_pattern_create(cmw_field_pattern **out, cmw_arena *arena, cmw_head
     cmw__add_id(pattern->ids, (unsigned)id);
     pattern->number_count = (uint8_t)number_count;
     pattern->is_single = number_count == 1 && texts[1].len == 0;
-    pattern->quick_room = SIZE_MAX;
     fill(pattern, head, name, texts);
     *out = pattern;
     return 0;
 }
 
-int cmw_field_pattern_join(cmw_field_pattern *pattern, const cmw_field_pattern *constant)
+/* A field of which each is the same. */
+static int join_constant(cmw_field_pattern *pattern, const cmw_field_pattern *constant)
 {
-    if (!pattern || !constant || constant->number_count > 0 || constant->has_beside ||
-        pattern->has_beside)
-        return CMW_ERR_ARG;
     pattern->beside = constant->line;
     pattern->beside.bytes = constant->head;
     pattern->beside.len = constant->head_len;
     pattern->beside.flags = CMW__SEGMENT_STATIC;
     pattern->has_beside = 1;
+    pattern->is_single = 0;
     pattern->ids[0] |= constant->ids[0];
     pattern->ids[1] |= constant->ids[1];
-    if (pattern->number_count == 2 && pattern->head_len <= QUICK_HEAD &&
-        pattern->pieces[1].len + 2 <= CMW_PATTERN_TEXT_MAX) {
-        pattern->quick_room = pattern->room;
+    pattern->is_quick = pattern->number_count == 2 && pattern->head_len <= QUICK_HEAD &&
+                        pattern->pieces[1].len + 2 <= CMW_PATTERN_TEXT_MAX;
+    if (pattern->is_quick) {
         pattern->tail = pattern->pieces[1];
         memcpy(pattern->tail.text + pattern->tail.len, "\r\n", 2);
         pattern->tail.len = (uint8_t)(pattern->tail.len + 2);
@@ -136,79 +135,28 @@ int cmw_field_pattern_join(cmw_field_pattern *pattern, const cmw_field_pattern *
     return 0;
 }
 
+/* Two that end in a number. */
+static int join_second(cmw_field_pattern *pattern, const cmw_field_pattern *second)
+{
+    if (!pattern->is_single || !second->is_single)
+        return CMW_ERR_ARG;
+    pattern->second = second;
+    pattern->is_single = 0;
+    pattern->room += second->room;
+    pattern->ids[0] |= second->ids[0];
+    pattern->ids[1] |= second->ids[1];
+    return 0;
+}
+
+int cmw_field_pattern_join(cmw_field_pattern *pattern, const cmw_field_pattern *other)
+{
+    if (!pattern || !other || other->has_beside || other->second || pattern->has_beside ||
+        pattern->second)
+        return CMW_ERR_ARG;
+    return other->number_count > 0 ? join_second(pattern, other) : join_constant(pattern, other);
+}
+
 /* ---- Using ------------------------------------------------------------------------------ */
-
-/* The digits of a number below 1,000, and how many they are. */
-struct digits {
-    char text[3];
-    uint8_t len;
-};
-
-#define DIGIT(n) (char)('0' + (n) % 10)
-#define ONE(n)                                                                                     \
-    {                                                                                              \
-        {DIGIT(n)}, 1                                                                              \
-    }
-#define TWO(n)                                                                                     \
-    {                                                                                              \
-        {DIGIT((n) / 10), DIGIT(n)}, 2                                                             \
-    }
-#define THREE(n)                                                                                   \
-    {                                                                                              \
-        {DIGIT((n) / 100), DIGIT((n) / 10), DIGIT(n)}, 3                                           \
-    }
-#define TEN(of, n)                                                                                 \
-    of(n), of((n) + 1), of((n) + 2), of((n) + 3), of((n) + 4), of((n) + 5), of((n) + 6),           \
-        of((n) + 7), of((n) + 8), of((n) + 9)
-#define HUNDRED(n)                                                                                 \
-    TEN(THREE, n), TEN(THREE, (n) + 10), TEN(THREE, (n) + 20), TEN(THREE, (n) + 30),               \
-        TEN(THREE, (n) + 40), TEN(THREE, (n) + 50), TEN(THREE, (n) + 60), TEN(THREE, (n) + 70),    \
-        TEN(THREE, (n) + 80), TEN(THREE, (n) + 90)
-
-static const struct digits small_numbers[1000] = {
-    TEN(ONE, 0),  TEN(TWO, 10), TEN(TWO, 20), TEN(TWO, 30), TEN(TWO, 40),
-    TEN(TWO, 50), TEN(TWO, 60), TEN(TWO, 70), TEN(TWO, 80), TEN(TWO, 90),
-    HUNDRED(100), HUNDRED(200), HUNDRED(300), HUNDRED(400), HUNDRED(500),
-    HUNDRED(600), HUNDRED(700), HUNDRED(800), HUNDRED(900),
-};
-
-/* A number below 1,000. Writes four bytes. */
-static inline char *put_small(char *at, uint64_t number)
-{
-    memcpy(at, &small_numbers[number], sizeof small_numbers[0]);
-    return at + small_numbers[number].len;
-}
-
-static char *put_any(char *at, uint64_t number)
-{
-    char digits[20];
-    size_t len = 0;
-
-    do
-        digits[len++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (len > 0)
-        *at++ = digits[--len];
-    return at;
-}
-
-/* A number below a million, without a loop or a call. */
-static inline char *put_medium(char *at, uint64_t number)
-{
-    if (CMW_LIKELY(number < 1000))
-        return put_small(at, number);
-    at = put_small(at, number / 1000);
-    number %= 1000;
-    at[0] = (char)('0' + number / 100);
-    at[1] = (char)('0' + number / 10 % 10);
-    at[2] = (char)('0' + number % 10);
-    return at + 3;
-}
-
-static inline char *put_number(char *at, uint64_t number)
-{
-    return number < 1000000 ? put_medium(at, number) : put_any(at, number);
-}
 
 static void push(cmw_response *response, const struct cmw__segment *segment)
 {
@@ -229,7 +177,7 @@ static const char *write_line(cmw_response *response, const cmw_field_pattern *p
         memcpy(at + i, pattern->head + i, QUICK_HEAD);
     at += pattern->head_len;
     for (size_t i = 0; i < pattern->number_count; i++) {
-        at = put_number(at, numbers[i]);
+        at = cmw__put_number(at, numbers[i]);
         memcpy(at, &pattern->pieces[i], 16); /* the length behind the text is overwritten */
         at += pattern->pieces[i].len;
     }
@@ -238,15 +186,12 @@ static const char *write_line(cmw_response *response, const cmw_field_pattern *p
     return line;
 }
 
-static CMW__NOINLINE int append_slowly(cmw_response *response, const cmw_field_pattern *pattern,
-                                       const uint64_t *numbers)
+/* One line, for which there is room: 0, or CMW_ERR_NOMEM without arena memory. */
+static int push_line(cmw_response *response, const cmw_field_pattern *pattern,
+                     const uint64_t *numbers)
 {
     struct cmw__segment line = pattern->line;
 
-    if ((response->flags & CMW__RESPONSE_FROZEN) || !response->arena)
-        return CMW_ERR_STATE;
-    if (cmw__response_reserve(response, 1u + pattern->has_beside) != 0)
-        return CMW_ERR_NOMEM;
     line.bytes = pattern->head;
     line.len = pattern->head_len;
     line.flags = CMW__SEGMENT_STATIC;
@@ -257,6 +202,23 @@ static CMW__NOINLINE int append_slowly(cmw_response *response, const cmw_field_p
             return CMW_ERR_NOMEM;
     }
     push(response, &line);
+    return 0;
+}
+
+static CMW__NOINLINE int append_slowly(cmw_response *response, const cmw_field_pattern *pattern,
+                                       const uint64_t *numbers)
+{
+    const struct cmw_field_pattern *const second = pattern->second;
+    const uint16_t count = response->segment_count;
+
+    if ((response->flags & CMW__RESPONSE_FROZEN) || !response->arena)
+        return CMW_ERR_STATE;
+    if (cmw__response_reserve(response, 2) != 0 || push_line(response, pattern, numbers) != 0)
+        return CMW_ERR_NOMEM;
+    if (second && push_line(response, second, numbers + pattern->number_count) != 0) {
+        response->segment_count = count;
+        return CMW_ERR_NOMEM;
+    }
     if (pattern->has_beside)
         push(response, &pattern->beside);
     response->ids[0] |= pattern->ids[0];
@@ -275,29 +237,46 @@ static inline int is_unusual(const cmw_response *response)
     return both != 0;
 }
 
-/* One number below a million at the end of a line that nothing goes with: 1, or 0: not so. */
-static inline int append_single(cmw_response *response, const cmw_field_pattern *pattern,
-                                const uint64_t *numbers)
+/* The line of one that ends in a number below a million, at `line`; its end. */
+static CMW__ALWAYS_INLINE char *write_single(char *line, struct cmw__segment *segment,
+                                             const cmw_field_pattern *pattern, uint64_t number)
 {
-    if (!pattern->is_single || pattern->has_beside || is_unusual(response) ||
-        response->segment_count == response->segment_cap || numbers[0] >= 1000000)
+    memcpy(line, pattern->head, SINGLE_HEAD);
+    for (uint32_t i = SINGLE_HEAD; CMW_UNLIKELY(i < pattern->head_len); i += 16)
+        memcpy(line + i, pattern->head + i, 16);
+    char *const end = cmw__put_medium(line + pattern->head_len, number);
+    memcpy(end, "\r\n", 2);
+    *segment = pattern->line;
+    segment->bytes = line;
+    segment->len = (uint32_t)(end + 2 - line);
+    return end + 2;
+}
+
+/* One line, or two that go together, with a number below a million at the end of each: 1; or 0: not
+ * so, or there is no room. */
+static CMW__ALWAYS_INLINE int append_singles(cmw_response *response,
+                                             const cmw_field_pattern *pattern,
+                                             const cmw_field_pattern *second,
+                                             const uint64_t *numbers)
+{
+    const unsigned count = second ? 2 : 1;
+
+    if (CMW_UNLIKELY(is_unusual(response) ||
+                     response->segment_count + count > response->segment_cap ||
+                     numbers[0] >= 1000000 || (second && numbers[1] >= 1000000)))
         return 0;
+    struct cmw__segment *const segments = response->segments + response->segment_count;
     cmw_arena *const arena = response->arena;
     char *const line = arena->room.cursor;
     if (CMW_UNLIKELY(pattern->room > (size_t)(arena->room.end - line)))
         return 0;
     cmw__unpoison(line, pattern->room);
-    for (uint32_t i = 0; i < pattern->head_len; i += QUICK_HEAD)
-        memcpy(line + i, pattern->head + i, QUICK_HEAD);
-    char *const end = put_medium(line + pattern->head_len, numbers[0]);
-    memcpy(end, "\r\n", 2);
-    cmw__poison(end + 2, pattern->room - (size_t)(end + 2 - line));
-    arena->room.cursor = end + 2;
-
-    struct cmw__segment *const segment = response->segments + response->segment_count++;
-    *segment = pattern->line;
-    segment->bytes = line;
-    segment->len = (uint32_t)(end + 2 - line);
+    char *end = write_single(line, segments, pattern, numbers[0]);
+    if (second)
+        end = write_single(end, segments + 1, second, numbers[1]);
+    cmw__poison(end, pattern->room - (size_t)(end - line));
+    arena->room.cursor = end;
+    response->segment_count = (uint16_t)(response->segment_count + count);
     response->ids[0] |= pattern->ids[0];
     response->ids[1] |= pattern->ids[1];
     return 1;
@@ -306,67 +285,74 @@ static inline int append_single(cmw_response *response, const cmw_field_pattern 
 /* Two numbers between three texts, and a constant line beside: 1, or 0: it is not that, or there is
  * no room. `put` writes numbers below `limit`; it is inlined. */
 static CMW__ALWAYS_INLINE int append_double(cmw_response *response,
-                                            const cmw_field_pattern *pattern, uint64_t first,
-                                            uint64_t second, uint64_t limit,
+                                            const cmw_field_pattern *pattern,
+                                            const uint64_t *numbers, uint64_t limit,
                                             char *put(char *at, uint64_t number))
 {
-    const unsigned count = response->segment_count;
-    cmw_arena *const arena = response->arena;
-
-    if (CMW_UNLIKELY(is_unusual(response) || count + 2 > response->segment_cap || first >= limit ||
-                     second >= limit))
+    if (CMW_UNLIKELY(!pattern->is_quick || is_unusual(response) ||
+                     response->segment_count + 2 > response->segment_cap || numbers[0] >= limit ||
+                     numbers[1] >= limit))
         return 0;
-    char *const line = arena->room.cursor; /* there is an arena, unless the response is frozen */
-    if (CMW_UNLIKELY(pattern->quick_room > (size_t)(arena->room.end - line)))
+    cmw_arena *const arena = response->arena; /* there is one, unless it is frozen */
+    char *const line = arena->room.cursor;
+    if (CMW_UNLIKELY(pattern->room > (size_t)(arena->room.end - line)))
         return 0;
     cmw__unpoison(line, pattern->room);
     memcpy(line, pattern->head, QUICK_HEAD);
-    char *at = put(line + pattern->head_len, first);
+    char *at = put(line + pattern->head_len, numbers[0]);
     memcpy(at, &pattern->pieces[0], 16); /* the length behind the text is overwritten */
-    at = put(at + pattern->pieces[0].len, second);
+    at = put(at + pattern->pieces[0].len, numbers[1]);
     memcpy(at, &pattern->tail, 16);
     at += pattern->tail.len;
     cmw__poison(at, pattern->room - (size_t)(at - line));
     arena->room.cursor = at;
 
-    struct cmw__segment *const segments = response->segments + count;
+    struct cmw__segment *const segments = response->segments + response->segment_count;
     segments[0] = pattern->line;
     segments[0].bytes = line;
     segments[0].len = (uint32_t)(at - line);
     segments[1] = pattern->beside;
-    response->segment_count = (uint16_t)(count + 2);
+    response->segment_count = (uint16_t)(response->segment_count + 2);
     response->ids[0] |= pattern->ids[0];
     response->ids[1] |= pattern->ids[1];
     return 1;
 }
 
-static CMW__NOINLINE int append_other_pair(cmw_response *response, const cmw_field_pattern *pattern,
-                                           uint64_t first, uint64_t second)
+static CMW__NOINLINE int append_other(cmw_response *response, const cmw_field_pattern *pattern,
+                                      const uint64_t *numbers)
 {
-    const uint64_t numbers[2] = {first, second};
-
-    if (pattern->number_count != 2)
-        return CMW_ERR_ARG;
-    if (append_double(response, pattern, first, second, 1000000, put_medium))
+    if (append_double(response, pattern, numbers, 1000000, cmw__put_medium))
         return 0;
     return append_slowly(response, pattern, numbers);
 }
 
-/* What is not usual (other numbers, the handler's own fields, no room) is the last call, so that
- * nothing needs to be saved. */
-int cmw_response_append_pair(cmw_response *response, const cmw_field_pattern *pattern,
-                             uint64_t first, uint64_t second)
+static CMW__NOINLINE int append_single_or_slowly(cmw_response *response,
+                                                 const cmw_field_pattern *pattern,
+                                                 const uint64_t *numbers)
 {
-    return CMW_LIKELY(append_double(response, pattern, first, second, 1000, put_small))
+    return append_singles(response, pattern, NULL, numbers)
                ? 0
-               : append_other_pair(response, pattern, first, second);
+               : append_slowly(response, pattern, numbers);
 }
 
+static CMW__NOINLINE int append_two_or_slowly(cmw_response *response,
+                                              const cmw_field_pattern *pattern,
+                                              const uint64_t *numbers)
+{
+    return append_singles(response, pattern, pattern->second, numbers)
+               ? 0
+               : append_slowly(response, pattern, numbers);
+}
+
+/* What is not usual (other numbers, the handler's own fields, no room), and what is of another
+ * form, is the last call, so that nothing needs to be saved. */
 int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern *pattern,
                                 const uint64_t *numbers)
 {
-    if (pattern->number_count == 2)
-        return cmw_response_append_pair(response, pattern, numbers[0], numbers[1]);
-    return append_single(response, pattern, numbers) ? 0
-                                                     : append_slowly(response, pattern, numbers);
+    if (CMW_LIKELY(append_double(response, pattern, numbers, 1000, cmw__put_small)))
+        return 0;
+    if (pattern->second)
+        return append_two_or_slowly(response, pattern, numbers);
+    return pattern->is_single ? append_single_or_slowly(response, pattern, numbers)
+                              : append_other(response, pattern, numbers);
 }

@@ -2,6 +2,8 @@
 /*
  * Reading a response to send it: as pairs, as bytes, as slices.
  */
+#include "block16.h"
+#include "decimal.h"
 #include "response_fields.h"
 
 /* Bytes being written, or counted once they no longer fit. */
@@ -172,18 +174,10 @@ static char *write_status_line(char *out, int status)
     return write_text(out, CMW_STR("\r\n"));
 }
 
-static char *write_length(char *out, size_t length)
+static inline char *write_length(char *out, size_t length)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-
-    do {
-        digits[--at] = (char)('0' + length % 10);
-        length /= 10;
-    } while (length > 0);
     out = write_text(out, CMW_STR("Content-Length: "));
-    while (at < sizeof digits)
-        *out++ = digits[at++];
+    out = cmw__put_number(out, length);
     return write_text(out, CMW_STR("\r\n"));
 }
 
@@ -240,12 +234,45 @@ static CMW__NOINLINE int write_any(const cmw_response *response, size_t *len, ch
     return sink.len > cap ? CMW_ERR_LIMIT : 0;
 }
 
+enum { TAIL_ROOM = 64 }; /* a length of 20 digits, and the end */
+
+/* All of a head with the most usual status, and a length: each piece is copied to its place. */
+static CMW__NOINLINE int write_usual(const cmw_response *response, size_t *len, char *buffer,
+                                     size_t cap)
+{
+    const struct cmw__segment *segment = response->segments;
+    const struct cmw__segment *const end = segment + response->segment_count;
+
+    if (CMW_UNLIKELY(cap < CMW_HEAD_SCRATCH))
+        return write_any(response, len, buffer, cap, CMW_READ_HEAD);
+    const char *const last = buffer + cap - TAIL_ROOM;
+    char *at = write_text(buffer, CMW_STR("HTTP/1.1 200 OK\r\n"));
+    for (; segment < end; segment++) {
+        if (CMW_UNLIKELY(segment->len > (size_t)(last - at)))
+            return write_any(response, len, buffer, cap, CMW_READ_HEAD);
+        at = cmw__copy_short(at, segment_bytes(segment), segment->len);
+    }
+    at = cmw__put_number(write_text(at, CMW_STR("Content-Length: ")), response->body.len);
+    at = write_text(at, CMW_STR("\r\n\r\n"));
+    *len = (size_t)(at - buffer);
+    return 0;
+}
+
+static CMW__NOINLINE int write_fields(const cmw_response *response, size_t *len, char *buffer,
+                                      size_t cap, unsigned flags)
+{
+    if ((flags & CMW_READ_HEAD) == CMW_READ_HEAD && response->status == 200 &&
+        !(response->flags & (CMW__RESPONSE_NO_LENGTH | CMW__RESPONSE_CONSTANT)))
+        return write_usual(response, len, buffer, cap);
+    return write_any(response, len, buffer, cap, flags);
+}
+
 /* Constants alone are one copy, for which nothing is set up. */
 int cmw_response_write_head(const cmw_response *response, size_t *len, char *buffer, size_t cap,
                             unsigned flags)
 {
     if (!(response->flags & CMW__RESPONSE_CONSTANT) || (flags & CMW_READ_HEAD))
-        return write_any(response, len, buffer, cap, flags);
+        return write_fields(response, len, buffer, cap, flags);
 
     const struct cmw_header_block *const block = response->constants;
     *len = block->len;

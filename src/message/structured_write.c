@@ -5,6 +5,7 @@
  */
 #include <catzilla/structured_field.h>
 
+#include "decimal.h"
 #include "structured.h"
 #include "utf8.h"
 
@@ -37,14 +38,10 @@ static void put(cmw_sf_writer *writer, cmw_str text)
 
 static void put_digits(cmw_sf_writer *writer, uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof digits;
+    char digits[24];
+    const char *end = cmw__put_number(digits, number);
 
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    put(writer, cmw_str_make(digits + at, sizeof digits - at));
+    put(writer, cmw_str_make(digits, (size_t)(end - digits)));
 }
 
 static void put_integer(cmw_sf_writer *writer, int64_t number)

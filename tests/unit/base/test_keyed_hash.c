@@ -350,6 +350,53 @@ static void a_pair_of_words_is_sixteen_bytes(void **state)
     }
 }
 
+/* The same bytes, cut at every place, or not at all. */
+static void where_pieces_are_cut_counts(void **state)
+{
+    enum { BYTES = 48, CUTS = BYTES + 1 };
+    struct guard_page page;
+    char bytes[BYTES];
+
+    (void)state;
+    guard_page_open(&page, 4096);
+    memset(bytes, 0, sizeof bytes);
+    const cmw_str text = guard_page_put(&page, cmw_str_make(bytes, BYTES));
+    FOR_EACH_ALGORITHM(algorithm)
+    {
+        const cmw_hash_key key = key_of(*algorithm, 11);
+        uint64_t hashes[CUTS + 1];
+        for (size_t cut = 0; cut < CUTS; cut++) {
+            const cmw_str parts[] = {cmw_str_make(text.data, cut),
+                                     cmw_str_make(text.data + cut, BYTES - cut)};
+            hashes[cut] = cmw_hash_keyed_parts(&key, parts, 2);
+            assert_int_equal(hashes[cut], cmw_hash_keyed_parts(&key, parts, 2));
+        }
+        hashes[CUTS] = cmw_hash_keyed_parts(&key, &text, 1);
+        for (size_t i = 0; i <= CUTS; i++)
+            for (size_t k = i + 1; k <= CUTS; k++)
+                assert_true(hashes[i] != hashes[k]);
+    }
+    guard_page_close(&page);
+}
+
+static void one_bit_of_a_piece_turns_the_hash(void **state)
+{
+    char bytes[40] = {0};
+    const cmw_str parts[] = {cmw_str_make(bytes, 7), cmw_str_make(bytes + 7, 33)};
+
+    (void)state;
+    FOR_EACH_ALGORITHM(algorithm)
+    {
+        const cmw_hash_key key = key_of(*algorithm, 5);
+        const uint64_t before = cmw_hash_keyed_parts(&key, parts, 2);
+        for (size_t bit = 0; bit < 8 * sizeof bytes; bit++) {
+            bytes[bit / 8] = (char)(1 << bit % 8);
+            assert_true(cmw_hash_keyed_parts(&key, parts, 2) != before);
+            bytes[bit / 8] = 0;
+        }
+    }
+}
+
 static void another_key_gives_another_hash(void **state)
 {
     uint64_t hashes[1000];
@@ -451,6 +498,8 @@ int main(void)
         cmocka_unit_test(what_looks_like_a_length_is_not_one),
         cmocka_unit_test(repeated_bytes_of_every_length_differ),
         cmocka_unit_test(a_pair_of_words_is_sixteen_bytes),
+        cmocka_unit_test(where_pieces_are_cut_counts),
+        cmocka_unit_test(one_bit_of_a_piece_turns_the_hash),
         cmocka_unit_test(another_key_gives_another_hash),
         cmocka_unit_test(neighbouring_addresses_spread_over_a_table),
         cmocka_unit_test(a_drawn_key_has_the_best_function_of_the_cpu),

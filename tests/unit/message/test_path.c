@@ -97,11 +97,45 @@ static void check_row(void **state)
         if (row->path[0] == '/')
             assert_true(cmw__path_canonical_prefix(text) < text.len);
     }
+    if (row->path[0] == '/' && cmw__path_plain_len(text) > 0)
+        assert_str(cmw_str_make(text.data, cmw__path_plain_len(text)),
+                   cmw_str_cstr(row->canonical ? row->canonical : ""));
     guard_page_close(&out_page);
     guard_page_close(&page);
 }
 
 RUN_ROWS("path", rows, check_row)
+
+/* Every byte in every place of targets of many lengths: what is said to be plain is. */
+static void plain_paths_are_canonical(void **state)
+{
+    struct guard_page page;
+
+    (void)state;
+    guard_page_open(&page, 256);
+    for (size_t len = 1; len <= 48; len++)
+        for (size_t at = 0; at < len; at++)
+            for (int byte = 0; byte < 256; byte++) {
+                char text[48];
+                memset(text, 'a', sizeof text);
+                for (size_t i = 0; i < len; i += 5)
+                    text[i] = '/';
+                if (at > 0)
+                    text[at] = (char)byte;
+                const cmw_str target = guard_page_put(&page, cmw_str_make(text, len));
+                const char *mark = memchr(text, '?', len);
+                const size_t path_len = mark ? (size_t)(mark - text) : len;
+                const cmw_str path = cmw_str_make(target.data, path_len);
+                const size_t plain = cmw__path_plain_len(target);
+                if (plain > 0) {
+                    assert_int_equal(plain, path_len);
+                    assert_int_equal(cmw__path_canonical_prefix(path), path_len);
+                } else if (byte != '%' && byte != '.') {
+                    assert_true(cmw__path_canonical_prefix(path) < path_len);
+                }
+            }
+    guard_page_close(&page);
+}
 
 /* ---- A naive implementation: one plain pass for each rule -------------------------------- */
 
@@ -258,6 +292,7 @@ static void ten_thousand_segments_are_left_one_by_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_paths_are_canonical),
         cmocka_unit_test(random_paths_agree_with_a_naive_implementation),
         cmocka_unit_test(ten_thousand_parents_end_at_the_root),
         cmocka_unit_test(ten_thousand_segments_are_left_one_by_one),

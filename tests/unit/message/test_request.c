@@ -152,10 +152,10 @@ static int may_stand(const char *text, size_t len, size_t at)
            c == '_' || c == '~' || (c == ':' && at + 1 == len);
 }
 
-/* Hosts of many lengths are read eight bytes at a time: no place is looked at less well. */
+/* Hosts of many lengths are read sixteen bytes at a time: no place is looked at less well. */
 static void every_byte_in_every_place_of_a_host(void **state)
 {
-    static const size_t lengths[] = {7, 8, 9, 14, 15, 16, 17, 22, 23};
+    static const size_t lengths[] = {7, 8, 9, 14, 15, 16, 17, 22, 23, 30, 31, 32};
 
     (void)state;
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
@@ -351,15 +351,142 @@ static void without_memory_a_path_or_host_is_not_valid(void **state)
     fixture_close(&fixture);
 }
 
+/* ---- All at once ------------------------------------------------------------------------ */
+
+struct uri_row {
+    const char *name;
+    const char *target, *field;
+    const char *as_it_came; /* the target unchecked, NULL: it is checked at once */
+    const char *checked;    /* NULL: not valid */
+    const char *host;
+    uint16_t port;
+};
+
+static const struct uri_row uri_rows[] = {
+    {"plain", "/a/b?c=d", "a.example", "/a/b?c=d", "/a/b?c=d", "a.example", 0},
+    {"without a query", "/a/b/c/d/e/f/g/h/i", "a.example", "/a/b/c/d/e/f/g/h/i",
+     "/a/b/c/d/e/f/g/h/i", "a.example", 0},
+    {"an empty query is none", "/a?", "a.example", "/a?", "/a", "a.example", 0},
+    {"dot segments go", "/x/../a?b", "a.example", "/x/../a?b", "/a?b", "a.example", 0},
+    {"a port", "/a", "a.example:81", "/a", "/a", "a.example", 81},
+    {"upper case", "/a", "A.example", "/a", "/a", "a.example", 0},
+    {"absolute-form", "http://b.example/a?c", "a.example", NULL, "/a?c", "b.example", 0},
+    {"no host", "/a", NULL, NULL, "/a", "", 0},
+    {"an empty host", "/a", "", NULL, "/a", "", 0},
+    {"a host that is none", "/a", "a b", "/a", NULL, NULL, 0},
+    {"a path that is none", "/%zz", "a.example", "/%zz", NULL, NULL, 0},
+    {"asterisk", "*", "a.example", NULL, NULL, NULL, 0},
+};
+
+static void expect_checked(cmw_request *request, const struct uri_row *row)
+{
+    cmw_uri uri = {.port = 7};
+
+    if (!row->checked) {
+        assert_int_equal(cmw_request_uri(request, &uri, 0), CMW_ERR_INVALID);
+        assert_int_equal(uri.port, 7);
+        return;
+    }
+    assert_int_equal(cmw_request_uri(request, &uri, 0), 0);
+    assert_cstr(uri.host, row->host);
+    assert_cstr(uri.target, row->checked);
+    assert_int_equal(uri.port, row->port);
+    assert_int_equal(uri.scheme, CMW_SCHEME_HTTPS);
+    assert_int_equal(uri.is_checked, 1);
+    /* What is known is checked, whatever is asked for. */
+    assert_int_equal(cmw_request_uri(request, &uri, CMW_URI_UNCHECKED), 0);
+    assert_int_equal(uri.is_checked, 1);
+}
+
+static void check_uri(void **state)
+{
+    const struct uri_row *row = *state;
+    const cmw_header header = {CMW_STR_INIT("Host"), cmw_str_cstr(row->field)};
+    struct guard_page page;
+    struct fixture fixture;
+    cmw_uri uri;
+
+    fixture_open(&fixture, 4096);
+    guard_page_open(&page, 256);
+    fixture.view.headers = &header;
+    fixture.view.header_count = row->field ? 1 : 0;
+    fixture.view.scheme = CMW_SCHEME_HTTPS;
+    fixture.view.target = guard_page_put(&page, cmw_str_cstr(row->target));
+    cmw_request *request = fixture_request(&fixture);
+    const int rc = cmw_request_uri(request, &uri, CMW_URI_UNCHECKED);
+    if (row->as_it_came) {
+        assert_int_equal(rc, 0);
+        assert_int_equal(uri.is_checked, 0);
+        assert_cstr(uri.target, row->as_it_came);
+        assert_cstr(uri.host, row->field);
+    } else if (rc == 0) {
+        assert_int_equal(uri.is_checked, 1);
+    }
+    expect_checked(request, row);
+    expect_checked(fixture_request(&fixture), row);
+    guard_page_close(&page);
+    fixture_close(&fixture);
+}
+
+RUN_ROWS("request URIs", uri_rows, check_uri)
+
+/* A rewritten target, another host, rules: what came is not what is meant. */
+static void what_was_replaced_is_not_given_as_it_came(void **state)
+{
+    static const cmw_path_rules rules = {.trailing_slash = CMW_TRAILING_SLASH_STRIP};
+    const cmw_header header = {CMW_STR_INIT("Host"), CMW_STR_INIT("a.example")};
+
+    (void)state;
+    for (int what = 0; what < 3; what++) {
+        struct fixture fixture;
+        cmw_uri uri;
+        fixture_open(&fixture, 4096);
+        fixture.view.headers = &header;
+        fixture.view.header_count = 1;
+        fixture.view.target = CMW_STR("/a/?b");
+        cmw_request *request = fixture_request(&fixture);
+        request->writable = UINT32_MAX;
+        if (what == 0)
+            assert_int_equal(cmw_request_set_target(request, CMW_STR("/c?d")), 0);
+        else if (what == 1)
+            assert_int_equal(cmw_request_set_host(request, CMW_STR("b.example")), 0);
+        else
+            assert_int_equal(cmw_request_set_path_rules(request, &rules), 0);
+        assert_int_equal(cmw_request_uri(request, &uri, CMW_URI_UNCHECKED), 0);
+        assert_int_equal(uri.is_checked, 1);
+        assert_cstr(uri.target, what == 0 ? "/c?d" : what == 1 ? "/a/?b" : "/a?b");
+        assert_cstr(uri.host, what == 1 ? "b.example" : "a.example");
+        fixture_close(&fixture);
+    }
+}
+
+static void without_memory_there_is_no_joined_target(void **state)
+{
+    const cmw_header header = {CMW_STR_INIT("Host"), CMW_STR_INIT("a.example")};
+    struct fixture fixture;
+    cmw_uri uri;
+
+    (void)state;
+    fixture_open(&fixture, 16);
+    fixture.refuses = 1;
+    fixture.view.headers = &header;
+    fixture.view.header_count = 1;
+    fixture.view.target = CMW_STR("/x/../a?0123456789abcdef");
+    assert_int_equal(cmw_request_uri(fixture_request(&fixture), &uri, 0), CMW_ERR_NOMEM);
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_in_every_place_of_a_host),
         cmocka_unit_test(methods_have_ids),
+        cmocka_unit_test(what_was_replaced_is_not_given_as_it_came),
+        cmocka_unit_test(without_memory_there_is_no_joined_target),
         cmocka_unit_test(what_the_view_says_is_what_is_read),
         cmocka_unit_test(canonical_paths_take_no_memory),
         cmocka_unit_test(without_memory_a_path_or_host_is_not_valid),
     };
     return run_check_target() + run_check_host() + run_check_source() + run_check_agrees() +
-           cmocka_run_group_tests_name("request", tests, NULL, NULL);
+           run_check_uri() + cmocka_run_group_tests_name("request", tests, NULL, NULL);
 }

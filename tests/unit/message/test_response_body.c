@@ -123,6 +123,44 @@ static void bodies_are_copied_or_borrowed(void **state)
     fixture_close(&fixture);
 }
 
+/* Whatever was there before: only the block's fields and the body stay of what describes one. */
+static void what_was_kept_is_answered_as_it_was(void **state)
+{
+    static const char *const before[] = {"", "t", "j", "S", "e", "d"};
+    const cmw_header fields[] = {{CMW_STR_INIT("Content-Type"), CMW_STR_INIT("a/b")},
+                                 {CMW_STR_INIT("ETag"), CMW_STR_INIT("\"x\"")}};
+    size_t bad;
+
+    (void)state;
+    for (size_t i = 0; i < LEN(before); i++)
+        for (size_t count = 1; count <= 2; count++) {
+            struct fixture fixture;
+            struct cmw_header_block *block = NULL;
+            fixture_open(&fixture, 4096);
+            assert_int_equal(
+                cmw__header_block_create(&block, fixture.pool, fields + 2 - count, count, 0, &bad),
+                0);
+            if (before[i][0])
+                assert_int_equal(call(&fixture.response, before[i][0]), 0);
+            assert_int_equal(cmw_response_kept_ref(&fixture.response, 404, block, CMW_STR("kept")),
+                             0);
+            assert_int_equal(cmw_response_status(&fixture.response), 404);
+            assert_cstr(cmw_response_body(&fixture.response), "kept");
+            assert_cstr(cmw_response_get(&fixture.response, CMW_HDR_ETAG), "\"x\"");
+            assert_cstr(cmw_response_get(&fixture.response, CMW_HDR_CONTENT_TYPE),
+                        count == 2            ? "a/b"
+                        : before[i][0] == 'S' ? "by/hand"
+                                              : "");
+            assert_int_equal(cmw_response_kept_ref(&fixture.response, 99, block, CMW_STR("")),
+                             CMW_ERR_ARG);
+            assert_int_equal(cmw__response_freeze(&fixture.response), 0);
+            assert_int_equal(cmw_response_kept_ref(&fixture.response, 200, block, CMW_STR("")),
+                             CMW_ERR_STATE);
+            cmw__header_block_destroy(block, fixture.pool);
+            fixture_close(&fixture);
+        }
+}
+
 static void bad_statuses_change_nothing(void **state)
 {
     struct fixture fixture;
@@ -466,6 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_type_in_a_block_is_set_by_hand),
         cmocka_unit_test(bodies_are_copied_or_borrowed),
+        cmocka_unit_test(what_was_kept_is_answered_as_it_was),
         cmocka_unit_test(bad_statuses_change_nothing),
         cmocka_unit_test(a_json_body_is_finished_at_commit),
         cmocka_unit_test(another_body_replaces_an_unfinished_one),

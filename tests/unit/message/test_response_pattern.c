@@ -181,6 +181,65 @@ static void fields_are_added_to_those_that_are_there(void **state)
     close_fixture(&fixture);
 }
 
+/* `Age: <n>` and `Cache-Status: a; ttl=<n>`. */
+static cmw_field_pattern *two_lines(struct fixture *fixture)
+{
+    const cmw_str first[] = {CMW_STR(""), CMW_STR("")};
+    const cmw_str second[] = {CMW_STR("a; ttl="), CMW_STR("")};
+    cmw_field_pattern *pattern = NULL, *other = NULL;
+
+    assert_int_equal(cmw_field_pattern_create(&pattern, &fixture->kept, CMW_HDR_AGE, first, 1), 0);
+    assert_int_equal(
+        cmw_field_pattern_create(&other, &fixture->kept, CMW_HDR_CACHE_STATUS, second, 1), 0);
+    assert_int_equal(cmw_field_pattern_join(pattern, other), 0);
+    assert_int_equal(cmw_field_pattern_join(pattern, other), CMW_ERR_ARG);
+    return pattern;
+}
+
+static void two_fields_with_numbers_go_together(void **state)
+{
+    static const uint64_t numbers[] = {0,    9,      99,      100,     999,        1000,
+                                       1024, 999999, 1000000, 9999999, UINT64_MAX, 5};
+
+    (void)state;
+    for (unsigned cap = 1; cap <= 4; cap++) {
+        struct fixture fixture;
+        open_fixture(&fixture, cap);
+        const cmw_field_pattern *pattern = two_lines(&fixture);
+        for (size_t i = 0; i + 1 < LEN(numbers); i++) {
+            char expected[128];
+            assert_int_equal(cmw_response_append_pattern(&fixture.response, pattern, &numbers[i]),
+                             0);
+            snprintf(expected, sizeof expected, "Age: %llu\r\nCache-Status: a; ttl=%llu\r\n",
+                     (unsigned long long)numbers[i], (unsigned long long)numbers[i + 1]);
+            assert_head(&fixture, expected);
+            assert_true(cmw_response_has(&fixture.response, CMW_HDR_AGE));
+            assert_true(cmw_response_has(&fixture.response, CMW_HDR_CACHE_STATUS));
+            cmw__response_restart(&fixture.response, fixture.response.segment_cap);
+        }
+        close_fixture(&fixture);
+    }
+}
+
+/* As much memory as one of the lines takes, or less. */
+static void without_memory_neither_of_two_is_added(void **state)
+{
+    static const uint64_t numbers[] = {UINT64_MAX, UINT64_MAX};
+
+    (void)state;
+    for (size_t room = 0; room < 160; room++) {
+        struct fixture fixture;
+        open_fixture(&fixture, CMW__SEGMENTS_INLINE);
+        const cmw_field_pattern *pattern = two_lines(&fixture);
+        fixture.arena.limit_bytes = 0;
+        fixture.arena.room.end = fixture.arena.room.cursor + room;
+        const int rc = cmw_response_append_pattern(&fixture.response, pattern, numbers);
+        assert_int_equal(fixture.response.segment_count, rc == 0 ? 2 : 0);
+        assert_int_equal(cmw_response_has(&fixture.response, CMW_HDR_AGE), rc == 0);
+        close_fixture(&fixture);
+    }
+}
+
 static void there_is_room_where_segments_or_memory_are_short(void **state)
 {
     static const uint64_t numbers[2] = {4, 60};
@@ -322,6 +381,8 @@ int main(void)
     const struct CMUnitTest others[] = {
         cmocka_unit_test(every_number_below_ten_thousand_is_written_right),
         cmocka_unit_test(fields_are_added_to_those_that_are_there),
+        cmocka_unit_test(two_fields_with_numbers_go_together),
+        cmocka_unit_test(without_memory_neither_of_two_is_added),
         cmocka_unit_test(there_is_room_where_segments_or_memory_are_short),
         cmocka_unit_test(one_number_at_the_end_is_written_right),
         cmocka_unit_test(without_memory_nothing_is_changed),
