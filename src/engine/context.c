@@ -313,16 +313,45 @@ static CMW__NOINLINE void end_with_complete(cmw_ctx *ctx)
         finish_usual(ctx);
 }
 
+/* 1 if the same holds, but that middleware answered, or that there are clean-ups or blocks. */
+static inline int ends_quietly(const cmw_ctx *ctx, cmw_end_reason reason)
+{
+    return ctx->traces == 0 && reason == CMW_END_SENT && ctx->state == CMW__CTX_COMMITTED &&
+           (ctx->flags & ~(unsigned)CMW__CTX_PRE_ENDED) == 0 && !ctx->has_complete;
+}
+
+/* Of what is committed nothing is unfinished. Clean-ups may leave something. */
+static CMW__NOINLINE void end_quietly(cmw_ctx *ctx)
+{
+    cmw__ctx_set_idle(ctx);
+    ctx->reason = CMW_END_SENT;
+    ctx->state = CMW__CTX_ENDING;
+    if (!ctx->arena.needs_reset) {
+        finish_usual(ctx);
+        return;
+    }
+    cmw__arena_reset(&ctx->arena);
+    if (CMW_UNLIKELY(ctx->traces))
+        sweep(ctx);
+    ctx->response.segments = ctx->segments;
+    count_end(ctx);
+    put_back(ctx);
+}
+
 /* The usual way is a few stores; whatever else there is to do is a call at its very end, so that it
  * saves no register. */
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
 {
-    if (CMW_UNLIKELY(!ends_usually(ctx, reason)))
-        end_unusual(ctx, reason);
-    else if (ctx->has_complete)
+    if (CMW_UNLIKELY(!ends_usually(ctx, reason))) {
+        if (ends_quietly(ctx, reason))
+            end_quietly(ctx);
+        else
+            end_unusual(ctx, reason);
+    } else if (ctx->has_complete) {
         end_with_complete(ctx);
-    else
+    } else {
         finish_usual(ctx);
+    }
 }
 
 /* ---- Parts ------------------------------------------------------------------------------ */

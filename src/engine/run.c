@@ -94,6 +94,18 @@ cmw_next cmw__leave_post(cmw_ctx *ctx, const struct cmw__program *program, int v
     return end_post(ctx);
 }
 
+/* All of them, which are not timed: what one says that is not 0 is acted on behind the loop. */
+static cmw_next run_post(cmw_ctx *ctx, const struct cmw__program *program)
+{
+    for (const struct cmw__entry *entry = program->entries; entry != program->end; entry++) {
+        cmw__ctx_set_at(ctx, entry);
+        const int value = entry->fn(entry->self, ctx);
+        if (CMW_UNLIKELY(value != 0))
+            return cmw__leave_post(ctx, program, value);
+    }
+    return end_post(ctx);
+}
+
 /* From here on the response is decided: decorate it and freeze it. */
 CMW__NOINLINE cmw_next cmw__respond(cmw_ctx *ctx)
 {
@@ -105,12 +117,12 @@ CMW__NOINLINE cmw_next cmw__respond(cmw_ctx *ctx)
     ctx->response.origin = 0;
     if (ctx->response.json)
         finish_json(ctx);
-    if (program->count > 1) {
-        cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
-        if (run_post_from(ctx, program, program->entries))
-            return CMW_TO_SUSPENDED;
-    }
-    return end_post(ctx);
+    if (program->count == 1)
+        return end_post(ctx);
+    cmw__count(ctx, CMW__COUNT_PHASE + CMW_PHASE_POST_ROUTE);
+    if (CMW_LIKELY(!(ctx->flags & CMW__CTX_SAMPLED)))
+        return run_post(ctx, program);
+    return run_post_from(ctx, program, program->entries) ? CMW_TO_SUSPENDED : end_post(ctx);
 }
 
 cmw_next cmw__respond_to_fault(cmw_ctx *ctx, cmw_fault fault)
@@ -218,12 +230,26 @@ static CMW__NOINLINE cmw_next run_pre(cmw_ctx *ctx, const struct cmw__program *p
     return leave_pre(ctx, program, &step);
 }
 
+/* 1 for what most entries mean that say something: this is the answer, and it is not a route's. */
+static inline int has_answered(const cmw_ctx *ctx, const struct cmw__program *program,
+                               const struct cmw__step *step)
+{
+    return step->value == CMW_STOP && step->info->kind == CMW__ENTRY_CALL &&
+           ctx->response.status != 0 && program->route == CMW_NONE;
+}
+
 /* An entry that was called said `value`, not 0: act on it, and go on if that is what it means. */
 CMW__NOINLINE cmw_next cmw__leave_pre(cmw_ctx *ctx, const struct cmw__program *program, int value)
 {
-    const struct cmw__entry *entry = cmw__ctx_at(ctx);
+    const struct cmw__entry *entry = ctx->at_end - ctx->left; /* it runs: cmw__ctx_at */
     const struct cmw__step step = {entry, cmw__info_of(program, entry), value};
 
+    if (CMW_LIKELY(has_answered(ctx, program, &step))) {
+        ctx->pre_end = entry;
+        ctx->flags |= CMW__CTX_PRE_ENDED;
+        cmw__count(ctx, step.info->counters + CMW__ENTRY_STOPS);
+        return cmw__respond(ctx);
+    }
     if (step.info->kind == CMW__ENTRY_GUARD)
         return run_pre(ctx, program, ctx->jump);
     if (step.info->kind == CMW__ENTRY_CALL && value == CMW_SKIP_ROUTE) {
