@@ -14,11 +14,12 @@ static struct cmw__cache_flight **bucket_of(struct cmw__flight_part *part, uint6
 
 /* ---- Under the lock --------------------------------------------------------------------- */
 
-static struct cmw__cache_flight *find(struct cmw__flight_part *part, uint64_t hash, cmw_str key)
+static struct cmw__cache_flight *find(struct cmw__flight_part *part,
+                                      const struct cmw__cache_key *key)
 {
-    struct cmw__cache_flight *at = *bucket_of(part, hash);
+    struct cmw__cache_flight *at = *bucket_of(part, key->hash);
 
-    while (at && !(at->hash == hash && cmw_str_equals(at->key, key)))
+    while (at && !cmw__cache_same_key(&at->key, key))
         at = at->next;
     return at;
 }
@@ -31,7 +32,7 @@ static int is_passed(const struct cmw__flight_part *part, uint64_t hash, uint64_
 
 static void open_flight(struct cmw__flight_part *part, struct cmw__cache_flight *flight)
 {
-    struct cmw__cache_flight **bucket = bucket_of(part, flight->hash);
+    struct cmw__cache_flight **bucket = bucket_of(part, flight->key.hash);
 
     flight->next = *bucket;
     flight->first = flight->last = NULL;
@@ -82,7 +83,7 @@ static void give_place(struct cmw__cache_flights *flights)
 /* Take a flight out of its bucket, unless another one has taken its place. */
 static void unlink_flight(struct cmw__flight_part *part, const struct cmw__cache_flight *flight)
 {
-    struct cmw__cache_flight **at = bucket_of(part, flight->hash);
+    struct cmw__cache_flight **at = bucket_of(part, flight->key.hash);
 
     while (*at && *at != flight)
         at = &(*at)->next;
@@ -92,22 +93,22 @@ static void unlink_flight(struct cmw__flight_part *part, const struct cmw__cache
 
 void cmw__flight_open(struct cmw__cache_flights *flights, struct cmw__cache_flight *flight)
 {
-    struct cmw__flight_part *part = part_of(flights, flight->hash);
+    struct cmw__flight_part *part = part_of(flights, flight->key.hash);
 
     cmw__spin_lock(&part->lock);
-    const struct cmw__cache_flight *other = find(part, flight->hash, flight->key);
+    const struct cmw__cache_flight *other = find(part, &flight->key);
     if (other)
         unlink_flight(part, other);
     open_flight(part, flight);
     cmw__spin_unlock(&part->lock);
 }
 
-int cmw__flight_is_open(struct cmw__cache_flights *flights, uint64_t hash, cmw_str key)
+int cmw__flight_is_open(struct cmw__cache_flights *flights, const struct cmw__cache_key *key)
 {
-    struct cmw__flight_part *part = part_of(flights, hash);
+    struct cmw__flight_part *part = part_of(flights, key->hash);
 
     cmw__spin_lock(&part->lock);
-    const int is_open = find(part, hash, key) != NULL;
+    const int is_open = find(part, key) != NULL;
     cmw__spin_unlock(&part->lock);
     return is_open;
 }
@@ -117,12 +118,12 @@ enum cmw__flight_role cmw__flight_join(struct cmw__cache_flights *flights,
                                        struct cmw__cache_waiter *waiter, uint64_t now_ns,
                                        uint64_t most, int may_wait)
 {
-    struct cmw__flight_part *part = part_of(flights, flight->hash);
+    struct cmw__flight_part *part = part_of(flights, flight->key.hash);
     enum cmw__flight_role role = CMW__FLIGHT_PASSES_ON;
 
     cmw__spin_lock(&part->lock);
-    if (!is_passed(part, flight->hash, now_ns)) {
-        struct cmw__cache_flight *other = find(part, flight->hash, flight->key);
+    if (!is_passed(part, flight->key.hash, now_ns)) {
+        struct cmw__cache_flight *other = find(part, &flight->key);
         if (!other) {
             open_flight(part, flight);
             role = CMW__FLIGHT_LEADS;
@@ -154,7 +155,7 @@ static int pop(struct cmw__flight_part *part, struct cmw__cache_flight *flight, 
 void cmw__flight_close(struct cmw__cache_flights *flights, cmw_engine *engine,
                        struct cmw__cache_flight *flight, void *outcome)
 {
-    struct cmw__flight_part *part = part_of(flights, flight->hash);
+    struct cmw__flight_part *part = part_of(flights, flight->key.hash);
     cmw_token token;
 
     if (!flight->is_open)

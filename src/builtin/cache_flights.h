@@ -11,6 +11,7 @@
 
 #include <catzilla/mw.h>
 
+#include "cache_store.h"
 #include "spin.h"
 
 enum { CMW__FLIGHT_PARTS = 8, CMW__FLIGHT_BUCKETS = 64, CMW__FLIGHT_PASSES = 64 };
@@ -25,8 +26,7 @@ struct cmw__cache_waiter {
 };
 
 struct cmw__cache_flight {
-    uint64_t hash;
-    cmw_str key;
+    struct cmw__cache_key key;
     struct cmw__cache_flight *next; /* in its bucket */
     struct cmw__cache_waiter *first, *last;
     int is_open;
@@ -53,7 +53,7 @@ enum cmw__flight_role {
 
 /*
  * Join the flight of a key, or open it: `flight` and `waiter` are the request's, all zero, with
- * hash, key and token set. `most` who wait altogether; `may_wait` 0: it never waits.
+ * key and token set. `most` who wait altogether; `may_wait` 0: it never waits.
  */
 enum cmw__flight_role cmw__flight_join(struct cmw__cache_flights *flights,
                                        struct cmw__cache_flight *flight,
@@ -63,7 +63,7 @@ enum cmw__flight_role cmw__flight_join(struct cmw__cache_flights *flights,
  * already. Who waits for it is resumed when it closes. */
 void cmw__flight_open(struct cmw__cache_flights *flights, struct cmw__cache_flight *flight);
 /* 1 if somebody leads whom one might wait for: a look before a token is asked for. */
-int cmw__flight_is_open(struct cmw__cache_flights *flights, uint64_t hash, cmw_str key);
+int cmw__flight_is_open(struct cmw__cache_flights *flights, const struct cmw__cache_key *key);
 /* Close one that is open, and resume those who wait with `outcome`. */
 void cmw__flight_close(struct cmw__cache_flights *flights, cmw_engine *engine,
                        struct cmw__cache_flight *flight, void *outcome);

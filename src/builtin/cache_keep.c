@@ -231,7 +231,10 @@ static void fill(const struct cmw__cache *cache, cmw_ctx *ctx, const struct cmw_
 {
     char *at = (char *)(entry + 1);
 
-    entry->key = put(&at, visit->key);
+    entry->key = visit->key;
+    atomic_init(&entry->is_plain, visit->is_plain);
+    entry->key.uri.host = put(&at, visit->key.uri.host);
+    entry->key.uri.target = put(&at, visit->key.uri.target);
     for (size_t i = 0; i < keeping->vary_count; i++) {
         entry->vary[i].name = put(&at, keeping->vary[i].name);
         entry->vary[i].value = put(&at, keeping->vary[i].value);
@@ -260,10 +263,10 @@ enum cmw__cache_kept cmw__cache_keep(const struct cmw__cache *cache, cmw_ctx *ct
 
     if (!may_keep(cache, ctx, visit, &keeping))
         return CMW__CACHE_REFUSED;
-    const size_t texts =
-        visit->key.len + keeping.vary_bytes + cmw_response_body(cmw_ctx_response(ctx)).len;
+    const size_t texts = visit->key.uri.host.len + visit->key.uri.target.len + keeping.vary_bytes +
+                         cmw_response_body(cmw_ctx_response(ctx)).len;
     const size_t block = 2 * (keeping.field_bytes + 64 * keeping.field_count) + 256;
-    struct cmw__cache_entry *entry = cmw__cache_make(store, visit->hash, texts, block);
+    struct cmw__cache_entry *entry = cmw__cache_make(store, visit->key.hash, texts, block);
     if (!entry)
         return kept;
     fill(cache, ctx, visit, &keeping, entry);

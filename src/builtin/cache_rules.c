@@ -27,11 +27,6 @@ static const struct directive directives[] = {
     {CMW_STR_INIT("stale-if-error"), 0, NUMBER(stale_if_error)},
 };
 
-void cmw__cache_control_init(struct cmw__cache_control *control)
-{
-    *control = (struct cmw__cache_control){0, -1, -1, -1, -1};
-}
-
 static cmw_str trim(cmw_str text)
 {
     while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))

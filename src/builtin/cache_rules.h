@@ -20,7 +20,13 @@ struct cmw__cache_control {
     int64_t max_age, s_maxage, stale_while_revalidate, stale_if_error;
 };
 
-void cmw__cache_control_init(struct cmw__cache_control *control);
+static inline void cmw__cache_control_init(struct cmw__cache_control *control)
+{
+    control->flags = 0;
+    control->max_age = control->s_maxage = -1;
+    control->stale_while_revalidate = control->stale_if_error = -1;
+}
+
 /* Add what one field says. Of a number that comes twice the smaller one counts; a
  * field whose quotes do not end says no-store, too. */
 void cmw__cache_control_read(struct cmw__cache_control *control, cmw_str field);

@@ -2,6 +2,7 @@
 /* Shards, buckets, and lists by last use. */
 #include "cache_store.h"
 
+#include "builtins.h"
 #include "spin.h"
 
 enum { PURGES = 64 };
@@ -77,9 +78,9 @@ cmw_pool *cmw__cache_pool(const struct cmw__cache_store *store)
     return store->pool;
 }
 
-uint64_t cmw__cache_hash(const struct cmw__cache_store *store, cmw_str key)
+const cmw_hash_key *cmw__cache_hash_key(const struct cmw__cache_store *store)
 {
-    return cmw_hash_keyed(&store->hash_key, key);
+    return &store->hash_key;
 }
 
 static struct cmw__cache_shard *shard_of(struct cmw__cache_store *store, uint64_t hash)
@@ -136,7 +137,7 @@ static void link_newest(struct cmw__cache_shard *shard, struct cmw__cache_entry 
 static void take_out(struct cmw__cache_shard *shard, struct cmw__cache_entry *entry,
                      struct cmw__cache_entry **gone)
 {
-    struct cmw__cache_entry **at = bucket_of(shard, entry->hash);
+    struct cmw__cache_entry **at = bucket_of(shard, entry->key.hash);
 
     while (*at != entry)
         at = &(*at)->next;
@@ -175,7 +176,7 @@ static int reads_same(cmw_request *request, const struct cmw__cache_vary *vary)
     return (seen > 0) == (vary->is_there != 0);
 }
 
-static int answers(const struct cmw__cache_entry *entry, cmw_request *request)
+static CMW__BUILTIN_NOINLINE int answers(const struct cmw__cache_entry *entry, cmw_request *request)
 {
     for (size_t i = 0; i < entry->vary_count; i++)
         if (!reads_same(request, &entry->vary[i]))
@@ -183,29 +184,36 @@ static int answers(const struct cmw__cache_entry *entry, cmw_request *request)
     return 1;
 }
 
-static int has_key(const struct cmw__cache_entry *entry, uint64_t hash, cmw_str key)
+/* An entry is `at` or behind it in its bucket. */
+static struct cmw__cache_entry *find_from(struct cmw__cache_entry *at,
+                                          const struct cmw__cache_key *key, cmw_request *request)
 {
-    return entry->hash == hash && cmw_str_equals(entry->key, key);
+    const uint64_t hash = key->hash;
+
+    for (; at; at = at->next)
+        if (at->key.hash == hash && cmw__cache_same_uri(&at->key.uri, &key->uri) &&
+            (key->uri.is_checked || atomic_load_explicit(&at->is_plain, memory_order_relaxed)) &&
+            (at->vary_count == 0 || answers(at, request)))
+            return at;
+    return NULL;
 }
 
-struct cmw__cache_entry *cmw__cache_find(struct cmw__cache_store *store, uint64_t hash, cmw_str key,
-                                         cmw_request *request)
+struct cmw__cache_entry *cmw__cache_find(struct cmw__cache_store *store,
+                                         const struct cmw__cache_key *key, cmw_request *request)
 {
-    struct cmw__cache_shard *shard = shard_of(store, hash);
+    struct cmw__cache_shard *shard = shard_of(store, key->hash);
 
     cmw__spin_lock(&shard->lock);
-    struct cmw__cache_entry *at = *bucket_of(shard, hash);
-    while (at && !(has_key(at, hash, key) && answers(at, request)))
-        at = at->next;
-    if (at) {
-        atomic_fetch_add_explicit(&at->refs, 1, memory_order_relaxed);
-        if (shard->newest != at) {
-            unlink_use(shard, at);
-            link_newest(shard, at);
+    struct cmw__cache_entry *found = find_from(*bucket_of(shard, key->hash), key, request);
+    if (found) {
+        atomic_fetch_add_explicit(&found->refs, 1, memory_order_relaxed);
+        if (shard->newest != found) {
+            unlink_use(shard, found);
+            link_newest(shard, found);
         }
     }
     cmw__spin_unlock(&shard->lock);
-    return at;
+    return found;
 }
 
 /* ---- Putting in ------------------------------------------------------------------------- */
@@ -264,7 +272,7 @@ struct cmw__cache_entry *cmw__cache_make(struct cmw__cache_store *store, uint64_
     atomic_init(&entry->refs, 1);
     entry->shard = shard;
     entry->bytes = bytes;
-    entry->hash = hash;
+    entry->key.hash = hash;
     entry->body = cmw_str_make((char *)entry + own, 0);
     return entry;
 }
@@ -293,19 +301,19 @@ uint32_t cmw__cache_purges(struct cmw__cache_store *store, uint64_t hash)
 
 int cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entry, uint32_t purges)
 {
-    struct cmw__cache_shard *shard = shard_of(store, entry->hash);
+    struct cmw__cache_shard *shard = shard_of(store, entry->key.hash);
     struct cmw__cache_entry *gone = NULL, *last = NULL, *next;
     size_t variants = 0;
 
     cmw__spin_lock(&shard->lock);
-    if (*purges_of(shard, entry->hash) != purges) {
+    if (*purges_of(shard, entry->key.hash) != purges) {
         cmw__spin_unlock(&shard->lock);
         return 0;
     }
     atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);
-    for (struct cmw__cache_entry *at = *bucket_of(shard, entry->hash); at; at = next) {
+    for (struct cmw__cache_entry *at = *bucket_of(shard, entry->key.hash); at; at = next) {
         next = at->next;
-        if (!has_key(at, entry->hash, entry->key))
+        if (!cmw__cache_same_key(&at->key, &entry->key))
             continue;
         if (same_variant(at, entry)) {
             take_out(shard, at, &gone);
@@ -316,8 +324,8 @@ int cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entr
     }
     if (variants >= CMW__CACHE_VARIANTS_MAX) /* strangers choose the values of their fields */
         take_out(shard, last, &gone);
-    entry->next = *bucket_of(shard, entry->hash);
-    *bucket_of(shard, entry->hash) = entry;
+    entry->next = *bucket_of(shard, entry->key.hash);
+    *bucket_of(shard, entry->key.hash) = entry;
     link_newest(shard, entry);
     entry->is_in = 1;
     shard->entries++;
@@ -328,7 +336,7 @@ int cmw__cache_put(struct cmw__cache_store *store, struct cmw__cache_entry *entr
 
 void cmw__cache_drop(struct cmw__cache_store *store, struct cmw__cache_entry *entry)
 {
-    struct cmw__cache_shard *shard = shard_of(store, entry->hash);
+    struct cmw__cache_shard *shard = shard_of(store, entry->key.hash);
     struct cmw__cache_entry *gone = NULL;
 
     cmw__spin_lock(&shard->lock);
@@ -364,17 +372,17 @@ size_t cmw__cache_purge(struct cmw__cache_store *store, cmw__cache_match_fn *mat
     return count;
 }
 
-size_t cmw__cache_purge_key(struct cmw__cache_store *store, uint64_t hash, cmw_str key)
+size_t cmw__cache_purge_key(struct cmw__cache_store *store, const struct cmw__cache_key *key)
 {
-    struct cmw__cache_shard *shard = shard_of(store, hash);
+    struct cmw__cache_shard *shard = shard_of(store, key->hash);
     struct cmw__cache_entry *gone = NULL, *next;
     size_t count = 0;
 
     cmw__spin_lock(&shard->lock);
-    (*purges_of(shard, hash))++;
-    for (struct cmw__cache_entry *at = *bucket_of(shard, hash); at; at = next) {
+    (*purges_of(shard, key->hash))++;
+    for (struct cmw__cache_entry *at = *bucket_of(shard, key->hash); at; at = next) {
         next = at->next;
-        if (!has_key(at, hash, key))
+        if (!cmw__cache_same_key(&at->key, key))
             continue;
         take_out(shard, at, &gone);
         count++;

@@ -21,6 +21,12 @@ struct cmw__cache_vary {
     int is_there;
 };
 
+/* What a response is stored under, or looked for. Its texts are the request's. */
+struct cmw__cache_key {
+    uint64_t hash;
+    cmw_uri uri;
+};
+
 struct cmw__cache_entry {
     /* The store's. */
     _Atomic uint32_t refs;
@@ -30,8 +36,10 @@ struct cmw__cache_entry {
     size_t bytes;
     int is_in; /* it can be found */
     /* Written before it is put in, then immutable. */
-    uint64_t hash;
-    cmw_str key;
+    struct cmw__cache_key key; /* its texts are the entry's */
+    /* A request for it whose texts were these as they came: one that has the same needs no look at
+     * them. */
+    _Atomic int is_plain;
     struct cmw__cache_vary vary[CMW__CACHE_VARY_MAX];
     size_t vary_count;
     int status;
@@ -51,11 +59,68 @@ size_t cmw__cache_store_least(void);
 struct cmw__cache_store *cmw__cache_store_create(cmw_pool *pool, size_t bytes);
 /* Nobody holds an entry any more. */
 void cmw__cache_store_destroy(struct cmw__cache_store *store);
-uint64_t cmw__cache_hash(const struct cmw__cache_store *store, cmw_str key);
+/* What keys are hashed by: the store's. */
+const cmw_hash_key *cmw__cache_hash_key(const struct cmw__cache_store *store);
 
-/* The entry for a request, counted up; NULL: none. */
-struct cmw__cache_entry *cmw__cache_find(struct cmw__cache_store *store, uint64_t hash, cmw_str key,
-                                         cmw_request *request);
+/* Set the hash of a key, by the rest of it. An odd number brings ports of one host into different
+ * buckets, which nobody can choose. */
+static inline void cmw__cache_set_hash(const cmw_hash_key *hash_key, struct cmw__cache_key *key)
+{
+    const cmw_str parts[] = {key->uri.host, key->uri.target};
+    const uint64_t origin = key->uri.port * 2u + key->uri.scheme;
+
+    key->hash = cmw_hash_keyed_parts(hash_key, parts, 2) ^ origin * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* What differs of eight bytes, and of sixteen. */
+static inline uint64_t cmw__cache_difference8(const char *a, const char *b)
+{
+    uint64_t words[2];
+
+    memcpy(&words[0], a, 8);
+    memcpy(&words[1], b, 8);
+    return words[0] ^ words[1];
+}
+
+static inline uint64_t cmw__cache_difference16(const char *a, const char *b)
+{
+    return cmw__cache_difference8(a, b) | cmw__cache_difference8(a + 8, b + 8);
+}
+
+/* 1 if `len` bytes are the same, without a call where they are few. The last piece may overlap the
+ * one before. */
+static inline int cmw__cache_same_bytes(const char *a, const char *b, size_t len)
+{
+    uint64_t difference = 0;
+
+    if (len < 8 || len > 256)
+        return len == 0 || memcmp(a, b, len) == 0;
+    if (len < 16)
+        return (cmw__cache_difference8(a, b) | cmw__cache_difference8(a + len - 8, b + len - 8)) ==
+               0;
+    for (size_t i = 0; i < len - 16; i += 16)
+        difference |= cmw__cache_difference16(a + i, b + i);
+    return (difference | cmw__cache_difference16(a + len - 16, b + len - 16)) == 0;
+}
+
+static inline int cmw__cache_same_uri(const cmw_uri *a, const cmw_uri *b)
+{
+    return a->target.len == b->target.len && a->host.len == b->host.len && a->port == b->port &&
+           a->scheme == b->scheme &&
+           cmw__cache_same_bytes(a->target.data, b->target.data, a->target.len) &&
+           cmw__cache_same_bytes(a->host.data, b->host.data, a->host.len);
+}
+
+static inline int cmw__cache_same_key(const struct cmw__cache_key *a,
+                                      const struct cmw__cache_key *b)
+{
+    return a->hash == b->hash && cmw__cache_same_uri(&a->uri, &b->uri);
+}
+
+/* The entry for a request, counted up; NULL: none. By a key that is not checked only a plain one is
+ * found. */
+struct cmw__cache_entry *cmw__cache_find(struct cmw__cache_store *store,
+                                         const struct cmw__cache_key *key, cmw_request *request);
 void cmw__cache_release(struct cmw__cache_entry *entry);
 
 /* Room for an entry with `text_bytes` behind it, counted once for the caller; NULL: it does not
@@ -76,7 +141,7 @@ typedef int cmw__cache_match_fn(const void *self, const struct cmw__cache_entry 
 size_t cmw__cache_purge(struct cmw__cache_store *store, cmw__cache_match_fn *matches,
                         const void *self);
 /* Those with one key. */
-size_t cmw__cache_purge_key(struct cmw__cache_store *store, uint64_t hash, cmw_str key);
+size_t cmw__cache_purge_key(struct cmw__cache_store *store, const struct cmw__cache_key *key);
 /* Bytes taken, with the tables; and entries. */
 size_t cmw__cache_bytes(struct cmw__cache_store *store, size_t *entries);
 

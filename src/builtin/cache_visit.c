@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A request's way through the cache: looked for, served, stored, dropped. */
+/* The way through the cache of a request that is not served at once: it asks, waits, and stores. */
 #include "cache_state.h"
 
 /* For how long one who asks for a new response keeps others from asking, too. */
@@ -19,26 +19,11 @@ static void count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* ---- Serving ---------------------------------------------------------------------------- */
-
 static char *put(char *to, cmw_str text)
 {
     if (text.len > 0)
         memcpy(to, text.data, text.len);
     return to + text.len;
-}
-
-static char *put_number(char *to, uint64_t number)
-{
-    char digits[20];
-    size_t len = 0;
-
-    do
-        digits[len++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (len > 0)
-        *to++ = digits[--len];
-    return to;
 }
 
 static int add_status(const struct cmw__cache *cache, cmw_ctx *ctx, cmw_str what)
@@ -52,115 +37,7 @@ static int add_status(const struct cmw__cache *cache, cmw_ctx *ctx, cmw_str what
                                cmw_str_make(text, (size_t)(end - text)));
 }
 
-static uint64_t age_of(const struct cmw__cache_entry *entry, uint64_t now_ns)
-{
-    const uint64_t since = now_ns > entry->stored_ns ? now_ns - entry->stored_ns : 0;
-    return entry->age_s + since / 1000000000;
-}
-
-/* `; hit; ttl=-5`: what is left of its freshness. */
-static int set_age(const struct cmw__cache *cache, cmw_ctx *ctx,
-                   const struct cmw__cache_entry *entry, uint64_t age_s, int has_waited)
-{
-    const int is_stale = age_s >= entry->fresh_s;
-    const uint64_t left_s = is_stale ? age_s - entry->fresh_s : entry->fresh_s - age_s;
-    cmw_response *response = cmw_ctx_response(ctx);
-
-    const int rc = cmw_response_append_pattern(response, cache->age, &age_s);
-    if (rc != 0 || cache->name.len == 0)
-        return rc;
-    if (has_waited)
-        return cmw_response_append_pattern(response, cache->collapsed, NULL);
-    return cmw_response_append_pattern(response, is_stale ? cache->stale : cache->hit, &left_s);
-}
-
-static void release(void *entry)
-{
-    cmw__cache_release(entry);
-}
-
-/* Answer with an entry, which the request holds till its end: 0 or an error. */
-static int serve(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_entry *entry,
-                 int has_waited)
-{
-    cmw_response *response = cmw_ctx_response(ctx);
-    const struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
-    const uint64_t age_s = age_of(entry, visit->now_ns);
-    int rc = cmw_response_add_block(response, entry->block);
-
-    if (rc == 0)
-        rc = set_age(cache, ctx, entry, age_s, has_waited);
-    if (rc == 0)
-        rc = entry->body.len > 0 ? cmw_response_bytes_ref(response, entry->status, entry->body)
-                                 : cmw_response_empty(response, entry->status);
-    count(has_waited ? &cache->shared->collapsed : &cache->shared->hits);
-    if (age_s >= entry->fresh_s)
-        count(&cache->shared->stale);
-    return rc;
-}
-
 /* ---- Looking for it --------------------------------------------------------------------- */
-
-/* `https host /path?query`. 0, or -1: it has no key. */
-static int make_key(cmw_ctx *ctx, struct cmw__cache_visit *visit)
-{
-    cmw_request *request = cmw_ctx_request(ctx);
-    const cmw_str host = cmw_request_host(request), path = cmw_request_path(request);
-    const cmw_str query = cmw_request_query(request);
-
-    if (path.len == 0 || path.data[0] != '/' || !cmw_request_host_is_valid(request))
-        return -1;
-    char *key = cmw_arena_alloc_text(cmw_ctx_arena(ctx), 32 + host.len + path.len + query.len);
-    if (!key)
-        return -1;
-    char *at = put(key, cmw_request_scheme(request) == CMW_SCHEME_HTTPS ? CMW_STR("https ")
-                                                                        : CMW_STR("http "));
-    at = put(at, host);
-    const uint16_t port = cmw_request_port(request);
-    if (port != 0) {
-        *at++ = ':';
-        at = put_number(at, port);
-    }
-    *at++ = ' ';
-    at = put(at, path);
-    if (query.len > 0)
-        *at++ = '?';
-    at = put(at, query);
-    visit->key = cmw_str_make(key, (size_t)(at - key));
-    return 0;
-}
-
-/* Requests that no shared answer is for. */
-static int is_private(const struct cmw__cache *cache, cmw_ctx *ctx)
-{
-    cmw_request *request = cmw_ctx_request(ctx);
-
-    return cmw_request_header(request, CMW_HDR_AUTHORIZATION) != NULL ||
-           cmw_request_header(request, CMW_HDR_RANGE) != NULL ||
-           cmw_request_content_length(request) != 0 || cmw_ctx_slot(ctx, cache->principal) != NULL;
-}
-
-static void read_request(cmw_request *request, struct cmw__cache_control *control)
-{
-    const cmw_header *at = cmw_request_header(request, CMW_HDR_CACHE_CONTROL);
-    const cmw_header *pragma = cmw_request_header(request, CMW_HDR_PRAGMA);
-
-    cmw__cache_control_init(control);
-    if (!at && pragma && cmw_str_equals_fold(pragma->value, CMW_STR("no-cache")))
-        control->flags |= CMW__CACHE_NO_CACHE;
-    if (!at)
-        return;
-    /* What browsers say of a reload is most of what comes. */
-    if (!cmw_request_is_repeated(request, CMW_HDR_CACHE_CONTROL)) {
-        if (at->value.len == 9 && memcmp(at->value.data, "max-age=0", 9) == 0)
-            control->max_age = 0;
-        else
-            cmw__cache_control_read(control, at->value);
-        return;
-    }
-    for (; at; at = cmw_request_next_header(request, CMW_HDR_CACHE_CONTROL, at))
-        cmw__cache_control_read(control, at->value);
-}
 
 /* The fields of other middleware, which are not the response's. */
 static int note_fields(cmw_ctx *ctx, struct cmw__cache_visit *visit)
@@ -221,7 +98,7 @@ static void renew(cmw_ctx *ctx, struct cmw__cache_visit *visit, struct cmw__cach
 static int is_good(struct cmw__cache_entry *entry, cmw_ctx *ctx, struct cmw__cache_visit *visit,
                    const struct cmw__cache_control *control)
 {
-    const uint64_t age_s = age_of(entry, visit->now_ns);
+    const uint64_t age_s = cmw__cache_age(entry, visit->now_ns);
 
     if ((control->flags & CMW__CACHE_NO_CACHE) ||
         (control->max_age >= 0 && age_s > (uint64_t)control->max_age &&
@@ -256,7 +133,7 @@ static void leave(void *object)
     struct cmw__cache_flights *flights = &asking->cache->shared->flights;
 
     cmw__flight_close(flights, asking->cache->engine, &visit->asking->flight, &died);
-    cmw__flight_leave(flights, &visit->asking->waiter, visit->hash);
+    cmw__flight_leave(flights, &visit->asking->waiter, visit->key.hash);
 }
 
 /* A request whose answer may be for itself alone (304, 412) is nobody's to wait for. */
@@ -285,11 +162,9 @@ static int join(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_
 {
     struct cmw__cache_flights *flights = &cache->shared->flights;
 
-    visit->asking->flight.hash = visit->hash;
     visit->asking->flight.key = visit->key;
     if (may_wait)
-        may_wait = visit->waits < WAITS_MOST &&
-                   cmw__flight_is_open(flights, visit->hash, visit->key) &&
+        may_wait = visit->waits < WAITS_MOST && cmw__flight_is_open(flights, &visit->key) &&
                    cmw_ctx_suspend(ctx, &visit->asking->waiter.token) == 0;
     if (!may_wait && is_conditional(cmw_ctx_request(ctx)))
         return CMW__FLIGHT_PASSES_ON;
@@ -297,17 +172,11 @@ static int join(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_
                                  visit->now_ns, cache->max_waiting, may_wait);
 }
 
-/* The entry for a request, which holds it till its end: 0 or an error. */
-static int find(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
-                struct cmw__cache_entry **entry)
+/* Answer with an entry that was looked for: 0 or an error. */
+static int serve(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_entry *entry)
 {
-    visit->purges = cmw__cache_purges(cache->shared->store, visit->hash);
-    *entry = cmw__cache_find(cache->shared->store, visit->hash, visit->key, cmw_ctx_request(ctx));
-    if (*entry && cmw_arena_defer(cmw_ctx_arena(ctx), release, *entry) != 0) {
-        cmw__cache_release(*entry);
-        return CMW_ERR_NOMEM;
-    }
-    return 0;
+    const struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
+    return cmw__cache_serve(cache, ctx, entry, visit->now_ns, visit->waits > 0);
 }
 
 /* Who leads looks again: another one may have led, and been answered, after the first look. */
@@ -316,7 +185,8 @@ static int ask_or_serve(const struct cmw__cache *cache, cmw_ctx *ctx,
 {
     struct cmw__cache_entry *entry;
 
-    if (find(cache, ctx, visit, &entry) != 0)
+    visit->purges = cmw__cache_purges(cache->shared->store, visit->key.hash);
+    if (cmw__cache_hold(cache, ctx, &entry, &visit->key) != 0)
         return CMW_ERROR;
     if (!entry || entry == visit->stale || !is_good(entry, ctx, visit, control)) {
         visit->stale = entry;
@@ -325,7 +195,7 @@ static int ask_or_serve(const struct cmw__cache *cache, cmw_ctx *ctx,
     }
     close_flight(cache, visit);
     visit->stage = CMW__CACHE_HIT;
-    return serve(cache, ctx, entry, visit->waits > 0) == 0 ? CMW_STOP : CMW_ERROR;
+    return serve(cache, ctx, entry) == 0 ? CMW_STOP : CMW_ERROR;
 }
 
 /* The handler is asked, unless somebody asks it already. */
@@ -337,6 +207,7 @@ static int ask_or_wait(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw_
     if (join(cache, ctx, visit, may_wait && !wants_new) == CMW__FLIGHT_WAITS) {
         visit->waits++;
         visit->stage = CMW__CACHE_WAITS;
+        visit->asking->control = *control;
         return set_patience(cache, ctx, visit) == 0 ? CMW_SUSPEND : CMW_ERROR;
     }
     if (visit->asking->flight.is_open && !wants_new)
@@ -380,23 +251,16 @@ static int miss(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_
     return CMW_CONTINUE;
 }
 
-static int look_up(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit,
-                   int may_wait)
+int cmw__cache_look_closely(const struct cmw__cache *cache, cmw_ctx *ctx,
+                            struct cmw__cache_visit *visit, struct cmw__cache_entry *entry,
+                            const struct cmw__cache_control *control, int may_wait)
 {
-    struct cmw__cache_control control;
-    struct cmw__cache_entry *entry;
-
-    read_request(cmw_ctx_request(ctx), &control);
-    if (is_private(cache, ctx) || (control.flags & CMW__CACHE_NO_STORE))
-        return CMW_CONTINUE;
-    if (find(cache, ctx, visit, &entry) != 0)
-        return CMW_ERROR;
-    if (!entry || !is_good(entry, ctx, visit, &control)) {
+    if (!entry || !is_good(entry, ctx, visit, control)) {
         visit->stale = entry;
-        return miss(cache, ctx, visit, &control, may_wait);
+        return miss(cache, ctx, visit, control, may_wait);
     }
     visit->stage = CMW__CACHE_HIT;
-    return serve(cache, ctx, entry, visit->waits > 0) == 0 ? CMW_STOP : CMW_ERROR;
+    return serve(cache, ctx, entry) == 0 ? CMW_STOP : CMW_ERROR;
 }
 
 /* Whoever led was answered: that is here now, or is for nobody else. Or it has gone. */
@@ -404,36 +268,23 @@ int cmw__cache_on_resumed(void *self, cmw_ctx *ctx, int verdict, void *data)
 {
     const struct cmw__cache *cache = self;
     struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
+    struct cmw__cache_entry *entry;
 
     (void)verdict;
     if (!visit || !visit->asking || cmw_ctx_set_deadline(ctx, visit->asking->deadline_ns) != 0)
         return CMW_ERROR;
     visit->now_ns = cmw_ctx_now_ns(ctx);
-    return look_up(cache, ctx, visit, data == &died);
+    visit->purges = cmw__cache_purges(cache->shared->store, visit->key.hash);
+    if (cmw__cache_hold(cache, ctx, &entry, &visit->key) != 0)
+        return CMW_ERROR;
+    return cmw__cache_look_closely(cache, ctx, visit, entry, &visit->asking->control,
+                                   data == &died);
 }
 
 void cmw__cache_on_dropped(void *self, void *data)
 {
     (void)self;
     (void)data; /* an address that says something, and holds nothing */
-}
-
-int cmw__cache_on_pre_route(void *self, cmw_ctx *ctx)
-{
-    const struct cmw__cache *cache = self;
-    const cmw_method method = cmw_request_method_id(cmw_ctx_request(ctx));
-    struct cmw__cache_visit *visit = cmw_ctx_set_slot(ctx, cache->slot);
-
-    if (!visit)
-        return CMW_ERROR;
-    if (method == CMW_METHOD_OPTIONS || method == CMW_METHOD_TRACE || make_key(ctx, visit) != 0)
-        return CMW_CONTINUE;
-    visit->now_ns = cmw_ctx_begin_ns(ctx);
-    visit->hash = cmw__cache_hash(cache->shared->store, visit->key);
-    if (method == CMW_METHOD_GET || method == CMW_METHOD_HEAD)
-        return look_up(cache, ctx, visit, 1);
-    visit->stage = CMW__CACHE_UNSAFE;
-    return CMW_CONTINUE;
 }
 
 /* ---- What the handler made -------------------------------------------------------------- */
@@ -443,7 +294,7 @@ static int saves(const struct cmw__cache_visit *visit)
 {
     if ((visit->stage != CMW__CACHE_MISS && visit->stage != CMW__CACHE_WAITS) || !visit->stale)
         return 0;
-    const uint64_t age_s = age_of(visit->stale, visit->now_ns);
+    const uint64_t age_s = cmw__cache_age(visit->stale, visit->now_ns);
     return age_s < visit->stale->fresh_s + visit->stale->stale_if_error_s;
 }
 
@@ -451,18 +302,19 @@ static int saves(const struct cmw__cache_visit *visit)
  * nobody waits. */
 static void pass_on(const struct cmw__cache *cache, const struct cmw__cache_visit *visit)
 {
-    if (visit->stale && age_of(visit->stale, visit->now_ns) >= visit->stale->fresh_s)
+    if (visit->stale && cmw__cache_age(visit->stale, visit->now_ns) >= visit->stale->fresh_s)
         cmw__cache_drop(cache->shared->store, visit->stale);
     if (visit->asking->flight.is_open)
-        cmw__flight_pass(&cache->shared->flights, visit->hash, visit->now_ns + PASSED_NS);
+        cmw__flight_pass(&cache->shared->flights, visit->key.hash, visit->now_ns + PASSED_NS);
 }
 
 static cmw_str why_asked(const struct cmw__cache_visit *visit)
 {
     if (!visit->stale)
         return CMW_STR("; fwd=uri-miss");
-    return age_of(visit->stale, visit->now_ns) >= visit->stale->fresh_s ? CMW_STR("; fwd=stale")
-                                                                        : CMW_STR("; fwd=request");
+    return cmw__cache_age(visit->stale, visit->now_ns) >= visit->stale->fresh_s
+               ? CMW_STR("; fwd=stale")
+               : CMW_STR("; fwd=request");
 }
 
 static int store_it(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__cache_visit *visit)
@@ -484,14 +336,11 @@ static int store_it(const struct cmw__cache *cache, cmw_ctx *ctx, struct cmw__ca
                                                                                  : CMW_ERROR;
 }
 
-int cmw__cache_on_post_route(void *self, cmw_ctx *ctx)
+int cmw__cache_take_answer(const struct cmw__cache *cache, cmw_ctx *ctx,
+                           struct cmw__cache_visit *visit)
 {
-    const struct cmw__cache *cache = self;
-    struct cmw__cache_visit *visit = cmw_ctx_slot(ctx, cache->slot);
     const int status = cmw_response_status(cmw_ctx_response(ctx));
 
-    if (!visit || visit->stage == CMW__CACHE_HIT || visit->stage == CMW__CACHE_BYPASS)
-        return CMW_CONTINUE;
     if (!cmw_ctx_is_cancelled(ctx))
         visit->renews = 0; /* an answer, if a bad one: others ask in their turn */
     if (cmw_ctx_fault(ctx)) {
@@ -499,14 +348,15 @@ int cmw__cache_on_post_route(void *self, cmw_ctx *ctx)
         return CMW_CONTINUE;
     }
     if (visit->stage == CMW__CACHE_UNSAFE && status >= 200 && status < 400)
-        (void)cmw__cache_purge_key(cache->shared->store, visit->hash, visit->key);
+        (void)cmw__cache_purge_key(cache->shared->store, &visit->key);
     if (visit->stage != CMW__CACHE_MISS)
         return CMW_CONTINUE;
     if (status < 500 || !saves(visit))
         return store_it(cache, ctx, visit);
     visit->stage = CMW__CACHE_HIT;
     close_flight(cache, visit);
-    return serve(cache, ctx, visit->stale, 0) == 0 ? CMW_CONTINUE : CMW_ERROR;
+    return cmw__cache_serve(cache, ctx, visit->stale, visit->now_ns, 0) == 0 ? CMW_CONTINUE
+                                                                             : CMW_ERROR;
 }
 
 /* Its patience is over, or the request's. */
@@ -529,5 +379,5 @@ int cmw__cache_on_error(void *self, cmw_ctx *ctx)
         return visit->stage == CMW__CACHE_WAITS ? give_up(cache, ctx) : CMW_CONTINUE;
     visit->stage = CMW__CACHE_HIT;
     close_flight(cache, visit);
-    return serve(cache, ctx, visit->stale, 0) == 0 ? CMW_STOP : CMW_ERROR;
+    return cmw__cache_serve(cache, ctx, visit->stale, visit->now_ns, 0) == 0 ? CMW_STOP : CMW_ERROR;
 }

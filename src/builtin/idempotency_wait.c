@@ -63,8 +63,8 @@ static int begin(const struct cmw__idempotency *self, cmw_ctx *ctx,
     memset(waiting, 0, sizeof *waiting);
     waiting->self = self;
     waiting->hash = cmw_hash_keyed(&self->shared->keys[0], visit->key);
-    waiting->flight.hash = waiting->hash;
-    waiting->flight.key = visit->key;
+    waiting->flight.key.hash = waiting->hash;
+    waiting->flight.key.uri = (cmw_uri){.host = {"", 0}, .target = visit->key, .is_checked = 1};
     const int rc = cmw_arena_defer(cmw_ctx_arena(ctx), leave, waiting);
     if (rc == 0)
         visit->waiting = waiting;

@@ -2,6 +2,8 @@
 /* The styles of rate limit fields. */
 #include "rate_fields.h"
 
+#include "log_number.h"
+
 struct style {
     const char *name;
     unsigned bit;
@@ -101,27 +103,14 @@ static char *put_text(char *at, const char *text)
     return at + len;
 }
 
-static char *put_number(char *at, uint64_t number)
-{
-    char digits[20];
-    size_t len = 0;
-
-    do
-        digits[len++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (len > 0)
-        *at++ = digits[--len];
-    return at;
-}
-
 static char *put_policy(char *at, const struct cmw__rate_policy *policy, int is_named)
 {
     if (is_named) {
         memcpy(at, policy->item, policy->item_len - 3);
         at = put_text(at + policy->item_len - 3, ";q=");
     }
-    at = put_number(at, policy->quota);
-    return put_number(put_text(at, ";w="), policy->window_s);
+    at = cmw__put_number(at, policy->quota);
+    return cmw__put_number(put_text(at, ";w="), policy->window_s);
 }
 
 static int make_pattern(struct cmw__rate_policy *policy, cmw_arena *arena, unsigned bits)
@@ -131,7 +120,7 @@ static int make_pattern(struct cmw__rate_policy *policy, cmw_arena *arena, unsig
 
     if (bits & CMW__RATE_STYLE_DRAFT_7) {
         const char *end =
-            put_text(put_number(put_text(head, "limit="), policy->quota), ", remaining=");
+            put_text(cmw__put_number(put_text(head, "limit="), policy->quota), ", remaining=");
         texts[0] = cmw_str_make(head, (size_t)(end - head));
         texts[1] = CMW_STR(", reset=");
     }
@@ -166,14 +155,14 @@ static int set_number(cmw_response *response, cmw_header_id id, uint64_t number)
 {
     char text[20];
     return cmw_response_set(response, id,
-                            cmw_str_make(text, (size_t)(put_number(text, number) - text)));
+                            cmw_str_make(text, (size_t)(cmw__put_number(text, number) - text)));
 }
 
 static int set_named(cmw_response *response, cmw_str name, uint64_t number)
 {
     char text[20];
-    return cmw_response_set_named(response, name,
-                                  cmw_str_make(text, (size_t)(put_number(text, number) - text)));
+    return cmw_response_set_named(
+        response, name, cmw_str_make(text, (size_t)(cmw__put_number(text, number) - text)));
 }
 
 static int set_draft_6(const struct cmw__rate_fields *fields, const struct cmw__rate_policy *policy,

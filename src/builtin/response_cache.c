@@ -104,11 +104,19 @@ static int share(struct cmw__cache *cache, const char *name,
     state.self = &wanted;
     const int rc = cmw_state_retain(cache->engine, &object, &state);
     cache->shared = object;
+    if (rc == 0)
+        cache->hash_key = cmw__cache_hash_key(cache->shared->store);
     return rc;
 }
 
-static int make_pattern(struct cmw__cache *cache, cmw_field_pattern **out, const char *what,
-                        size_t number_count)
+static int make_age(struct cmw__cache *cache, cmw_field_pattern **out)
+{
+    static const cmw_str number[] = {CMW_STR_INIT(""), CMW_STR_INIT("")};
+    return cmw_field_pattern_create(out, cache->arena, CMW_HDR_AGE, number, 1);
+}
+
+static int make_status(struct cmw__cache *cache, cmw_field_pattern **out, const char *what,
+                       size_t number_count)
 {
     char text[CMW__CACHE_NAME_CAP + 64];
 
@@ -117,19 +125,30 @@ static int make_pattern(struct cmw__cache *cache, cmw_field_pattern **out, const
     return cmw_field_pattern_create(out, cache->arena, CMW_HDR_CACHE_STATUS, texts, number_count);
 }
 
+/* Age, and Cache-Status with a number at its end. */
+static int make_hit(struct cmw__cache *cache, cmw_field_pattern **out, const char *what)
+{
+    cmw_field_pattern *status;
+    int rc = make_age(cache, out);
+
+    if (rc == 0)
+        rc = make_status(cache, &status, what, 1);
+    return rc == 0 ? cmw_field_pattern_join(*out, status) : rc;
+}
+
 /* What each hit says, written out once. */
 static int make_patterns(struct cmw__cache *cache)
 {
-    static const cmw_str number[] = {CMW_STR_INIT(""), CMW_STR_INIT("")};
+    int rc = make_age(cache, &cache->age);
 
-    int rc = cmw_field_pattern_create(&cache->age, cache->arena, CMW_HDR_AGE, number, 1);
+    cache->hit = cache->stale = cache->age;
     if (rc != 0 || cache->name.len == 0)
         return rc;
-    rc = make_pattern(cache, &cache->hit, "; hit; ttl=", 1);
+    rc = make_hit(cache, &cache->hit, "; hit; ttl=");
     if (rc == 0)
-        rc = make_pattern(cache, &cache->stale, "; hit; ttl=-", 1);
+        rc = make_hit(cache, &cache->stale, "; hit; ttl=-");
     if (rc == 0)
-        rc = make_pattern(cache, &cache->collapsed, "; fwd=uri-miss; collapsed", 0);
+        rc = make_status(cache, &cache->collapsed, "; fwd=uri-miss; collapsed", 0);
     return rc;
 }
 
@@ -223,14 +242,12 @@ struct purge {
 static int is_purged(const void *self, const struct cmw__cache_entry *entry)
 {
     const struct purge *purge = self;
-    const char *first = memchr(entry->key.data, ' ', entry->key.len);
-    const size_t rest = entry->key.len - (size_t)(first - entry->key.data) - 1;
-    const char *target = (const char *)memchr(first + 1, ' ', rest) + 1;
-    const size_t len = entry->key.len - (size_t)(target - entry->key.data);
+    const cmw_str target = entry->key.uri.target;
 
-    if (purge->what == CMW_CACHE_PURGE_TARGET ? len != purge->target.len : len < purge->target.len)
-        return 0;
-    return purge->target.len == 0 || memcmp(target, purge->target.data, purge->target.len) == 0;
+    if (purge->what == CMW_CACHE_PURGE_TARGET)
+        return cmw_str_equals(target, purge->target);
+    return target.len >= purge->target.len &&
+           cmw_str_equals(cmw_str_make(target.data, purge->target.len), purge->target);
 }
 
 int cmw_response_cache_purge(const cmw_middleware *middleware, size_t *count, cmw_cache_purge what,

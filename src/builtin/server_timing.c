@@ -7,6 +7,7 @@
 #include <catzilla/mw.h>
 
 #include "builtins.h"
+#include "log_number.h"
 
 struct timing {
     cmw_arena *arena;
@@ -38,19 +39,6 @@ static char *put(char *to, cmw_str text)
     return to + text.len;
 }
 
-static char *put_number(char *to, uint64_t number)
-{
-    char digits[20];
-    size_t count = 0;
-
-    do
-        digits[count++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (count > 0)
-        *to++ = digits[--count];
-    return to;
-}
-
 /* `<metric>;dur=<ms>`, in ENTRY_CAP bytes at most. */
 static char *put_entry(char *to, cmw_str metric, uint64_t ns)
 {
@@ -58,7 +46,7 @@ static char *put_entry(char *to, cmw_str metric, uint64_t ns)
 
     to = put(to, metric);
     to = put(to, CMW_STR(";dur="));
-    to = put_number(to, us / 1000);
+    to = cmw__put_number(to, us / 1000);
     *to++ = '.';
     *to++ = (char)('0' + us / 100 % 10);
     *to++ = (char)('0' + us / 10 % 10);

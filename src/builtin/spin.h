@@ -8,19 +8,23 @@
 
 #include <stdatomic.h>
 
-#include "rate_wait.h"
-
 /* All zero: nobody holds it. */
 struct cmw__spin {
     _Atomic unsigned held;
 };
 
+static inline int cmw__spin_try(struct cmw__spin *spin)
+{
+    return atomic_exchange_explicit(&spin->held, 1, memory_order_acquire) == 0;
+}
+
+/* Somebody holds it. */
+void cmw__spin_wait(struct cmw__spin *spin);
+
 static inline void cmw__spin_lock(struct cmw__spin *spin)
 {
-    for (unsigned looks = 1; atomic_exchange_explicit(&spin->held, 1, memory_order_acquire) != 0;
-         looks++)
-        if (looks % 64 == 0)
-            cmw__rate_let_others_run();
+    if (!cmw__spin_try(spin))
+        cmw__spin_wait(spin);
 }
 
 static inline void cmw__spin_unlock(struct cmw__spin *spin)

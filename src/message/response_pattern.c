@@ -23,13 +23,14 @@ struct cmw_field_pattern {
                           numbers the whole line */
     uint32_t head_len; /* with CRLF if there are no numbers */
     uint32_t room;     /* for any line of it, and what copying writes behind it */
+    size_t quick_room; /* the same, if it has two numbers, a short head, and a constant beside;
+                          SIZE_MAX if not, which no arena has */
     struct cmw__segment line; /* but for bytes and len */
     struct cmw__segment beside;
     const struct cmw_field_pattern *second; /* a single one that goes with a single one */
     uint64_t ids[2];                        /* of line, and of beside or second */
     uint8_t number_count;
     uint8_t has_beside;
-    uint8_t is_quick;  /* two numbers, a short head, and a constant beside */
     uint8_t is_single; /* one number, at the end, and nothing goes with it */
     struct piece pieces[CMW_PATTERN_NUMBERS_MAX];
     struct piece tail; /* of a quick one: the last text and the line end */
@@ -109,6 +110,7 @@ int cmw_field_pattern_create(cmw_field_pattern **out, cmw_arena *arena, cmw_head
     cmw__add_id(pattern->ids, (unsigned)id);
     pattern->number_count = (uint8_t)number_count;
     pattern->is_single = number_count == 1 && texts[1].len == 0;
+    pattern->quick_room = SIZE_MAX;
     fill(pattern, head, name, texts);
     *out = pattern;
     return 0;
@@ -125,9 +127,9 @@ static int join_constant(cmw_field_pattern *pattern, const cmw_field_pattern *co
     pattern->is_single = 0;
     pattern->ids[0] |= constant->ids[0];
     pattern->ids[1] |= constant->ids[1];
-    pattern->is_quick = pattern->number_count == 2 && pattern->head_len <= QUICK_HEAD &&
-                        pattern->pieces[1].len + 2 <= CMW_PATTERN_TEXT_MAX;
-    if (pattern->is_quick) {
+    if (pattern->number_count == 2 && pattern->head_len <= QUICK_HEAD &&
+        pattern->pieces[1].len + 2 <= CMW_PATTERN_TEXT_MAX) {
+        pattern->quick_room = pattern->room;
         pattern->tail = pattern->pieces[1];
         memcpy(pattern->tail.text + pattern->tail.len, "\r\n", 2);
         pattern->tail.len = (uint8_t)(pattern->tail.len + 2);
@@ -285,45 +287,38 @@ static CMW__ALWAYS_INLINE int append_singles(cmw_response *response,
 /* Two numbers between three texts, and a constant line beside: 1, or 0: it is not that, or there is
  * no room. `put` writes numbers below `limit`; it is inlined. */
 static CMW__ALWAYS_INLINE int append_double(cmw_response *response,
-                                            const cmw_field_pattern *pattern,
-                                            const uint64_t *numbers, uint64_t limit,
+                                            const cmw_field_pattern *pattern, uint64_t first,
+                                            uint64_t second, uint64_t limit,
                                             char *put(char *at, uint64_t number))
 {
-    if (CMW_UNLIKELY(!pattern->is_quick || is_unusual(response) ||
-                     response->segment_count + 2 > response->segment_cap || numbers[0] >= limit ||
-                     numbers[1] >= limit))
+    const unsigned count = response->segment_count;
+    cmw_arena *const arena = response->arena;
+
+    if (CMW_UNLIKELY(is_unusual(response) || count + 2 > response->segment_cap || first >= limit ||
+                     second >= limit))
         return 0;
-    cmw_arena *const arena = response->arena; /* there is one, unless it is frozen */
-    char *const line = arena->room.cursor;
-    if (CMW_UNLIKELY(pattern->room > (size_t)(arena->room.end - line)))
+    char *const line = arena->room.cursor; /* there is an arena, unless the response is frozen */
+    if (CMW_UNLIKELY(pattern->quick_room > (size_t)(arena->room.end - line)))
         return 0;
     cmw__unpoison(line, pattern->room);
     memcpy(line, pattern->head, QUICK_HEAD);
-    char *at = put(line + pattern->head_len, numbers[0]);
+    char *at = put(line + pattern->head_len, first);
     memcpy(at, &pattern->pieces[0], 16); /* the length behind the text is overwritten */
-    at = put(at + pattern->pieces[0].len, numbers[1]);
+    at = put(at + pattern->pieces[0].len, second);
     memcpy(at, &pattern->tail, 16);
     at += pattern->tail.len;
     cmw__poison(at, pattern->room - (size_t)(at - line));
     arena->room.cursor = at;
 
-    struct cmw__segment *const segments = response->segments + response->segment_count;
+    struct cmw__segment *const segments = response->segments + count;
     segments[0] = pattern->line;
     segments[0].bytes = line;
     segments[0].len = (uint32_t)(at - line);
     segments[1] = pattern->beside;
-    response->segment_count = (uint16_t)(response->segment_count + 2);
+    response->segment_count = (uint16_t)(count + 2);
     response->ids[0] |= pattern->ids[0];
     response->ids[1] |= pattern->ids[1];
     return 1;
-}
-
-static CMW__NOINLINE int append_other(cmw_response *response, const cmw_field_pattern *pattern,
-                                      const uint64_t *numbers)
-{
-    if (append_double(response, pattern, numbers, 1000000, cmw__put_medium))
-        return 0;
-    return append_slowly(response, pattern, numbers);
 }
 
 static CMW__NOINLINE int append_single_or_slowly(cmw_response *response,
@@ -344,15 +339,38 @@ static CMW__NOINLINE int append_two_or_slowly(cmw_response *response,
                : append_slowly(response, pattern, numbers);
 }
 
+static CMW__NOINLINE int append_other_pair(cmw_response *response,
+                                           const cmw_field_pattern *pattern, uint64_t first,
+                                           uint64_t second)
+{
+    const uint64_t numbers[2] = {first, second};
+
+    if (pattern->second)
+        return append_two_or_slowly(response, pattern, numbers);
+    if (pattern->number_count != 2)
+        return CMW_ERR_ARG;
+    if (append_double(response, pattern, first, second, 1000000, cmw__put_medium))
+        return 0;
+    return append_slowly(response, pattern, numbers);
+}
+
 /* What is not usual (other numbers, the handler's own fields, no room), and what is of another
  * form, is the last call, so that nothing needs to be saved. */
+int cmw_response_append_pair(cmw_response *response, const cmw_field_pattern *pattern,
+                             uint64_t first, uint64_t second)
+{
+    return CMW_LIKELY(append_double(response, pattern, first, second, 1000, cmw__put_small))
+               ? 0
+               : append_other_pair(response, pattern, first, second);
+}
+
 int cmw_response_append_pattern(cmw_response *response, const cmw_field_pattern *pattern,
                                 const uint64_t *numbers)
 {
-    if (CMW_LIKELY(append_double(response, pattern, numbers, 1000, cmw__put_small)))
-        return 0;
+    if (pattern->number_count == 2)
+        return cmw_response_append_pair(response, pattern, numbers[0], numbers[1]);
     if (pattern->second)
         return append_two_or_slowly(response, pattern, numbers);
     return pattern->is_single ? append_single_or_slowly(response, pattern, numbers)
-                              : append_other(response, pattern, numbers);
+                              : append_slowly(response, pattern, numbers);
 }

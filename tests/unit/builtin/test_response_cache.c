@@ -261,6 +261,40 @@ static void keys_are_not_confused(void **state)
     close_bench(test);
 }
 
+/* What came as it is meant is found without a look at it; what did not is found all the same, and
+ * neither makes the other be found where it is not meant. */
+static void every_spelling_finds_the_same(void **state)
+{
+    static const struct {
+        const char *target, *host;
+    } spellings[] = {
+        {"/x/../a?b", "a.example"}, {"/a?b", "a.example"},   {"/a?b", "A.EXAMPLE"},
+        {"/%61?b", "a.example"},    {"//a?b", "a.example."}, {"http://a.example/a?b", "a.example"},
+    };
+    struct origin origin = {.status = 200, .fields = {FRESH}};
+
+    (void)state;
+    for (size_t first = 0; first < LEN(spellings); first++) {
+        cmw_middleware mw;
+        cmw_test *test = open_cache(NULL, &origin, &mw);
+        origin.calls = 0;
+        for (size_t i = 0; i < 2 * LEN(spellings) + 1; i++) {
+            const size_t which = i == 0 ? first : (i - 1) % LEN(spellings);
+            cmw_test_request(test, "GET", spellings[which].target);
+            cmw_test_header(test, "Host", spellings[which].host);
+            (void)cmw_test_send(test);
+        }
+        assert_int_equal(origin.calls, 1);
+        cmw_test_request(test, "GET", "/a?b");
+        cmw_test_header(test, "Host", "a.example:81");
+        (void)cmw_test_send(test);
+        ask(test, "GET", "/a?", NULL, NULL);
+        ask(test, "GET", "/a", NULL, NULL);
+        assert_int_equal(origin.calls, 3);
+        close_bench(test);
+    }
+}
+
 static void variants_stand_beside_each_other(void **state)
 {
     struct origin origin = {.status = 200, .fields = {FRESH, "Vary", "Accept-Language"}};
@@ -631,6 +665,7 @@ int main(void)
     const struct CMUnitTest others[] = {
         cmocka_unit_test(a_hit_has_the_fields_of_the_handler_and_new_ones_of_others),
         cmocka_unit_test(keys_are_not_confused),
+        cmocka_unit_test(every_spelling_finds_the_same),
         cmocka_unit_test(variants_stand_beside_each_other),
         cmocka_unit_test(the_answer_to_a_principal_is_not_stored),
         cmocka_unit_test(what_is_streamed_or_long_is_not_stored),
