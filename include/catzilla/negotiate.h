@@ -17,7 +17,8 @@ CMW_BEGIN_DECLS
  * The weight that the request's Accept fields give a media type.
  *
  * The most specific range that matches counts: the type itself, then the type and "*", then both
- * "*". A member that is malformed is passed over. Without Accept, or with one that names nothing,
+ * "*"; then a range with parameters other than charset, which means another representation. A
+ * member that is malformed is passed over. Without Accept, or with one that names nothing,
  * everything is wanted.
  *
  * @param type  "text/html", lower case, without parameters

@@ -12,12 +12,14 @@
 
 /* A member being read, and what it says. */
 struct member {
-    cmw_str range; /* without parameters */
-    int quality;   /* -1: malformed */
+    cmw_str range;  /* without parameters */
+    int quality;    /* -1: malformed */
+    int is_special; /* it has parameters that narrow it */
 };
 
-/* How well a range fits: 0 not at all, then "*" alone, the type, the subtype. */
-enum { FITS_NOT, FITS_ANY, FITS_TYPE, FITS_EXACTLY };
+/* How well a range fits: 0 not at all, then but for its parameters, "*" alone, the type, the
+ * subtype. */
+enum { FITS_NOT, FITS_LOOSELY, FITS_ANY, FITS_TYPE, FITS_EXACTLY };
 
 /* Of a language: a range that goes on behind it is more than "*", less than its beginning. */
 enum { FITS_LONGER = FITS_ANY + 1 };
@@ -86,14 +88,30 @@ static int read_quality(cmw_str text)
     return quality;
 }
 
+/* Any but the charset: what is offered is in that of its client. */
+static int narrows(cmw_str parameter)
+{
+    static const cmw_str charset = CMW_STR_INIT("charset=");
+
+    return parameter.len > 0 &&
+           (parameter.len < charset.len ||
+            !cmw_str_equals_fold(cmw_str_make(parameter.data, charset.len), charset));
+}
+
+/* Parameters behind the weight are extensions, which nobody has made. */
 static struct member read_member(cmw_str text, int has_quotes)
 {
-    struct member member = {trim(cut(&text, ';', has_quotes)), CMW_QUALITY_MAX};
+    struct member member = {trim(cut(&text, ';', has_quotes)), CMW_QUALITY_MAX, 0};
+    int has_weight = 0;
 
     while (text.len > 0) {
         const cmw_str parameter = trim(cut(&text, ';', has_quotes));
-        if (parameter.len >= 2 && (parameter.data[0] | 0x20) == 'q' && parameter.data[1] == '=')
+        if (parameter.len >= 2 && (parameter.data[0] | 0x20) == 'q' && parameter.data[1] == '=') {
             member.quality = read_quality(cmw_str_make(parameter.data + 2, parameter.len - 2));
+            has_weight = 1;
+        } else if (!has_weight && narrows(parameter)) {
+            member.is_special = 1;
+        }
     }
     return member;
 }
@@ -113,9 +131,8 @@ static inline int is_same(cmw_str a, cmw_str b)
     return a.len == b.len && cmw_str_equals_fold(a, b);
 }
 
-static int fit_type(const struct member *member, const struct offer *offer)
+static int fit_range(cmw_str range, const struct offer *offer)
 {
-    const cmw_str range = member->range;
     const size_t major = offer->major;
 
     if (cmw_str_equals(range, CMW_STR("*/*")))
@@ -126,6 +143,17 @@ static int fit_type(const struct member *member, const struct offer *offer)
         cmw_str_equals_fold(cmw_str_make(range.data, major), cmw_str_make(offer->text.data, major)))
         return FITS_TYPE;
     return FITS_NOT;
+}
+
+/* Offers have no parameters: a range with some means another representation, and counts only where
+ * nothing else is said of the type. */
+static int fit_type(const struct member *member, const struct offer *offer)
+{
+    const int fits = fit_range(member->range, offer);
+
+    if (!member->is_special || fits == FITS_NOT)
+        return fits;
+    return member->quality > 0 ? FITS_LOOSELY : FITS_NOT;
 }
 
 /*

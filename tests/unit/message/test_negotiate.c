@@ -13,6 +13,11 @@ struct row {
     int quality;
 };
 
+/* RFC 9110, 12.5.1 */
+#define FLOWED                                                                                     \
+    "text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, "    \
+    "*/*;q=0.5"
+
 static const struct row rows[] = {
     {"without the field everything is wanted", NULL, "text/html", 1000},
     {"an empty field wants everything", "", "text/html", 1000},
@@ -36,7 +41,14 @@ static const struct row rows[] = {
     {"in any order", "text/html;q=0.3,text/*;q=0.2,*/*;q=0.1", "text/html", 300},
     {"a refusal of the exact type holds", "text/html;q=0,*/*", "text/html", 0},
     {"the type beats the star", "*/*,text/*;q=0.2", "text/html", 200},
-    {"other parameters are passed over", "text/html;level=1;q=0.4", "text/html", 400},
+    {"a range with parameters, if nothing else fits", "text/html;level=1;q=0.4", "text/html", 400},
+    {"but behind all that does", "text/html;level=1, */*;q=0.2", "text/html", 200},
+    {"and it refuses nothing", "text/html;level=1;q=0, text/*;q=0.4", "text/html", 400},
+    {"a charset narrows nothing", "text/html; Charset=utf-8;q=0.9, */*;q=0.2", "text/html", 900},
+    {"nor does what stands behind the weight", "text/html;q=0.9;a=b, */*;q=0.2", "text/html", 900},
+    {"the standard's own example", FLOWED, "text/plain", 700},
+    {"and its other types", FLOWED, "text/html", 300},
+    {"and others", FLOWED, "image/jpeg", 500},
     {"a quoted comma is no member", "text/html;a=\"x,text/plain\";q=0.4", "text/plain", 0},
     {"a quoted quote ends nothing", "text/html;a=\"x\\\",\";q=0.4", "text/html", 400},
     {"a weight above one spoils its member", "text/html;q=1.5,*/*;q=0.2", "text/html", 200},
