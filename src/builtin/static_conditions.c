@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a client has already, and which coding it takes: the request's side of static_files. */
 #include <catzilla/http_date.h>
+#include <catzilla/negotiate.h>
 
 #include "static_state.h"
 
@@ -103,52 +104,10 @@ int cmw__static_range_holds(cmw_request *request, const struct cmw__static_found
 
 /* ---- Codings ---------------------------------------------------------------------------- */
 
-/* "0.5", with three digits at most; -1: no weight. */
-static int read_weight(cmw_str text)
-{
-    int weight = 0, unit = 100;
-
-    if (text.len == 0 || text.len > 5 || (text.data[0] != '0' && text.data[0] != '1') ||
-        (text.len > 1 && text.data[1] != '.'))
-        return -1;
-    weight = (text.data[0] - '0') * 1000;
-    for (size_t i = 2; i < text.len; i++, unit /= 10) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return -1;
-        weight += (text.data[i] - '0') * unit;
-    }
-    return weight <= 1000 ? weight : -1;
-}
-
-/* The weight of a member, whose name is cut off it; -1: malformed. */
-static int weigh(cmw_str *member)
-{
-    cmw_str rest = *member;
-
-    *member = take(&rest, ';');
-    if (rest.len == 0)
-        return 1000;
-    rest = trim(rest);
-    if (rest.len < 2 || (rest.data[0] | 0x20) != 'q' || rest.data[1] != '=')
-        return -1;
-    return read_weight(cmw_str_make(rest.data + 2, rest.len - 2));
-}
-
 int cmw__static_wants(cmw_request *request, cmw_str coding)
 {
-    int named = -1, any = 0;
-
-    for (const cmw_header *at = cmw_request_header(request, CMW_HDR_ACCEPT_ENCODING); at;
-         at = cmw_request_next_header(request, CMW_HDR_ACCEPT_ENCODING, at)) {
-        cmw_str rest = at->value;
-        while (rest.len > 0) {
-            cmw_str member = take(&rest, ',');
-            const int weight = weigh(&member);
-            if (weight >= 0 && cmw_str_equals_fold(member, coding))
-                named = weight;
-            else if (weight >= 0 && cmw_str_equals(member, CMW_STR("*")))
-                any = weight;
-        }
-    }
-    return named >= 0 ? named : any;
+    if (!cmw_request_header(request, CMW_HDR_ACCEPT_ENCODING))
+        return 0;
+    const int weight = cmw_request_accepts_encoding(request, coding);
+    return weight >= cmw_request_accepts_encoding(request, CMW_STR("identity")) ? weight : 0;
 }

@@ -50,7 +50,8 @@ int cmw__static_range_holds(cmw_request *request, const struct cmw__static_found
 /* Answer with the file or its ranges; takes the descriptor. A verdict. */
 int cmw__static_send(cmw_ctx *ctx, const struct cmw__static_found *found, int64_t now_s);
 
-/* How much a client wants a coding, 0 to 1000, by Accept-Encoding. Without the field: 0. */
+/* How much a client wants a coding, 0 to 1000, by Accept-Encoding. Without the field, or if
+ * it wants more what is not coded: 0. */
 int cmw__static_wants(cmw_request *request, cmw_str coding);
 
 #endif /* CMW_BUILTIN_STATIC_STATE_H */
