@@ -126,9 +126,11 @@ static void overloads_are_counted(void **state)
                      0);
     assert_int_equal(cmw_test_send(bench.test), 0);
     cmw_worker_count_overload(cmw_test_worker(bench.test)); /* by the host */
+    cmw_worker_count_late_head(cmw_test_worker(bench.test));
     assert_int_equal(cmw_stats_snapshot(bench.engine, &stats), 0);
     assert_int_equal(cmw_stats_requests(stats, &requests), 0);
     assert_int_equal(requests.overloads, 2);
+    assert_int_equal(requests.late_heads, 1);
     assert_int_equal(requests.begun, 1);
     assert_int_equal(requests.ended, 0);
     cmw_stats_destroy(stats);

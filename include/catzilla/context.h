@@ -209,6 +209,16 @@ CMW_API const cmw_response *cmw_worker_overload_response(cmw_worker *worker);
  */
 CMW_API void cmw_worker_count_overload(cmw_worker *worker);
 
+/**
+ * Count a head that took longer than cmw_worker_head_ms, for a host that ends its connection and
+ * begins no request for it.
+ *
+ * Threads: the worker's user
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API void cmw_worker_count_late_head(cmw_worker *worker);
+
 /* ---- What callbacks use ----------------------------------------------------------------- */
 
 /** Parts of a context; the context's, and the same ones always. Cost: O(1) each. */

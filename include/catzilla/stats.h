@@ -57,6 +57,7 @@ typedef struct cmw_request_stats {
     uint64_t by_class[6]; /**< ended, by hundreds of status; [0]: without a response */
     uint64_t by_reason[CMW_END_REASON_COUNT]; /**< ended, by cmw_end_reason */
     cmw_durations durations;                  /**< begin to end */
+    uint64_t late_heads; /**< heads that a host gave up before a request began: nginx counts none */
 } cmw_request_stats;
 
 /** Figures at one moment. Immutable; any thread. */

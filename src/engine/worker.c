@@ -158,6 +158,12 @@ void cmw_worker_count_overload(cmw_worker *worker)
         cmw__counter_add(&worker->use->counters[CMW__COUNT_OVERLOAD], 1);
 }
 
+void cmw_worker_count_late_head(cmw_worker *worker)
+{
+    if (worker->use)
+        cmw__counter_add(&worker->use->counters[CMW__COUNT_LATE_HEAD], 1);
+}
+
 /* ---- Lending ---------------------------------------------------------------------------- */
 
 /* What begin asks before it looks at limits and target: a head that is within them, as all but a

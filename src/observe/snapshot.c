@@ -200,6 +200,7 @@ static void fill_requests(cmw_stats *stats, const struct reading *reading)
     to->begun = sums[CMW__COUNT_BEGUN];
     to->overloads = sums[CMW__COUNT_OVERLOAD];
     to->faults = sums[CMW__COUNT_FAULT];
+    to->late_heads = sums[CMW__COUNT_LATE_HEAD];
     fill_ended(to, sums);
     to->durations = durations_of(buckets_of(stats->plan, reading->sums, 0),
                                  reading->sums[CMW__COUNT_DURATION_SUM]);

@@ -46,6 +46,7 @@ static void write_requests(struct writer *writer)
                    cmw_end_reason_name((cmw_end_reason)i), at->by_reason[i]);
     one(writer, "overloads_total", "Requests that got no context.", at->overloads);
     one(writer, "faults_total", "Requests that had a fault.", at->faults);
+    one(writer, "late_heads_total", "Heads that were given up.", at->late_heads);
 }
 
 /* ---- Middleware ------------------------------------------------------------------------- */

@@ -14,8 +14,11 @@ static void print_requests(struct cmw__printer *to, const cmw_request_stats *at)
 {
     cmw__print(to,
                "requests    begun %" PRIu64 "  ended %" PRIu64 "  overloads %" PRIu64
-               "  faults %" PRIu64 "\n",
+               "  faults %" PRIu64,
                at->begun, at->ended, at->overloads, at->faults);
+    if (at->late_heads > 0)
+        cmw__print(to, "  late heads %" PRIu64, at->late_heads);
+    cmw__print(to, "\n");
     cmw__print(to,
                "status      2xx %" PRIu64 "  3xx %" PRIu64 "  4xx %" PRIu64 "  5xx %" PRIu64
                "  other %" PRIu64 "\n",
@@ -127,6 +130,7 @@ static void write_requests(cmw_json *json, const cmw_request_stats *at)
     member(json, "ended", at->ended);
     member(json, "overloads", at->overloads);
     member(json, "faults", at->faults);
+    member(json, "late_heads", at->late_heads);
     cmw_json_key(json, CMW_STR("by_class"));
     cmw_json_object_begin(json);
     for (int i = 0; i < 6; i++)

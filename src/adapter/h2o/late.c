@@ -21,15 +21,16 @@ static int has_unread(int socket)
 }
 
 /* H2O's next read says that the connection is closed; who goes on sending is told so. */
-static void end_connection(h2o_socket_t *socket)
+static void end_connection(h2o_socket_t *socket, cmw_worker *worker)
 {
     const int fd = h2o_socket_get_fd(socket);
 
-    if (!has_unread(fd))
-        (void)shutdown(fd, SHUT_RDWR); /* it may have ended by itself */
+    if (!has_unread(fd) && shutdown(fd, SHUT_RDWR) == 0) /* else it has ended by itself */
+        cmw_worker_count_late_head(worker);
 }
 
 struct look {
+    cmw_worker *worker;
     struct timeval now;
     int64_t limit_us;
 };
@@ -42,7 +43,7 @@ static int look_at(h2o_req_t *req, void *data)
 
     if (begin->tv_sec != 0 && req->version == 0 &&
         h2o_timeval_subtract(begin, &now) >= look->limit_us)
-        end_connection(req->conn->callbacks->get_socket(req->conn));
+        end_connection(req->conn->callbacks->get_socket(req->conn), look->worker);
     return 0;
 }
 
@@ -54,6 +55,7 @@ void cmw__h2o_end_late_heads(struct loop *loop)
 
     if (ms == 0)
         return;
+    look.worker = loop->worker;
     look.now = *h2o_get_timestamp(context, NULL, NULL);
     look.limit_us = (int64_t)(ms * 1000);
     (void)context->globalconf->http1.callbacks.foreach_request(context, look_at, &look);

@@ -56,10 +56,11 @@ static int has_unread(int socket)
     return ioctl(socket, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
-/* Both ways: who goes on sending is told so, and libmicrohttpd cannot miss it. */
-static void end_connection(int socket)
+/* Both ways: who goes on sending is told so, and libmicrohttpd cannot miss it. 0, unless it had
+ * ended by itself. */
+static int end_connection(int socket)
 {
-    (void)shutdown(socket, SHUT_RDWR); /* it may have ended by itself */
+    return shutdown(socket, SHUT_RDWR);
 }
 
 /* ---- The list ---------------------------------------------------------------------------- */
@@ -161,8 +162,8 @@ static void begin(struct seats *all, int socket, void **socket_context)
     }
     pthread_mutex_unlock(&all->watch.lock);
     *socket_context = one;
-    if (!one && is_watched) /* there is no memory to keep the limit */
-        end_connection(socket);
+    if (!one && is_watched)           /* there is no memory to keep the limit */
+        (void)end_connection(socket); /* which has just begun */
 }
 
 static void end(struct seats *all, void **socket_context)
@@ -248,17 +249,38 @@ static uint64_t head_since(struct watched *one, unsigned turn, uint64_t now_ns)
     return one->since_ns;
 }
 
-static void look_at(struct watched *one, uint64_t now_ns, uint64_t limit_ns)
+/* 1 if its head is late, and the connection ends. */
+static int look_at(struct watched *one, uint64_t now_ns, uint64_t limit_ns)
 {
     unsigned turn = atomic_load(&one->turn);
 
     if (!waits(turn))
-        return;
+        return 0;
     const uint64_t since_ns = head_since(one, turn, now_ns);
     if (since_ns == 0 || now_ns - since_ns < limit_ns)
-        return;
-    if (atomic_compare_exchange_strong(&one->turn, &turn, TURN_LATE)) /* its head is not whole */
-        end_connection(one->socket);
+        return 0;
+    if (!atomic_compare_exchange_strong(&one->turn, &turn, TURN_LATE)) /* its head is whole */
+        return 0;
+    return end_connection(one->socket) == 0;
+}
+
+static unsigned look_at_all(struct seats *all, uint64_t now_ns, uint64_t limit_ns)
+{
+    unsigned late = 0;
+
+    pthread_mutex_lock(&all->watch.lock);
+    for (struct watched *each = all->watch.listed; each; each = each->next)
+        late += (unsigned)look_at(each, now_ns, limit_ns);
+    pthread_mutex_unlock(&all->watch.lock);
+    return late;
+}
+
+static void count(struct seats *all, unsigned late)
+{
+    pthread_mutex_lock(&all->lock);
+    for (; late > 0; late--)
+        cmw_worker_count_late_head(all->spare);
+    pthread_mutex_unlock(&all->lock);
 }
 
 uint64_t cmw__watch_look(struct seats *all, uint64_t now_ns)
@@ -271,9 +293,8 @@ uint64_t cmw__watch_look(struct seats *all, uint64_t now_ns)
         look_ms = SHORTEST_LOOK_MS;
     if (ms == 0 || look_ms > LONGEST_LOOK_MS) /* a reload is to be seen, too */
         look_ms = LONGEST_LOOK_MS;
-    pthread_mutex_lock(&all->watch.lock);
-    for (struct watched *each = ms != 0 ? all->watch.listed : NULL; each; each = each->next)
-        look_at(each, now_ns, ms * UINT64_C(1000000));
-    pthread_mutex_unlock(&all->watch.lock);
+    const unsigned late = ms != 0 ? look_at_all(all, now_ns, ms * UINT64_C(1000000)) : 0;
+    if (late > 0)
+        count(all, late);
     return now_ns + look_ms * UINT64_C(1000000);
 }

@@ -31,10 +31,18 @@ static size_t format_counts(const struct conformance_app *app, char *text, size_
 
 void conformance_print_counts(const struct conformance_app *app)
 {
+    cmw_request_stats requests = {.size = sizeof requests};
+    cmw_stats *stats;
     char text[256];
 
-    format_counts(app, text, sizeof text);
-    puts(text);
+    const size_t len = format_counts(app, text, sizeof text);
+    if (cmw_stats_snapshot(app->engine, &stats) == 0) {
+        if (cmw_stats_requests(stats, &requests) != 0)
+            puts("no statistics");
+        cmw_stats_destroy(stats);
+    }
+    printf("%.*s, \"late_heads\": %llu}\n", (int)len - 1, text,
+           (unsigned long long)requests.late_heads);
 }
 
 static int show_counts(struct conformance_app *app, cmw_ctx *ctx)

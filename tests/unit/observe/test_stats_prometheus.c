@@ -52,6 +52,7 @@ static void fill(cmw_stats *stats, cmw_middleware_stats *rows)
     stats->row_count = 2;
     stats->requests.begun = 5;
     stats->requests.overloads = 2;
+    stats->requests.late_heads = 3;
     stats->requests.by_class[4] = 1;
     stats->pools[CMW_POOL_PLAN].in_use_bytes = 77;
 }
@@ -63,6 +64,7 @@ static void every_figure_is_there(void **state)
         "\ncatzilla_requests_ended_total{class=\"4xx\"} 1\n",
         "\ncatzilla_requests_by_reason_total{reason=\"client_gone\"} 0\n",
         "\ncatzilla_overloads_total 2\n",
+        "\ncatzilla_late_heads_total 3\n",
         "\ncatzilla_middleware_calls_total{name=\"auth\",kind=\"a\\\"b\\\\c\\nd\",phase=\"pre_"
         "route\"} "
         "12\n",
