@@ -260,6 +260,21 @@ def expect_refusal(folder, sentence):
     expect_in("why not", sentence.format(name), done.stderr)
 
 
+def send_until_ended(slow):
+    """A byte now and then, until the server has had enough."""
+    has_ended = False
+    while not has_ended:
+        time.sleep(0.01)
+        try:
+            slow.send(b"x")
+            slow.setblocking(False)
+            has_ended = not slow.recv(4096)
+        except BlockingIOError:
+            pass
+        except (BrokenPipeError, ConnectionResetError):
+            has_ended = True
+
+
 def check_slow_head():
     """Who sends a head for longer than `timeout` allows is cut off. A server that does not measure
     heads does not start with such a chain."""
@@ -272,17 +287,21 @@ def check_slow_head():
             for begin in (b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "):
                 with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as slow:
                     slow.sendall(begin)
-                    has_ended = False
-                    while not has_ended:  # until it has had enough
-                        time.sleep(0.01)
-                        try:
-                            slow.send(b"x")
-                            slow.setblocking(False)
-                            has_ended = not slow.recv(4096)
-                        except BlockingIOError:
-                            pass
-                        except (BrokenPipeError, ConnectionResetError):
-                            has_ended = True
+                    send_until_ended(slow)
+            expect("others", server.ask()[0], 200)
+
+        folder.write(FIELDS)
+        with Server(folder.file) as server:  # which learns of it while it serves
+            kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LIMIT_S)
+            for _ in range(2):
+                kept.request("GET", "/")
+                expect("before", kept.getresponse().read() != b"", True)
+                folder.write(FIELDS, {"use": "timeout", "options": {"head_ms": 50}})
+                server.send(signal.SIGHUP)
+                server.lines_until("chain.json: read again")
+            kept.sock.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+            send_until_ended(kept.sock)
+            kept.close()
             expect("others", server.ask()[0], 200)
 
 

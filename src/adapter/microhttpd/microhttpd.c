@@ -330,28 +330,32 @@ static cmw_end_reason end_reason(const struct request *req, enum MHD_RequestTerm
     return CMW_END_ERROR;
 }
 
+static void end_request(cmw_mhd *mhd, struct request *req, enum MHD_RequestTerminationCode code)
+{
+    cmw_worker *const worker = req->seat->worker;
+
+    cmw__wait_leave(req);
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        end_silence(req);
+    if (req->ctx)
+        cmw_ctx_end(req->ctx, end_reason(req, code));
+    cmw_worker_idle(worker); /* what is still in flight keeps its plan */
+    cmw__watch_follow(&mhd->seats, worker);
+    cmw__seats_close_request(req);
+}
+
 /* Also called for a request that never got as far as the access handler: then there is no context.
  */
 static void on_completed(void *self, struct MHD_Connection *connection, void **request_data,
                          enum MHD_RequestTerminationCode code)
 {
     cmw_mhd *mhd = self;
-    struct request *req = *request_data;
 
+    if (*request_data)
+        end_request(mhd, *request_data, code);
+    *request_data = NULL;
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         cmw__watch_next(&mhd->seats, connection);
-    if (!req)
-        return;
-    *request_data = NULL;
-    cmw__wait_leave(req);
-    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        end_silence(req);
-    cmw_worker *const worker = req->seat->worker;
-    if (req->ctx)
-        cmw_ctx_end(req->ctx, end_reason(req, code));
-    cmw_worker_idle(worker); /* what is still in flight keeps its plan */
-    cmw__watch_follow(&mhd->seats, worker);
-    cmw__seats_close_request(req);
 }
 
 struct MHD_Connection *cmw_mhd_connection(cmw_ctx *ctx)
