@@ -47,9 +47,10 @@ struct held {
     int is_in;
     uint32_t in_flight; /* with it, when it came */
     uint64_t begun_ns;
+    uint64_t answered_ns; /* when the answer was there; 0: not yet */
 };
 
-static cmw_phase_fn on_pre_route;
+static cmw_phase_fn on_pre_route, on_post_route;
 static cmw_complete_fn on_complete;
 
 /* ---- Requests --------------------------------------------------------------------------- */
@@ -113,14 +114,27 @@ static int on_pre_route(void *self, cmw_ctx *ctx)
         atomic_fetch_sub_explicit(&shed->shared->in_flight, 1, memory_order_relaxed);
         return refuse(shed, ctx);
     }
-    *held = (struct held){1, before + 1, cmw_ctx_now_ns(ctx)};
+    *held = (struct held){1, before + 1, cmw_ctx_now_ns(ctx), 0};
     return CMW_CONTINUE;
 }
 
-/* Who left, or was sent away as the server closes, says nothing of how long an answer takes. */
-static int tells(cmw_end_reason reason)
+/* How long a client takes to read is its own affair: else any client could make the limit small. */
+static int on_post_route(void *self, cmw_ctx *ctx)
 {
-    return reason != CMW_END_CLIENT_GONE && reason != CMW_END_SHUTDOWN;
+    const struct shed *shed = self;
+    struct held *held = cmw_ctx_slot(ctx, shed->slot);
+
+    if (held && held->is_in)
+        held->answered_ns = cmw_ctx_now_ns(ctx);
+    return CMW_CONTINUE;
+}
+
+/* Who left, or was sent away as the server closes, says nothing of how long an answer takes; nor
+ * does who had a body to send, at a pace of its own. */
+static int tells(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    return reason != CMW_END_CLIENT_GONE && reason != CMW_END_SHUTDOWN &&
+           cmw_request_content_length(cmw_ctx_request(ctx)) == 0;
 }
 
 static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
@@ -133,10 +147,11 @@ static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
         return;
     held->is_in = 0;
     atomic_fetch_sub_explicit(&shared->in_flight, 1, memory_order_relaxed);
-    if (!tells(reason))
+    if (!tells(ctx, reason))
         return;
     const uint64_t now_ns = cmw_ctx_now_ns(ctx);
-    const uint64_t took_ns = now_ns > held->begun_ns ? now_ns - held->begun_ns : 0;
+    const uint64_t end_ns = held->answered_ns != 0 ? held->answered_ns : now_ns;
+    const uint64_t took_ns = end_ns > held->begun_ns ? end_ns - held->begun_ns : 0;
     cmw__spin_lock(&shared->lock);
     const uint32_t limit =
         cmw__gradient_sample(&shared->gradient, &shed->rules, now_ns, took_ns, held->in_flight);
@@ -332,6 +347,7 @@ int cmw_load_shed_create(cmw_engine *engine, cmw_middleware *middleware,
     middleware->self = shed;
     middleware->destroy = destroy;
     middleware->pre_route = on_pre_route;
+    middleware->post_route = on_post_route;
     middleware->complete = on_complete;
     cmw_middleware_provides(middleware, shed->slot);
     for (size_t i = 0; i < shed->class_count; i++)

@@ -127,6 +127,60 @@ static void the_limit_follows_the_latency(void **state)
     close_shed(&flight, &mw);
 }
 
+/* Rounds whose answers are there after 50 ms, which clients then read for a second. */
+static void who_reads_slowly_does_not_make_the_limit_small(void **state)
+{
+    cmw_load_shed_config config;
+    struct flight flight;
+    cmw_middleware mw;
+
+    (void)state;
+    set(&config);
+    open_shed(&flight, &config, &mw);
+    rounds(&flight, &mw, 100, 50);
+    for (unsigned round = 0; round < 60; round++) {
+        for (unsigned i = 0; i < 20; i++)
+            assert_int_equal(depart(&flight, i), CMW_TO_HANDLER);
+        flight.now_ns += 50 * MS;
+        for (unsigned i = 0; i < 20; i++) {
+            cmw_ctx *const ctx = flight.requests[i].ctx;
+            assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 200, CMW_STR("ok")), 0);
+            assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+            flight.requests[i].next = CMW_TO_RESPOND;
+        }
+        flight.now_ns += 1000 * MS;
+        for (unsigned i = 0; i < 20; i++)
+            arrive(&flight, i, CMW_END_SENT);
+    }
+    assert_int_equal(stats_of(&mw).limit, 20);
+    close_shed(&flight, &mw);
+}
+
+/* Nor does who sends slowly: its handler answers when the body is there. */
+static void who_sends_slowly_does_not_make_the_limit_small(void **state)
+{
+    cmw_load_shed_config config;
+    struct flight flight;
+    cmw_middleware mw;
+
+    (void)state;
+    set(&config);
+    config.class_count = 0;
+    open_shed(&flight, &config, &mw);
+    rounds(&flight, &mw, 100, 50);
+    for (unsigned round = 0; round < 60; round++) {
+        for (unsigned i = 0; i < 20; i++)
+            assert_int_equal(
+                depart_with_body(&flight, i, i % 2 ? UINT64_C(100) : CMW_LENGTH_UNKNOWN),
+                CMW_TO_HANDLER);
+        flight.now_ns += 1000 * MS;
+        for (unsigned i = 0; i < 20; i++)
+            arrive(&flight, i, CMW_END_SENT);
+    }
+    assert_int_equal(stats_of(&mw).limit, 20);
+    close_shed(&flight, &mw);
+}
+
 /* A client that leaves at once does not look like a fast server. */
 static void who_left_says_nothing(void **state)
 {
@@ -203,6 +257,8 @@ int main(void)
         cmocka_unit_test(what_matters_less_is_refused_first),
         cmocka_unit_test(a_class_of_one_percent_is_one),
         cmocka_unit_test(the_limit_follows_the_latency),
+        cmocka_unit_test(who_reads_slowly_does_not_make_the_limit_small),
+        cmocka_unit_test(who_sends_slowly_does_not_make_the_limit_small),
         cmocka_unit_test(who_left_says_nothing),
         cmocka_unit_test(nothing_is_allocated),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),

@@ -46,22 +46,40 @@ static inline void flight_open(struct flight *flight)
     flight->server.host.proceed = flight_proceed;
 }
 
+static inline int depart_as(struct flight *flight, unsigned index, cmw_request_view *view)
+{
+    struct flying *request = &flight->requests[index];
+
+    assert_true(index < FLIGHT_CAP && !request->ctx);
+    view->now_ns = flight->now_ns;
+    assert_int_equal(cmw_ctx_begin(flight->server.worker, &request->ctx, view), 0);
+    request->next = (int)cmw_ctx_run(request->ctx);
+    return request->next;
+}
+
 /* Begin one from an address, and say what is next. */
 static inline int depart_to(struct flight *flight, unsigned index, const char *peer,
                             const char *method, const char *target)
 {
-    struct flying *request = &flight->requests[index];
     cmw_request_view view;
 
-    assert_true(index < FLIGHT_CAP && !request->ctx);
     cmw_request_view_init(&view);
     view.method = cmw_str_cstr(method);
     view.target = cmw_str_cstr(target);
-    view.now_ns = flight->now_ns;
     assert_int_equal(cmw_address_parse(&view.peer, cmw_str_cstr(peer)), 0);
-    assert_int_equal(cmw_ctx_begin(flight->server.worker, &request->ctx, &view), 0);
-    request->next = (int)cmw_ctx_run(request->ctx);
-    return request->next;
+    return depart_as(flight, index, &view);
+}
+
+/* One whose body is of a length, or CMW_LENGTH_UNKNOWN, and has not come yet. */
+static inline int depart_with_body(struct flight *flight, unsigned index, uint64_t length)
+{
+    cmw_request_view view;
+
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("POST");
+    view.target = CMW_STR("/");
+    view.content_length = length;
+    return depart_as(flight, index, &view);
 }
 
 static inline int depart(struct flight *flight, unsigned index)
