@@ -27,6 +27,7 @@ struct circuit {
     struct cmw__breaker_rules rules;
     int failure_status;
     uint64_t slow_ns; /* 0: however long */
+    int times_bodies;
     cmw_slot slot;
 };
 
@@ -83,15 +84,24 @@ static int on_post_route(void *self, cmw_ctx *ctx)
     return CMW_CONTINUE;
 }
 
+/* Nor how long it takes to send a body, unless those who send one are trusted. */
+static int is_timed(const struct circuit *circuit, cmw_ctx *ctx)
+{
+    return circuit->slow_ns != 0 &&
+           (circuit->times_bodies || cmw_request_content_length(cmw_ctx_request(ctx)) == 0);
+}
+
 static enum cmw__breaker_outcome judge(const struct circuit *circuit, cmw_ctx *ctx,
                                        cmw_end_reason reason, uint64_t took_ns)
 {
-    if (circuit->slow_ns != 0 && took_ns > circuit->slow_ns)
+    const int status = cmw_response_status(cmw_ctx_response(ctx));
+
+    if (is_timed(circuit, ctx) && took_ns > circuit->slow_ns)
         return CMW__BREAKER_FAILED;
-    if (reason == CMW_END_CLIENT_GONE || reason == CMW_END_SHUTDOWN)
+    if (reason == CMW_END_CLIENT_GONE || reason == CMW_END_SHUTDOWN ||
+        (reason == CMW_END_DEADLINE && status == 408)) /* its body came too slowly */
         return CMW__BREAKER_UNKNOWN;
-    if (reason != CMW_END_SENT ||
-        cmw_response_status(cmw_ctx_response(ctx)) >= circuit->failure_status)
+    if (reason != CMW_END_SENT || status >= circuit->failure_status)
         return CMW__BREAKER_FAILED;
     return CMW__BREAKER_WELL;
 }
@@ -184,6 +194,7 @@ static int fill(struct circuit *circuit, cmw_middleware *middleware,
     };
     circuit->failure_status = (int)config->failure_status;
     circuit->slow_ns = (uint64_t)config->slow_ms * 1000000;
+    circuit->times_bodies = config->slow_with_body != 0;
     int rc = share(circuit, middleware->name, diag);
     if (rc != 0)
         return rc;
@@ -309,6 +320,10 @@ static const cmw_option options[] = {
      .min = 0,
      .max = 3600000,
      .help = "So is an answer that takes longer; 0: however long"},
+    {.name = "slow_with_body",
+     .type = CMW_OPTION_BOOL,
+     .offset = offsetof(cmw_circuit_breaker_config, slow_with_body),
+     .help = "slow_ms holds for requests with a body, too, which clients may send slowly"},
 };
 
 const cmw_kind cmw__kind_circuit_breaker = {

@@ -27,6 +27,9 @@ typedef struct cmw_circuit_breaker_config {
     int64_t failure_status; /**< a status from this one on is a failure, 400 to 599. Default 500 */
     int64_t slow_ms;        /**< so is an answer that takes longer until it is there, however slowly
                                  a client then reads it; 0: however long. Default 0 */
+    int slow_with_body;     /**< 1: `slow_ms` holds for requests with a body, too: the time in which
+                                 a client sends it is part of theirs, so that whoever may upload can
+                                 open the breaker. Default 0 */
 } cmw_circuit_breaker_config;
 
 /** Fill the defaults. Cost: O(1). */

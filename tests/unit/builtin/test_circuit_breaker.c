@@ -24,7 +24,8 @@ static int serve(void *self, cmw_ctx *ctx)
     return cmw_respond_text(ctx, backend->status, CMW_STR("answer")) == CMW_STOP ? 0 : -1;
 }
 
-static cmw_test *open_breaker(struct backend *backend, int64_t slow_ms, cmw_middleware *mw)
+static cmw_test *open_breaker_with(struct backend *backend, int64_t slow_ms, int with_body,
+                                   cmw_middleware *mw)
 {
     cmw_circuit_breaker_config config;
     cmw_chain *chain = NULL;
@@ -32,6 +33,7 @@ static cmw_test *open_breaker(struct backend *backend, int64_t slow_ms, cmw_midd
     cmw_circuit_breaker_config_init(&config);
     config.min_requests = 4;
     config.slow_ms = slow_ms;
+    config.slow_with_body = with_body;
     config.open_ms = 1500;
     config.probes = 2;
     assert_int_equal(cmw_test_create(&backend->test, NULL), 0);
@@ -46,6 +48,11 @@ static cmw_test *open_breaker(struct backend *backend, int64_t slow_ms, cmw_midd
     cmw_test_set_handler(backend->test, serve, backend);
     cmw_test_request(backend->test, "GET", "/");
     return backend->test;
+}
+
+static cmw_test *open_breaker(struct backend *backend, int64_t slow_ms, cmw_middleware *mw)
+{
+    return open_breaker_with(backend, slow_ms, 0, mw);
 }
 
 static cmw_circuit_breaker_stats stats_of(const cmw_middleware *mw)
@@ -72,6 +79,7 @@ static const struct row rows[] = {
     {"a handler that fails is", 0, 0, 0, CMW_END_SENT, 1},
     {"an answer that cannot be sent is", 200, 0, 0, CMW_END_ERROR, 1},
     {"a deadline is", 200, 0, 0, CMW_END_DEADLINE, 1},
+    {"that of a body is not", 408, 0, 0, CMW_END_DEADLINE, 0},
     {"a client that left is not", 500, 0, 0, CMW_END_CLIENT_GONE, 0},
     {"nor a server that closes", 500, 0, 0, CMW_END_SHUTDOWN, 0},
     {"slow is no failure by itself", 200, 900, 0, CMW_END_SENT, 0},
@@ -135,6 +143,23 @@ static void a_client_that_reads_slowly_opens_nothing(void **state)
         assert_int_equal(cmw_test_send(backend.test), 200);
     assert_int_equal(stats_of(&mw).state, CMW_CIRCUIT_CLOSED);
     close_bench(backend.test);
+}
+
+/* The handler waits for the body: 900 ms, of which nobody knows whose they are. */
+static void a_client_that_sends_slowly_opens_nothing(void **state)
+{
+    (void)state;
+    for (int counts = 0; counts <= 1; counts++) {
+        struct backend backend = {NULL, 200, 900 * MS, 0};
+        cmw_middleware mw;
+        cmw_test *test = open_breaker_with(&backend, 100, counts, &mw);
+        cmw_test_request(test, "POST", "/");
+        cmw_test_body(test, CMW_STR("slow"));
+        for (unsigned i = 0; i < 4; i++)
+            (void)cmw_test_send(test);
+        assert_int_equal(stats_of(&mw).state, counts ? CMW_CIRCUIT_OPEN : CMW_CIRCUIT_CLOSED);
+        close_bench(test);
+    }
 }
 
 static void it_opens_and_closes(void **state)
@@ -223,6 +248,7 @@ int main(void)
     const struct CMUnitTest others[] = {
         cmocka_unit_test(it_opens_and_closes),
         cmocka_unit_test(a_client_that_reads_slowly_opens_nothing),
+        cmocka_unit_test(a_client_that_sends_slowly_opens_nothing),
         cmocka_unit_test(the_state_outlives_the_plan),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
         cmocka_unit_test(failing_memory_is_survived),
