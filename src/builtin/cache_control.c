@@ -10,6 +10,7 @@
 struct rule {
     struct cmw__response_match match;
     cmw_str value;
+    int names_statuses;
 };
 
 struct cache_control {
@@ -33,12 +34,18 @@ static int is_personal(const struct cache_control *control, cmw_ctx *ctx)
            cmw_ctx_slot(ctx, control->principal);
 }
 
+/* What is for any status is not for errors: a request that a cache takes for another one, and the
+ * server for a bad one, would put its error in the place of the page. */
 static cmw_str find_value(const struct cache_control *control, const cmw_response *response)
 {
-    for (size_t i = 0; i < control->rule_count; i++)
-        if (cmw__response_matches(&control->rules[i].match, response))
-            return control->rules[i].value;
-    return control->value;
+    const int is_error = cmw_response_status(response) >= 400;
+
+    for (size_t i = 0; i < control->rule_count; i++) {
+        const struct rule *const rule = &control->rules[i];
+        if (cmw__response_matches(&rule->match, response))
+            return is_error && !rule->names_statuses ? CMW_STR("no-store") : rule->value;
+    }
+    return is_error && control->value.len > 0 ? CMW_STR("no-store") : control->value;
 }
 
 static int on_post_route(void *self, cmw_ctx *ctx)
@@ -129,6 +136,7 @@ static int add_rule(struct cache_control *control, const cmw_cache_rule *rule, c
     if (rc == 0)
         rc = cmw__response_match_fill(&to->match, control->arena, &lists, "cache_control: rules",
                                       diag);
+    to->names_statuses = rule->status_count > 0;
     control->rule_count += rc == 0;
     return rc;
 }

@@ -25,8 +25,10 @@ typedef struct cmw_cache_rule {
 /** Options. Fill the defaults with cmw_cache_control_config_init. */
 typedef struct cmw_cache_control_config {
     size_t size;                 /**< set by cmw_cache_control_config_init */
-    const char *value;           /**< for what no rule is for; NULL: nothing is set */
-    const cmw_cache_rule *rules; /**< the first one that fits counts */
+    const char *value;           /**< for what no rule is for; NULL: nothing is set. Errors (400 to
+                                      599) are `no-store` then */
+    const cmw_cache_rule *rules; /**< the first one that fits counts; for errors, one that names no
+                                      status says `no-store` */
     size_t rule_count;
     int override_handler; /**< 1: replace what the handler set. Default 0 */
     int keep_personal; /**< 1: treat answers to authenticated requests, and those with Set-Cookie,

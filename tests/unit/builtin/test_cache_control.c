@@ -40,6 +40,15 @@ static const struct row rows[] = {
     {"a type that only begins so", {200, "imagex/png", NULL, NULL}, NULL, 0, 0, "private"},
     {"by status", {404, "text/html", NULL, NULL}, NULL, 0, 0, "no-store, max-age=0"},
     {"by a hundred of them", {503, "image/png", NULL, NULL}, NULL, 0, 0, "no-store, max-age=0"},
+    {"an error by none", {400, "text/plain", NULL, NULL}, NULL, 0, 0, "no-store"},
+    {"an error by its type alone", {431, "image/png", NULL, NULL}, NULL, 0, 0, "no-store"},
+    {"what is no error yet", {399, "image/png", NULL, NULL}, NULL, 0, 0, "max-age=600"},
+    {"an error whose handler knows",
+     {410, "image/png", "max-age=1", NULL},
+     NULL,
+     0,
+     0,
+     "max-age=1"},
     {"by none", {200, "text/plain", NULL, NULL}, NULL, 0, 0, "private"},
     {"the handler's own stays", {200, "image/png", "max-age=1", NULL}, NULL, 0, 0, "max-age=1"},
     {"unless it is replaced", {200, "image/png", "max-age=1", NULL}, NULL, 1, 0, "max-age=600"},
@@ -95,7 +104,10 @@ static void by_default_only_what_is_personal_has_it(void **state)
     cmw_test_request(test, "GET", "/");
     assert_int_equal(cmw_test_send(test), 200);
     assert_null(cmw_test_response_field(test, "Cache-Control"));
-    made.cookie = "a=b";
+    made.status = 500;
+    assert_int_equal(cmw_test_send(test), 500);
+    assert_null(cmw_test_response_field(test, "Cache-Control"));
+    made = (struct answer){200, "text/html", NULL, "a=b"};
     assert_int_equal(cmw_test_send(test), 200);
     assert_string_equal(cmw_test_response_field(test, "Cache-Control"), "no-store");
     close_bench(test);
