@@ -6,25 +6,20 @@ import subprocess
 from cases import CHAIN, ModuleTest, PROBE
 from cases_configuration import marked
 from cases_module_bodies import BODIES, STREAM
-from client import Client, Response, chunked, request
-from servers import Apache, LARGE, LONG_S, free_port
+from client import Response, chunked, request
+from places import PLACES, PlaceTests, chain_of
+from servers import Apache, LARGE, LONG_S
 
 
-class Places(ModuleTest):
+class Places(PlaceTests, ModuleTest):
     """Server, virtual host, containers."""
 
-    chain = {"middleware": [PROBE] + marked("server")["middleware"] +
-             [{"use": "security_headers"}, {"use": "request_id"}]}
-    locations = {"place": {"middleware": [
-        {"use": "set_headers", "options": {"append": {"X-Place": "yes"}}},
-        {"use": "basic_auth", "options": {"realm": "r", "users": {"u": "p"}},
-         "when": {"paths": ["/place/secret"]}}]},
-                 "other": {"middleware": [
-                     {"use": "set_headers", "options": {"append": {"X-Place": "other"}}}]}}
+    mark, target, bodies = "server", "/file.txt", (b"a file\n", b"a file\n")
+    chain, locations = chain_of(mark), PLACES
 
     @classmethod
     def setUpClass(cls):
-        cls.second, cls.third = free_port(), free_port()
+        cls.take_ports()
         more = f"""
 RewriteRule ^/inner-place$ /place/x [PT]
 RewriteRule ^/nested/ FOLDER/html/file.txt
@@ -58,36 +53,6 @@ Listen 127.0.0.1:{cls.third}
         server.write("second.json", marked("second"))
         (server.folder / "html" / "folder" / "index.html").write_text("folder\n")
         cls.server = server.start()
-
-    def ask_port(self, port, target="/file.txt"):
-        with Client(port) as client:
-            return client.ask("GET", target)
-
-    def test_a_virtual_hosts_file_takes_the_place_of_the_servers(self):
-        self.assertEqual(self.ask("GET", "/text").get("X-Mark"), ["server"])
-        response = self.ask_port(self.second)
-        self.assertEqual((response.body, response.get("X-Mark")), (b"a file\n", ["second"]))
-
-    def test_off(self):
-        response = self.ask_port(self.third)
-        self.assertEqual((response.body, response.get("X-Mark")), (b"a file\n", []))
-
-    def test_a_container_adds(self):
-        response = self.ask("GET", "/place/x")
-        self.assertEqual((response.body, response.get("X-Mark"), response.get("X-Place")),
-                         (b"place\n", ["server"], ["yes"]))
-        self.assertEqual(self.ask("GET", "/text").get("X-Place"), [])
-
-    def test_a_container_guards(self):
-        response = self.ask("GET", "/place/secret")
-        self.assertEqual((response.status, response.get("X-Mark")), (401, ["server"]))
-
-    def test_after_a_rewrite(self):
-        self.assertEqual(self.ask("GET", "/inner-place").get("X-Place"), ["yes"])
-
-    def test_nested_containers(self):
-        self.assertEqual(self.ask("GET", "/nested/deeper/").get("X-Place"), ["yes"])
-        self.assertEqual(self.ask("GET", "/nested/off/").get("X-Place"), [])
 
     def test_a_directory_whose_index_is_found_later(self):
         response = self.ask("GET", "/folder/")

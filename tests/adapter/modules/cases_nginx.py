@@ -8,6 +8,7 @@ import unittest
 from cases import CHAIN, ModuleTest, PROBE
 from cases_configuration import ConfigurationTest, marked
 from client import request
+from places import PLACES, PlaceTests, chain_of
 from servers import LARGE, Nginx
 
 
@@ -17,17 +18,11 @@ class OwnDirectives(ConfigurationTest):
         self.assertIn("suspends in post_route, and nginx cannot wait", text)
 
 
-class Places(ModuleTest):
+class Places(PlaceTests, ModuleTest):
     """http, server, location."""
 
-    chain = {"middleware": [PROBE] + marked("http")["middleware"] +
-             [{"use": "security_headers"}, {"use": "request_id"}]}
-    locations = {"place": {"middleware": [
-        {"use": "set_headers", "options": {"append": {"X-Place": "yes"}}},
-        {"use": "basic_auth", "options": {"realm": "r", "users": {"u": "p"}},
-         "when": {"paths": ["/place/secret"]}}]},
-                 "other": {"middleware": [
-                     {"use": "set_headers", "options": {"append": {"X-Place": "other"}}}]}}
+    mark, bodies = "http", (b"second", b"third")
+    chain, locations = chain_of(mark), PLACES
     options = {"more": """
         location = /inner-place { rewrite ^ /place/x last; }
         location /from/ { catzilla_mw place.json; rewrite ^/from/(.*) /other/$1 last; }
@@ -41,49 +36,17 @@ class Places(ModuleTest):
 
     @classmethod
     def setUpClass(cls):
-        from servers import free_port
-        cls.second, cls.third = free_port(), free_port()
+        cls.take_ports()
         options = {"more": cls.options["more"].replace("SECOND", str(cls.second)).replace(
             "THIRD", str(cls.third))}
         cls.server = Nginx(cls.chain, cls.locations, **options)
         cls.server.write("second.json", marked("second"))
         cls.server.start()
 
-    def ask_port(self, port):
-        from client import Client
-        with Client(port) as client:
-            return client.ask("GET", "/")
-
-    def test_a_servers_file_takes_the_place_of_https(self):
-        self.assertEqual(self.ask("GET", "/text").get("X-Mark"), ["http"])
-        response = self.ask_port(self.second)
-        self.assertEqual((response.body, response.get("X-Mark")), (b"second", ["second"]))
-
-    def test_off(self):
-        response = self.ask_port(self.third)
-        self.assertEqual((response.body, response.get("X-Mark")), (b"third", []))
-
-    def test_a_locations_file_adds(self):
-        response = self.ask("GET", "/place/x")
-        self.assertEqual((response.body, response.get("X-Mark"), response.get("X-Place")),
-                         (b"place\n", ["http"], ["yes"]))
-        self.assertEqual(self.ask("GET", "/text").get("X-Place"), [])
-
-    def test_a_location_guards(self):
-        response = self.ask("GET", "/place/secret")
-        self.assertEqual((response.status, response.get("X-Mark")), (401, ["http"]))
-
-    def test_after_an_internal_redirect(self):
-        self.assertEqual(self.ask("GET", "/inner-place").get("X-Place"), ["yes"])
-
     def test_from_one_file_to_another_is_refused(self):
         response = self.ask("GET", "/from/x")
         self.assertEqual(response.status, 500)
         self.assert_decorated(response)
-
-    def test_nested_locations(self):
-        self.assertEqual(self.ask("GET", "/nested/deeper/").get("X-Place"), ["yes"])
-        self.assertEqual(self.ask("GET", "/nested/off/").get("X-Place"), [])
 
 
 class ErrorPages(ModuleTest):
