@@ -94,16 +94,10 @@ static int place_is_canonical(cmw_str text, size_t at)
     return 0;
 }
 
-static int is_worth_a_look(char c)
+/* The first place of those from `at` on that is not canonical; text.len: none. */
+static inline size_t check_places(cmw_str text, size_t at, unsigned look)
 {
-    const unsigned char byte = (unsigned char)c;
-    return byte < 0x20 || byte == 0x7f || byte == '/' || byte == '%' || byte == '\\';
-}
-
-/* The first place of a block that is not canonical; text.len: none. */
-static size_t check_block(cmw_str text, size_t at)
-{
-    for (unsigned look = cmw__block16_path(text.data + at); look; look &= look - 1) {
+    for (; look; look &= look - 1) {
         const size_t place = at + cmw__lowest_bit(look);
         if (!place_is_canonical(text, place))
             return place;
@@ -111,13 +105,19 @@ static size_t check_block(cmw_str text, size_t at)
     return text.len;
 }
 
+static size_t check_block(cmw_str text, size_t at)
+{
+    return check_places(text, at, cmw__block16_path(text.data + at));
+}
+
+/* In a block that is filled up with bytes that nobody looks at. */
 static size_t check_short(cmw_str text)
 {
-    size_t at = 0;
+    char block[16];
 
-    while (at < text.len && (!is_worth_a_look(text.data[at]) || place_is_canonical(text, at)))
-        at++;
-    return at;
+    memset(block, 'x', sizeof block);
+    (void)cmw__copy_short(block, text.data, text.len);
+    return check_places(text, 0, cmw__block16_path(block));
 }
 
 size_t cmw__path_canonical_prefix(cmw_str text)

@@ -139,6 +139,29 @@ static size_t unescape(u_char *to, cmw_str path)
     return len;
 }
 
+/* 1 if a path is nginx's as it lies: no escape is to be taken out of it. */
+static int is_uri(ngx_str_t uri, cmw_str path)
+{
+    return cmw_str_equals(str_of(uri), path) && !memchr(path.data, '%', path.len);
+}
+
+static ngx_int_t write_uri(ngx_http_request_t *r, cmw_str path)
+{
+    u_char *uri = ngx_pnalloc(r->pool, path.len + 1);
+
+    if (!uri)
+        return NGX_ERROR;
+    const size_t len = unescape(uri, path);
+    if (len == r->uri.len && ngx_memcmp(uri, r->uri.data, len) == 0)
+        return NGX_OK;
+    uri[len] = '\0';
+    r->uri.data = uri;
+    r->uri.len = len;
+    ngx_str_null(&r->exten);
+    ngx_http_set_exten(r);
+    return NGX_OK;
+}
+
 static int is_target(cmw_str target, cmw_str path, cmw_str query)
 {
     if (target.len < path.len || ngx_memcmp(target.data, path.data, path.len) != 0)
@@ -177,17 +200,8 @@ ngx_int_t fields_in_write_target(struct seat *seat)
 
     if (path.len == 0 || path.data[0] != '/')
         return NGX_OK; /* "*", or what has no canonical form: a plan with paths has refused it */
-    u_char *uri = ngx_pnalloc(r->pool, path.len + 1);
-    if (!uri)
+    if (!is_uri(r->uri, path) && write_uri(r, path) != NGX_OK)
         return NGX_ERROR;
-    const size_t len = unescape(uri, path);
-    if (len != r->uri.len || ngx_memcmp(uri, r->uri.data, len) != 0) {
-        uri[len] = '\0';
-        r->uri.data = uri;
-        r->uri.len = len;
-        ngx_str_null(&r->exten);
-        ngx_http_set_exten(r);
-    }
     if (!cmw_str_equals(query, str_of(r->args))) {
         r->args.data = (u_char *)(uintptr_t)query.data;
         r->args.len = query.len;

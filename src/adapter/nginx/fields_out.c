@@ -310,6 +310,11 @@ static ngx_int_t import_fields(const struct seat *seat, const cmw_response *resp
 
     ngx_str_null(&out->content_type);
     out->last_modified_time = -1;
+    if (!had_any) {
+        const ngx_int_t rc = joined_write(seat, response);
+        if (rc != NGX_DECLINED)
+            return rc;
+    }
     while ((count = cmw_response_next_fields(response, &cursor, &fields)) > 0)
         if (import_run(&import, fields, count) != NGX_OK)
             return NGX_ERROR;

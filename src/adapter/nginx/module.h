@@ -10,6 +10,7 @@
  *     filter.c      every response: head and body filters
  *     body_out.c    bodies that are read from the engine, a piece at a time
  *     fields_out.c  the head of a response, from nginx to the engine and back
+ *     joined.c      its fields as one, where nobody looks at single ones
  *     variables.c   what middleware found out, for proxy_set_header and logs
  *
  * One context for each main request. Subrequests are part of it. Strings of nginx are passed on as
@@ -38,6 +39,7 @@ struct process {
     ngx_event_t poll;
     ngx_queue_t seats;   /* of requests in flight */
     ngx_uint_t was_busy; /* since the last poll */
+    ngx_uint_t joins;    /* nobody looks at single fields of a response */
 };
 
 /* http, server or location: what holds there. */
@@ -158,6 +160,13 @@ ngx_int_t fields_out_import(struct seat *seat, const cmw_response *response);
 ngx_int_t fields_out_keep(const struct seat *seat, ngx_str_t *to, cmw_str from);
 /* Make nginx's head anew: nothing of what is there stays. */
 void fields_out_clear(ngx_http_request_t *r);
+
+/* joined.c */
+/* 1 if nothing of a configuration looks at single fields of a response. */
+int joined_is_safe(volatile ngx_cycle_t *cycle);
+/* Put all fields of a committed response into nginx's, whose list is empty. NGX_OK, NGX_ERROR;
+ * NGX_DECLINED: one by one, and nothing was done. */
+ngx_int_t joined_write(const struct seat *seat, const cmw_response *response);
 
 /* filter.c */
 ngx_int_t filter_init(void);

@@ -214,6 +214,7 @@ struct process *process_of(struct site *site, ngx_log_t *log)
         return NULL;
     }
     process->site = site;
+    process->joins = (ngx_uint_t)joined_is_safe(ngx_cycle);
     return process;
 }
 

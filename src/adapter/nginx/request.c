@@ -125,8 +125,10 @@ static ngx_uint_t count_fields(const ngx_list_t *list)
 }
 
 /* nginx leaves tabs around a value. */
-static cmw_str trim(ngx_str_t value)
+static inline cmw_str trim(ngx_str_t value)
 {
+    if (value.len == 0 || (value.data[0] > ' ' && value.data[value.len - 1] > ' '))
+        return str_of(value);
     const u_char *from = value.data, *end = from + value.len;
 
     while (from < end && (*from == ' ' || *from == '\t'))
@@ -141,6 +143,7 @@ static ngx_int_t view_fields(ngx_http_request_t *r, cmw_request_view *view)
 {
     const ngx_uint_t count = count_fields(&r->headers_in.headers);
     cmw_header *field = ngx_palloc(r->pool, (count + 1) * sizeof *field);
+    size_t bytes = 0;
 
     if (!field)
         return NGX_ERROR;
@@ -151,8 +154,10 @@ static ngx_int_t view_fields(ngx_http_request_t *r, cmw_request_view *view)
         for (ngx_uint_t i = 0; i < part->nelts; i++, field++) {
             field->name = str_of(elt[i].key);
             field->value = trim(elt[i].value);
+            bytes += field->name.len + field->value.len;
         }
     }
+    view->header_bytes = (uint32_t)bytes; /* nginx's buffers of heads are less than that can say */
     return NGX_OK;
 }
 
