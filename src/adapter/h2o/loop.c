@@ -206,7 +206,7 @@ struct seat *cmw__h2o_take_seat(struct loop *loop, struct site *site, h2o_req_t 
     seat->state = SEAT_ASKED;
     seat->must_close = seat->is_sent = seat->is_cut = seat->is_refused = 0;
     seat->is_fed = seat->is_streaming = seat->is_sending = seat->is_read = 0;
-    seat->has_length = 0;
+    seat->is_block = seat->has_length = 0;
     link_seat(&loop->open, seat);
     loop->open_count++;
     cmw__h2o_mark(req, seat);
@@ -248,6 +248,33 @@ static struct loop *find_loop(const cmw_h2o *adapter, const h2o_context_t *conte
     return loop;
 }
 
+/* 0 or CMW_ERR_NOMEM. */
+static int make_server_line(struct loop *loop)
+{
+    const h2o_iovec_t name = loop->context->globalconf->server_name;
+    const cmw_str begin = CMW_STR("Server: ");
+
+    loop->silent = *loop->context->globalconf;
+    loop->silent.server_name = h2o_iovec_init(NULL, 0);
+    if (name.len == 0)
+        return 0;
+    char *line = cmw_pool_alloc(loop->scratch_pool, begin.len + name.len + 2, 0);
+    if (!line)
+        return CMW_ERR_NOMEM;
+    memcpy(line, begin.data, begin.len);
+    memcpy(line + begin.len, name.base, name.len);
+    memcpy(line + begin.len + name.len, "\r\n", 2);
+    loop->server_line = cmw_str_make(line, begin.len + name.len + 2);
+    return 0;
+}
+
+static void free_loop(struct loop *loop)
+{
+    cmw_pool_free(loop->scratch_pool, (char *)(uintptr_t)loop->server_line.data,
+                  loop->server_line.len, 0);
+    cmw_pool_free(loop->scratch_pool, loop, sizeof *loop, 0);
+}
+
 static struct loop *make_loop(cmw_h2o *adapter, h2o_context_t *context)
 {
     struct loop *loop = cmw_pool_alloc(adapter->pool, sizeof *loop, 0);
@@ -255,14 +282,15 @@ static struct loop *make_loop(cmw_h2o *adapter, h2o_context_t *context)
     if (!loop)
         return NULL;
     memset(loop, 0, sizeof *loop);
-    if (cmw_engine_take_worker(adapter->engine, &loop->worker, &cmw__h2o_host, loop) != 0) {
-        cmw_pool_free(adapter->pool, loop, sizeof *loop, 0);
-        return NULL;
-    }
     loop->adapter = adapter;
     loop->context = context;
     loop->pool = cmw_engine_pool(adapter->engine, CMW_POOL_CONTEXT);
     loop->scratch_pool = adapter->pool;
+    if (make_server_line(loop) != 0 ||
+        cmw_engine_take_worker(adapter->engine, &loop->worker, &cmw__h2o_host, loop) != 0) {
+        free_loop(loop);
+        return NULL;
+    }
     atomic_init(&loop->is_awake, 0);
     h2o_multithread_register_receiver(context->queue, &loop->woken, on_woken);
     loop->deadline.cb = on_deadline;
@@ -293,7 +321,7 @@ static void end_loop(struct loop *loop)
     h2o_timeout_unlink(&loop->deadline);
     if (loop->has_deadlines)
         h2o_timeout_dispose(loop->context->loop, &loop->deadline_in);
-    cmw_pool_free(loop->scratch_pool, loop, sizeof *loop, 0);
+    free_loop(loop);
 }
 
 struct loop *cmw__h2o_retain_loop(cmw_h2o *adapter, h2o_context_t *context)

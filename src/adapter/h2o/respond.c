@@ -188,18 +188,26 @@ static char *write_length(char *out, uint64_t length)
     return out;
 }
 
-/* Length and fields in the seat's room; NULL without memory. */
+static char *write_text(char *out, cmw_str text)
+{
+    memcpy(out, text.data, text.len);
+    return out + text.len;
+}
+
+/* Length, H2O's name and fields in the seat's room; NULL without memory. */
 static struct block *fill_block(struct seat *seat, const cmw_response *response, uint64_t length,
                                 size_t *len)
 {
+    const struct loop *loop = seat->loop;
     size_t bytes = FIRST_BYTES;
 
     for (;;) {
-        if (cmw__h2o_reserve(&seat->field_room, seat->loop->scratch_pool,
-                             sizeof(struct block) + LENGTH_BYTES + bytes) != 0)
+        if (cmw__h2o_reserve(&seat->field_room, loop->scratch_pool,
+                             sizeof(struct block) + LENGTH_BYTES + loop->server_line.len + bytes) !=
+            0)
             return NULL;
         struct block *block = seat->field_room.data;
-        char *const fields = write_length(block->bytes, length);
+        char *const fields = write_text(write_length(block->bytes, length), loop->server_line);
         const size_t used = (size_t)(fields - block->bytes);
         const size_t cap = seat->field_room.cap - sizeof *block - used;
         if (cmw_response_write_head(response, len, fields, cap, CMW_READ_FIELDS) == 0) {
@@ -227,7 +235,7 @@ static void name_block(struct block *block, size_t len, int has_length)
     block->entry.value = h2o_iovec_init(value, len - 2 - (size_t)(value - block->bytes));
 }
 
-/* With a length of its own, which H2O would format by sprintf at some 500 instructions. */
+/* With the length and H2O's name, which H2O would format by sprintf at 500 instructions each. */
 static int write_block(struct seat *seat, const cmw_response *response, uint64_t length)
 {
     h2o_res_t *res = &seat->req->res;
@@ -236,6 +244,7 @@ static int write_block(struct seat *seat, const cmw_response *response, uint64_t
     struct block *block = fill_block(seat, response, length, &len);
     if (!block)
         return CMW_ERR_NOMEM;
+    seat->is_block = 1;
     seat->has_length = length != UINT64_MAX;
     res->content_length = SIZE_MAX;
     res->headers.size = 0;
@@ -260,6 +269,20 @@ static int write_answer(struct seat *seat, const cmw_response *response)
     res->status = status;
     res->reason = make_phrase(seat->req, status);
     return write_block(seat, response, length);
+}
+
+/* The head goes out with the first piece; H2O formats it in here, and calls nobody. */
+static void send_head(struct seat *seat, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
+{
+    h2o_req_t *req = seat->req;
+    h2o_context_t *context = req->conn->ctx;
+    h2o_globalconf_t *const config = context->globalconf;
+
+    h2o_start_response(req, &seat->generator);
+    if (seat->is_block) /* our bytes have the server's name */
+        context->globalconf = &seat->loop->silent;
+    h2o_send(req, pieces, count, state);
+    context->globalconf = config;
 }
 
 /* ---- Our own answers ---------------------------------------------------------------------- */
@@ -355,8 +378,7 @@ static void begin_stream(struct seat *seat)
     seat->is_streaming = 1;
     seat->is_sending = 1;
     seat->generator.proceed = on_piece_sent;
-    h2o_start_response(req, &seat->generator);
-    h2o_send(req, NULL, 0, H2O_SEND_STATE_IN_PROGRESS);
+    send_head(seat, NULL, 0, H2O_SEND_STATE_IN_PROGRESS);
 }
 
 /* 0, or the response cannot be sent. */
@@ -388,9 +410,8 @@ void cmw__h2o_respond(struct seat *seat)
     h2o_iovec_t piece = borrow(body);
     const size_t count = body.len > 0 && cmw__h2o_has_body(req, req->res.status);
     seat->generator.proceed = on_written;
-    h2o_start_response(req, &seat->generator);
-    h2o_send(req, &piece, count,
-             req->version < 0x200 ? H2O_SEND_STATE_IN_PROGRESS : H2O_SEND_STATE_FINAL);
+    send_head(seat, &piece, count,
+              req->version < 0x200 ? H2O_SEND_STATE_IN_PROGRESS : H2O_SEND_STATE_FINAL);
 }
 
 /* ---- Answers without a context ------------------------------------------------------------ */

@@ -55,7 +55,8 @@ struct seat {
     uint8_t is_streaming;      /* it is read piece by piece */
     uint8_t is_sending;        /* a piece is with H2O, which says when it takes another one */
     uint8_t is_read;           /* the last piece is with H2O */
-    uint8_t has_length;        /* our bytes say the length of the body, and H2O knows of none */
+    uint8_t is_block;          /* all fields are one, that of H2O's server name among them, */
+    uint8_t has_length;        /* and the length of the body, which H2O does not know */
 };
 
 /* Our handler of one path. */
@@ -75,8 +76,10 @@ struct loop {
     struct loop *next; /* in the adapter's list */
     cmw_h2o *adapter;
     h2o_context_t *context;
-    cmw_pool *pool;         /* of requests, whose memory may be limited */
-    cmw_pool *scratch_pool; /* of what the loop keeps: a full pool can still be answered */
+    cmw_str server_line;     /* "Server: h2o/2.2.5\r\n", or empty */
+    h2o_globalconf_t silent; /* the context's, without that name: see send_head */
+    cmw_pool *pool;          /* of requests, whose memory may be limited */
+    cmw_pool *scratch_pool;  /* of what the loop keeps: a full pool can still be answered */
     cmw_worker *worker;
     struct seat *open;
     struct seat *free;
