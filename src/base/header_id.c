@@ -130,7 +130,7 @@ int cmw_header_value_is_valid(cmw_str value)
     if (value.len < 8)
         return short_value_is_valid(value.data, value.len);
     if (value.len < 16)
-        return !cmw__has_control8(value.data) && !cmw__has_control8(value.data + value.len - 8);
+        return !cmw__has_control_pair(value.data, value.data + value.len - 8);
 
     /* The last block may overlap the one before: no tail is left. */
     const size_t last = value.len - 16;

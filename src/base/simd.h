@@ -24,20 +24,37 @@ static inline int cmw__has_control8(const char *bytes)
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
 
-/* 1 if one of the sixteen bytes is forbidden. */
-static inline int cmw__has_control16(const char *bytes)
+static inline int cmw__block_has_control(__m128i block)
 {
-    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)bytes);
     const __m128i last_control = _mm_set1_epi8(0x1f);
     const __m128i is_control = _mm_cmpeq_epi8(_mm_max_epu8(block, last_control), last_control);
     const __m128i is_tab = _mm_cmpeq_epi8(block, _mm_set1_epi8('\t'));
     const __m128i is_delete = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
     return _mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(is_tab, is_control), is_delete)) != 0;
 }
+
+/* 1 if one of the sixteen bytes is forbidden. */
+static inline int cmw__has_control16(const char *bytes)
+{
+    return cmw__block_has_control(_mm_loadu_si128((const __m128i *)(const void *)bytes));
+}
+
+/* The same for two times eight bytes. */
+static inline int cmw__has_control_pair(const char *first, const char *second)
+{
+    return cmw__block_has_control(
+        _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)first),
+                           _mm_loadl_epi64((const __m128i *)(const void *)second)));
+}
 #else
 static inline int cmw__has_control16(const char *bytes)
 {
     return cmw__has_control8(bytes) || cmw__has_control8(bytes + 8);
+}
+
+static inline int cmw__has_control_pair(const char *first, const char *second)
+{
+    return cmw__has_control8(first) || cmw__has_control8(second);
 }
 #endif
 

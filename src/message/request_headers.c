@@ -274,12 +274,41 @@ int(cmw_request_is_repeated)(cmw_request *request, cmw_header_id id)
     return first && cmw_request_next_header(request, id, first) != NULL;
 }
 
-/* In parentheses, as above. */
-const cmw_header *(cmw_request_sole_header)(cmw_request *request, cmw_header_id id)
+/* Whatever there is. */
+static CMW__NOINLINE const cmw_header *find_sole(cmw_request *request, cmw_header_id id)
 {
     const cmw_header *first = (cmw_request_header)(request, id);
 
     return first && cmw_request_next_header(request, id, first) ? NULL : first;
+}
+
+/* 1 if there are the lengths of up to sixteen names. */
+static inline int has_first_lengths(cmw_request *request)
+{
+    if (request->view.header_count > BLOCK)
+        return 0;
+    return (request->known & CMW__KNOWN_LENGTHS) ||
+           (!request->view.header_ids && build_lengths(request) == 0);
+}
+
+/* In parentheses, as above. */
+const cmw_header *(cmw_request_sole_header)(cmw_request *request, cmw_header_id id)
+{
+    const struct cmw__header_probe *const probe = &cmw__header_probes[(unsigned)id % CMW_HDR_LIMIT];
+
+    if (probe->len == 0 || !has_first_lengths(request))
+        return find_sole(request, id);
+    unsigned found = cmw__block16_same(request->first_lengths, probe->lengths);
+    const cmw_header *sole = NULL;
+    for (; found; found &= found - 1) {
+        const cmw_header *const header = &request->view.headers[cmw__lowest_bit(found)];
+        if (!fits(header, probe, probe->len))
+            continue;
+        if (sole)
+            return NULL;
+        sole = header;
+    }
+    return sole;
 }
 
 int(cmw_request_has_either)(cmw_request *request, cmw_header_id id, cmw_header_id other)
