@@ -172,6 +172,12 @@ static ngx_int_t add(ngx_http_request_t *r, const cmw_str *slices, size_t count,
     return NGX_OK;
 }
 
+/* Where nginx takes fields away from what stands in its head. */
+static int is_pruned(int status)
+{
+    return status == NGX_HTTP_NO_CONTENT || status == NGX_HTTP_NOT_MODIFIED;
+}
+
 /* The content type is one of them, which nginx keeps by itself only where it is to write it. */
 ngx_int_t joined_write(const struct seat *seat, const cmw_response *response)
 {
@@ -180,6 +186,7 @@ ngx_int_t joined_write(const struct seat *seat, const cmw_response *response)
     size_t count;
 
     if (!seat->process->joins || r->http_version >= NGX_HTTP_VERSION_20 || has_pointed(response) ||
+        is_pruned(cmw_response_status(response)) ||
         cmw_response_head_slices(response, &count, slices, MOST_RUNS, NULL, 0) != 0)
         return NGX_DECLINED;
     const size_t bytes = sum(slices, count);

@@ -181,6 +181,22 @@ class OneProcess(Nginx):
         path.write_text(path.read_text().replace("daemon off;", "daemon off; master_process off;"))
 
 
+class Variables(ModuleTest):
+    """A variable of a response's field, for which fields stand one by one."""
+
+    options = {"http": """
+        log_format seen "$sent_http_x_frame_options|$sent_http_content_type|$sent_http_x_request_id";
+        access_log seen.log seen;
+        catzilla_mw chain.json;"""}
+
+    def test_a_log_has_what_was_sent(self):
+        response = self.ask("GET", "/text")
+        self.assert_decorated(response)
+        log = self.server.folder / "seen.log"
+        line = f"SAMEORIGIN|text/plain|{response.get('X-Request-ID')[0]}"
+        self.server.wait(lambda: line in log.read_text(), f"{line} in {log.read_text()}")
+
+
 class Single(ModuleTest):
     """One process that reads and serves. nginx cannot reload then."""
 

@@ -147,6 +147,37 @@ static void the_largest_length_fits_the_scratch(void **state)
     fixture_close(&fixture);
 }
 
+static int count_field(void *self, const char *name, const char *value)
+{
+    size_t *count = self;
+
+    assert_string_equal(name, "Content-Type");
+    *count = strlen(value);
+    return 0;
+}
+
+/* Of a length about which a static line is copied to the stack no more. */
+static void a_content_type_of_any_length_is_a_c_string(void **state)
+{
+    static char type[400];
+    (void)state;
+
+    memset(type, 'x', sizeof type);
+    memcpy(type, "text/", 5);
+    for (size_t len = 6; len <= sizeof type; len++) {
+        struct fixture fixture;
+        size_t count = 0;
+
+        fixture_open(&fixture, 4096);
+        cmw_response *response = &fixture.response;
+        assert_int_equal(cmw_response_pass_body(response, 200, cmw_str_make(type, len), 1), 0);
+        assert_int_equal(cmw_response_visit_cstr(response, NULL, &count), CMW_ERR_ARG);
+        assert_int_equal(cmw_response_visit_cstr(response, count_field, &count), 0);
+        assert_int_equal(count, len);
+        fixture_close(&fixture);
+    }
+}
+
 static void an_immutable_response_is_read_like_any_other(void **state)
 {
     const cmw_header field = {CMW_STR_INIT("X-Frame-Options"), CMW_STR_INIT("DENY")};
@@ -166,6 +197,8 @@ static void an_immutable_response_is_read_like_any_other(void **state)
     expect_fields(response, "X-Frame-Options: DENY\r\n"
                             "Content-Type: text/plain; charset=utf-8\r\n");
     assert_int_equal(cmw_response_set(response, CMW_HDR_ETAG, CMW_STR("a")), CMW_ERR_STATE);
+    /* Others may read it, too: nothing of it is written to. */
+    assert_int_equal(cmw_response_visit_cstr(response, count_field, NULL), CMW_ERR_STATE);
     cmw__header_block_destroy(block, fixture.pool);
     fixture_close(&fixture);
 }
@@ -175,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_buffer_is_needed_to_ask_for_the_length),
         cmocka_unit_test(the_largest_length_fits_the_scratch),
+        cmocka_unit_test(a_content_type_of_any_length_is_a_c_string),
         cmocka_unit_test(an_immutable_response_is_read_like_any_other),
     };
     return run_check_row() + cmocka_run_group_tests_name("response reading", tests, NULL, NULL);
