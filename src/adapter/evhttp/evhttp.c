@@ -306,7 +306,7 @@ static cmw_str method_name(enum evhttp_cmd_type command)
 }
 
 /* evhttp takes spaces from the front of a value and all blanks from its end. */
-static cmw_str trim_front(cmw_str value)
+static inline cmw_str trim_front(cmw_str value)
 {
     while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t'))
         value = cmw_str_make(value.data + 1, value.len - 1);
@@ -317,6 +317,7 @@ static int collect_headers(struct request *req, cmw_request_view *view)
 {
     const struct evkeyval *const first = evhttp_request_get_input_headers(req->http)->tqh_first;
     uint32_t count = 0;
+    size_t bytes = 0;
 
     for (const struct evkeyval *each = first; each; each = each->next.tqe_next)
         count++;
@@ -328,18 +329,9 @@ static int collect_headers(struct request *req, cmw_request_view *view)
     for (const struct evkeyval *each = first; each; each = each->next.tqe_next, at++) {
         at->name = cmw_str_cstr(each->key);
         at->value = trim_front(cmw_str_cstr(each->value));
+        bytes += at->name.len + at->value.len;
     }
-    return 0;
-}
-
-/* A blank between name and colon is for other readers a field of the name before it. */
-static int has_blank_name(const cmw_request_view *view)
-{
-    for (uint32_t i = 0; i < view->header_count; i++) {
-        const cmw_str name = view->headers[i].name;
-        if (name.len == 0 || name.data[name.len - 1] == ' ' || name.data[name.len - 1] == '\t')
-            return 1;
-    }
+    view->header_bytes = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
     return 0;
 }
 
@@ -351,11 +343,12 @@ static int has_no_body(enum evhttp_cmd_type command)
 
 /*
  * 1 if evhttp has read what the fields say: it takes the first of two lengths, and does not read a
- * body after HEAD, TRACE or a method that it does not know.
+ * body after HEAD, TRACE or a method that it does not know. A name with a blank before its colon is
+ * refused with the lengths: it is no token.
  */
 static int is_framed(cmw_request_view *view, struct evhttp_request *http)
 {
-    if (has_blank_name(view) || cmw_request_view_read_length(view) != 0)
+    if (cmw_request_view_read_length(view) != 0)
         return 0;
     if (view->content_length == CMW_LENGTH_UNKNOWN)
         return http->chunked && !has_no_body(evhttp_request_get_command(http));

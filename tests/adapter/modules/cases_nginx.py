@@ -186,15 +186,14 @@ class Variables(ModuleTest):
 
     options = {"http": """
         log_format seen "$sent_http_x_frame_options|$sent_http_content_type|$sent_http_x_request_id";
-        access_log seen.log seen;
-        catzilla_mw chain.json;"""}
+        catzilla_mw chain.json;""", "server": "access_log seen.log seen;"}
 
     def test_a_log_has_what_was_sent(self):
         response = self.ask("GET", "/text")
         self.assert_decorated(response)
         log = self.server.folder / "seen.log"
         line = f"SAMEORIGIN|text/plain|{response.get('X-Request-ID')[0]}"
-        self.server.wait(lambda: line in log.read_text(), f"{line} in {log.read_text()}")
+        self.server.wait(lambda: line in log.read_text(), f"{line} is not logged")
 
 
 class Single(ModuleTest):
