@@ -128,6 +128,15 @@ class OverHttp2(AdapterTest):
         after = self.settled_counts()
         self.assertEqual(after["client_gone"], before["client_gone"])
 
+    def test_what_h2o_writes_itself_is_there_once(self):
+        """Over HTTP/1 some of it is in the adapter's bytes."""
+        for ask in (self.ask, self.ask_2):
+            for target in ("/ok", "/nowhere"):
+                response = ask("GET", target)
+                self.assertEqual([len(response.get(name)) for name in ("Date", "Server")], [1, 1])
+                self.assertTrue(response.get("Server")[0].startswith("h2o/"))
+                self.assertEqual(response.get("Content-Length"), [str(len(response.body))])
+
     def test_requests_that_wait(self):
         for path in ("/wait", "/wait-post"):
             with concurrent.futures.ThreadPoolExecutor() as pool:
