@@ -339,9 +339,8 @@ static CMW__NOINLINE int append_two_or_slowly(cmw_response *response,
                : append_slowly(response, pattern, numbers);
 }
 
-static CMW__NOINLINE int append_other_pair(cmw_response *response,
-                                           const cmw_field_pattern *pattern, uint64_t first,
-                                           uint64_t second)
+static CMW__NOINLINE int append_other_pair(cmw_response *response, const cmw_field_pattern *pattern,
+                                           uint64_t first, uint64_t second)
 {
     const uint64_t numbers[2] = {first, second};
 
