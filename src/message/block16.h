@@ -147,6 +147,14 @@ static inline unsigned cmw__block16_is(const char *bytes, char byte)
     return cmw__block16_mask(_mm_cmpeq_epi8(cmw__block16_load(bytes), _mm_set1_epi8(byte)));
 }
 
+/* Spaces and tabs. */
+static inline unsigned cmw__block16_blank(const char *bytes)
+{
+    const __m128i block = cmw__block16_load(bytes);
+    return cmw__block16_mask(_mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8(' ')),
+                                          _mm_cmpeq_epi8(block, _mm_set1_epi8('\t'))));
+}
+
 /* Controls, DEL, '%' and '\\'. */
 static inline __m128i cmw__block16_odd_in_path(__m128i block)
 {
@@ -272,6 +280,11 @@ static inline unsigned cmw__block16_is(const char *bytes, char byte)
     for (unsigned i = 0; i < 16; i++)
         mask |= (unsigned)(bytes[i] == byte) << i;
     return mask;
+}
+
+static inline unsigned cmw__block16_blank(const char *bytes)
+{
+    return cmw__block16_is(bytes, ' ') | cmw__block16_is(bytes, '\t');
 }
 
 static inline unsigned cmw__block16_target(const char *bytes)

@@ -1,164 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Cookies. The field is split 64 bytes at a time: a mask of its equals signs and one of its
- * semicolons, whose bits are then walked.
- *
- *     SID=31d4d96e; lang=en; theme=a=b
- *        ^        ^     ^  ^      ^ ^    the first "=" behind a ";" ends a name
- */
+/* Cookies: what is asked of a Cookie field, and writing Set-Cookie. */
 #include <catzilla/cookie.h>
 
 #include <catzilla/http_date.h>
 
-#include "block16.h"
+#include "cookie_split.h"
 #include "decimal.h"
 #include "response_state.h"
 
 /* ---- Reading ---------------------------------------------------------------------------- */
 
-/* Where a walk over a field stands. */
-struct walk {
-    const char *start;  /* of the present piece */
-    const char *equals; /* its first one; NULL: not met yet */
-    cmw_cookie *to;
-    const cmw_cookie *end;
-};
-
-static inline int is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* A piece that may have blanks at its ends: behind the cookie that it is, or `to`. */
-static CMW__NOINLINE cmw_cookie *take_blank_piece(cmw_cookie *to, const char *name,
-                                                  const char *name_end, const char *end)
-{
-    const char *value = name_end + 1;
-
-    while (name < name_end && is_blank(*name))
-        name++;
-    while (name_end > name && is_blank(name_end[-1]))
-        name_end--;
-    if (name == name_end)
-        return to;
-    while (value < end && is_blank(*value))
-        value++;
-    while (end > value && is_blank(end[-1]))
-        end--;
-    to->name = cmw_str_make(name, (size_t)(name_end - name));
-    to->value = cmw_str_make(value, (size_t)(end - value));
-    return to + 1;
-}
-
-/*
- * The piece from `start` to `end`, if it is a cookie. What is usual has one space before its name
- * and no other blank at an end; all four ends are marks or bytes between them, but behind the last
- * piece, which is looked at as if it had blanks.
- */
-static CMW__ALWAYS_INLINE void take_piece(struct walk *walk, const char *end)
-{
-    const char *name = walk->start;
-    const char *const name_end = walk->equals;
-
-    walk->start = end + 1;
-    walk->equals = NULL;
-    if (!name_end)
-        return;
-    name += *name == ' ';
-    if (name >= name_end || (unsigned char)*name <= ' ' || (unsigned char)name_end[-1] <= ' ' ||
-        (unsigned char)name_end[1] <= ' ' || (unsigned char)end[-1] <= ' ') {
-        walk->to = take_blank_piece(walk->to, name, name_end, end);
-        return;
-    }
-    walk->to->name = cmw_str_make(name, (size_t)(name_end - name));
-    walk->to->value = cmw_str_make(name_end + 1, (size_t)(end - name_end) - 1);
-    walk->to++;
-}
-
-/* What is behind the last semicolon: nothing but it may be read. */
-static CMW__ALWAYS_INLINE void take_last_piece(struct walk *walk, const char *end)
-{
-    const char *const name = walk->start;
-    const char *const name_end = walk->equals;
-
-    walk->start = end;
-    if (name_end)
-        walk->to = take_blank_piece(walk->to, name, name_end, end);
-}
-
-/* A bit for each of 64 bytes. */
-struct marks {
-    uint64_t equals, ends;
-};
-
-static inline void add_marks(struct marks *marks, const char *bytes, unsigned at)
-{
-    marks->equals |= (uint64_t)cmw__block16_is(bytes, '=') << at;
-    marks->ends |= (uint64_t)cmw__block16_is(bytes, ';') << at;
-}
-
-static inline struct marks read_marks(const char *bytes)
-{
-    struct marks marks = {0, 0};
-
-    add_marks(&marks, bytes, 0);
-    add_marks(&marks, bytes + 16, 16);
-    add_marks(&marks, bytes + 32, 32);
-    add_marks(&marks, bytes + 48, 48);
-    return marks;
-}
-
-/* The same where there are fewer. */
-static inline struct marks read_last_marks(const char *bytes, size_t len)
-{
-    struct marks marks = {0, 0};
-    char last[16];
-    unsigned at = 0;
-
-    for (; len - at >= 16; at += 16)
-        add_marks(&marks, bytes + at, at);
-    if (at < len) {
-        memset(last, 0, sizeof last);
-        memcpy(last, bytes + at, len - at);
-        add_marks(&marks, last, at);
-    }
-    return marks;
-}
-
-/* Those of the bytes at `at`; 1: there is no more room. */
-static CMW__ALWAYS_INLINE int walk_marks(struct walk *walk, const char *at, struct marks marks)
-{
-    for (; marks.ends; marks.ends &= marks.ends - 1) {
-        const uint64_t before = marks.equals & ((marks.ends & (0 - marks.ends)) - 1);
-        if (before && !walk->equals)
-            walk->equals = at + cmw__lowest_bit64(before);
-        marks.equals ^= before;
-        take_piece(walk, at + cmw__lowest_bit64(marks.ends));
-        if (walk->to == walk->end)
-            return 1;
-    }
-    if (marks.equals && !walk->equals)
-        walk->equals = at + cmw__lowest_bit64(marks.equals);
-    return 0;
-}
-
 size_t cmw_cookie_split(cmw_str *rest, cmw_cookie *cookies, size_t cap)
 {
-    const char *at = rest->data;
-    const char *const end = at + rest->len;
-    struct walk walk = {at, NULL, cookies, cookies + cap};
-    int is_full = cap == 0;
-
-    if (rest->len == 0)
-        return 0;
-    for (; !is_full && end - at >= 64; at += 64)
-        is_full = walk_marks(&walk, at, read_marks(at));
-    if (!is_full && at < end)
-        is_full = walk_marks(&walk, at, read_last_marks(at, (size_t)(end - at)));
-    if (!is_full)
-        take_last_piece(&walk, end);
-    *rest = cmw_str_make(walk.start, (size_t)(end - walk.start));
-    return (size_t)(walk.to - cookies);
+    return cmw__cookie_has_avx2() ? cmw__cookie_split_avx2(rest, cookies, cap)
+                                  : cmw__cookie_split(rest, cookies, cap);
 }
 
 int cmw_request_cookie(cmw_request *request, cmw_str *value, cmw_str name)

@@ -4,6 +4,7 @@
 
 #include <catzilla/cookie.h>
 
+#include "cookie_split.h"
 #include "guard_page.h"
 
 /* ---- Reading ---------------------------------------------------------------------------- */
@@ -80,6 +81,98 @@ static void check_row(void **state)
             }
             assert_null(row->cookies[2 * count]);
         }
+    }
+    guard_page_close(&page);
+}
+
+/* ---- Both ways of splitting ------------------------------------------------------------- */
+
+static cmw_str trim(cmw_str text)
+{
+    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+        text = cmw_str_make(text.data + 1, text.len - 1);
+    while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+/* What a field holds, read byte by byte. */
+static size_t split_plainly(cmw_str field, cmw_cookie *cookies)
+{
+    size_t count = 0, start = 0;
+
+    for (size_t at = 0; at <= field.len; at++) {
+        if (at < field.len && field.data[at] != ';')
+            continue;
+        const cmw_str piece = cmw_str_make(field.data + start, at - start);
+        const char *const equals = piece.len > 0 ? memchr(piece.data, '=', piece.len) : NULL;
+        start = at + 1;
+        if (!equals)
+            continue;
+        const size_t name_len = (size_t)(equals - piece.data);
+        cookies[count].name = trim(cmw_str_make(piece.data, name_len));
+        cookies[count].value = trim(cmw_str_make(equals + 1, piece.len - name_len - 1));
+        count += cookies[count].name.len > 0;
+    }
+    return count;
+}
+
+enum { FIELD_CAP = 260 };
+
+typedef size_t split_fn(cmw_str *rest, cmw_cookie *cookies, size_t cap);
+
+static void check_split(split_fn *split, cmw_str field, size_t cap)
+{
+    cmw_cookie expected[FIELD_CAP + 1], cookies[FIELD_CAP + 1];
+    const size_t count = split_plainly(field, expected);
+    cmw_str rest = field;
+    size_t taken, sum = 0;
+
+    do {
+        taken = split(&rest, cookies + sum, cap);
+        sum += taken;
+        assert_true(sum <= count);
+        assert_true(taken == cap || rest.len == 0);
+    } while (rest.len > 0);
+    assert_int_equal(sum, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(cmw_str_equals(cookies[i].name, expected[i].name));
+        assert_true(cmw_str_equals(cookies[i].value, expected[i].value));
+    }
+}
+
+/* Cookies as browsers send them, with a few bytes replaced by others: 0 of them, then more. */
+static void both_ways_read_what_one_byte_at_a_time_does(void **state)
+{
+    static const char odd[] = "=; \t;=a\x01\xff ";
+    struct guard_page page;
+    char text[FIELD_CAP];
+    uint32_t seed = 1;
+
+    (void)state;
+    guard_page_open(&page, FIELD_CAP);
+    for (unsigned round = 0; round < 40000; round++) {
+        const size_t len = (seed = seed * 1664525u + 1013904223u) >> 8 & 255;
+        const unsigned longest = 1 + (round / 4 & 31);
+        for (size_t i = 0, part = 0, left = 0; i < len; i++, left--) {
+            if (left == 0) {
+                seed = seed * 1664525u + 1013904223u;
+                left = part % 4 == 0 || part % 4 == 2 ? 1 + (seed >> 16) % longest : 1;
+                left += part % 4 == 3; /* "; " */
+                part++;
+            }
+            const size_t kind = (part + 3) % 4;
+            text[i] = kind == 1 ? '=' : kind == 3 ? (left == 2 ? ';' : ' ') : 'x';
+        }
+        for (unsigned k = 0; len > 0 && k < round % 4; k++) {
+            seed = seed * 1664525u + 1013904223u;
+            text[(seed >> 8) % len] = odd[(seed >> 20) % (sizeof odd - 1)];
+        }
+        const cmw_str field = guard_page_put(&page, cmw_str_make(text, len));
+        const size_t cap = round % 3 == 0 ? 1 + round % 5 : FIELD_CAP;
+        check_split(cmw__cookie_split, field, cap);
+        if (cmw__cookie_has_avx2())
+            check_split(cmw__cookie_split_avx2, field, cap);
     }
     guard_page_close(&page);
 }
@@ -276,6 +369,7 @@ int main(void)
 {
     struct CMUnitTest tests[LEN(rows) + LEN(set_rows)];
     const struct CMUnitTest others[] = {
+        cmocka_unit_test(both_ways_read_what_one_byte_at_a_time_does),
         cmocka_unit_test(a_cookie_is_found_in_whichever_field),
         cmocka_unit_test(what_browsers_drop_is_refused),
     };
