@@ -383,32 +383,25 @@ uint16_t cmw_request_port(cmw_request *request)
 
 /* ---- All at once ------------------------------------------------------------------------ */
 
-/* Path and query stand one behind the other in most targets. NULL: they do not. */
-static inline cmw_str joined_target(const cmw_request *request)
-{
-    const cmw_str path = request->path, query = request->query;
-
-    if (query.len == 0)
-        return path;
-    if ((uintptr_t)path.data + path.len + 1 != (uintptr_t)query.data)
-        return cmw_str_make(NULL, 0);
-    return cmw_str_make(path.data, path.len + 1 + query.len);
-}
-
+/* Path and query, which stand one behind the other in most targets; else a copy. 0 or
+ * CMW_ERR_NOMEM. */
 static int join_target(cmw_request *request, cmw_str *target)
 {
     const cmw_str path = request->path, query = request->query;
 
-    *target = joined_target(request);
-    if (target->data)
+    *target = path;
+    if (query.len == 0)
         return 0;
-    char *text = cmw_arena_alloc_text(request->arena, path.len + 1 + query.len);
+    target->len = path.len + 1 + query.len;
+    if ((uintptr_t)path.data + path.len + 1 == (uintptr_t)query.data)
+        return 0;
+    char *text = cmw_arena_alloc_text(request->arena, target->len);
     if (!text)
         return CMW_ERR_NOMEM;
     memcpy(text, path.data, path.len);
     text[path.len] = '?';
     memcpy(text + path.len + 1, query.data, query.len);
-    *target = cmw_str_make(text, path.len + 1 + query.len);
+    target->data = text;
     return 0;
 }
 
