@@ -137,6 +137,14 @@ static int tells(cmw_ctx *ctx, cmw_end_reason reason)
            cmw_request_content_length(cmw_ctx_request(ctx)) == 0;
 }
 
+/* An error may be late, but is not fast: refusals are made in no time, and a flood of them would
+ * make all others look late. */
+static int is_fast_error(const struct cmw__gradient *gradient, cmw_ctx *ctx, uint64_t took_ns)
+{
+    return cmw_response_status(cmw_ctx_response(ctx)) >= 400 &&
+           (gradient->long_ns <= 0 || (double)took_ns < gradient->long_ns);
+}
+
 static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
 {
     const struct shed *shed = self;
@@ -153,10 +161,12 @@ static void on_complete(void *self, cmw_ctx *ctx, cmw_end_reason reason)
     const uint64_t end_ns = held->answered_ns != 0 ? held->answered_ns : now_ns;
     const uint64_t took_ns = end_ns > held->begun_ns ? end_ns - held->begun_ns : 0;
     cmw__spin_lock(&shared->lock);
-    const uint32_t limit =
-        cmw__gradient_sample(&shared->gradient, &shed->rules, now_ns, took_ns, held->in_flight);
+    if (!is_fast_error(&shared->gradient, ctx, took_ns)) {
+        const uint32_t limit =
+            cmw__gradient_sample(&shared->gradient, &shed->rules, now_ns, took_ns, held->in_flight);
+        atomic_store_explicit(&shared->limit, limit, memory_order_relaxed);
+    }
     cmw__spin_unlock(&shared->lock);
-    atomic_store_explicit(&shared->limit, limit, memory_order_relaxed);
 }
 
 /* ---- Configuration ---------------------------------------------------------------------- */

@@ -181,6 +181,33 @@ static void who_sends_slowly_does_not_make_the_limit_small(void **state)
     close_shed(&flight, &mw);
 }
 
+/* Refusals are made in no time: a flood of them is not what answers usually take. */
+static void who_is_refused_does_not_make_the_others_late(void **state)
+{
+    cmw_load_shed_config config;
+    struct flight flight;
+    cmw_middleware mw;
+
+    (void)state;
+    set(&config);
+    open_shed(&flight, &config, &mw);
+    rounds(&flight, &mw, 100, 50);
+    for (unsigned i = 0; i < 20000; i++) {
+        assert_int_equal(depart(&flight, 0), CMW_TO_HANDLER);
+        cmw_ctx *const ctx = flight.requests[0].ctx;
+        flight.now_ns += MS;
+        assert_int_equal(cmw_response_text(cmw_ctx_response(ctx), 429, CMW_STR("no")), 0);
+        assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+        flight.requests[0].next = CMW_TO_RESPOND;
+        arrive(&flight, 0, CMW_END_SENT);
+    }
+    for (unsigned round = 0; round < 60; round++) {
+        rounds(&flight, &mw, 1, 50);
+        assert_int_equal(stats_of(&mw).limit, 20);
+    }
+    close_shed(&flight, &mw);
+}
+
 /* A client that leaves at once does not look like a fast server. */
 static void who_left_says_nothing(void **state)
 {
@@ -259,6 +286,7 @@ int main(void)
         cmocka_unit_test(the_limit_follows_the_latency),
         cmocka_unit_test(who_reads_slowly_does_not_make_the_limit_small),
         cmocka_unit_test(who_sends_slowly_does_not_make_the_limit_small),
+        cmocka_unit_test(who_is_refused_does_not_make_the_others_late),
         cmocka_unit_test(who_left_says_nothing),
         cmocka_unit_test(nothing_is_allocated),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
