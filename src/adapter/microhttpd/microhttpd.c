@@ -268,12 +268,11 @@ enum MHD_Result cmw_mhd_on_request(void *self, struct MHD_Connection *connection
     struct request *req = *request_data;
 
     (void)url;
-    if ((!req || !req->ctx) && cmw__watch_head(&mhd->seats, connection) != MHD_YES)
-        return MHD_NO;
-    if (!req)
-        return queue_overload_by_spare(mhd, connection);
-    if (!req->ctx)
-        return on_head(mhd, req, method, version);
+    if (!req || !req->ctx) {
+        if (cmw__watch_is_on(&mhd->seats.watch) && cmw__watch_head(connection) != MHD_YES)
+            return MHD_NO;
+        return req ? on_head(mhd, req, method, version) : queue_overload_by_spare(mhd, connection);
+    }
     if (req->is_waiting) { /* the call in which it was suspended is made again */
         if (!cmw__wait_look(req))
             return MHD_YES;
@@ -340,7 +339,8 @@ static void end_request(cmw_mhd *mhd, struct request *req, enum MHD_RequestTermi
     if (req->ctx)
         cmw_ctx_end(req->ctx, end_reason(req, code));
     cmw_worker_idle(worker); /* what is still in flight keeps its plan */
-    cmw__watch_follow(&mhd->seats, worker);
+    if (!cmw__watch_is_on(&mhd->seats.watch) && cmw_worker_head_ms(worker) != 0)
+        cmw__watch_begin(&mhd->seats);
     cmw__seats_close_request(req);
 }
 
@@ -354,8 +354,8 @@ static void on_completed(void *self, struct MHD_Connection *connection, void **r
     if (*request_data)
         end_request(mhd, *request_data, code);
     *request_data = NULL;
-    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        cmw__watch_next(&mhd->seats, connection);
+    if (cmw__watch_is_on(&mhd->seats.watch) && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        cmw__watch_next(connection);
 }
 
 struct MHD_Connection *cmw_mhd_connection(cmw_ctx *ctx)

@@ -120,11 +120,6 @@ static void put(struct watch *watch, struct watched *one)
 
 /* ---- The connections' side --------------------------------------------------------------- */
 
-static int is_on(const struct seats *all)
-{
-    return atomic_load_explicit(&all->watch.is_on, memory_order_relaxed);
-}
-
 static uint64_t limit_ms(struct seats *all)
 {
     pthread_mutex_lock(&all->lock);
@@ -134,24 +129,18 @@ static uint64_t limit_ms(struct seats *all)
     return ms;
 }
 
-static void turn_on(struct seats *all)
+void cmw__watch_begin(struct seats *all)
 {
     atomic_store(&all->watch.is_on, 1); /* first: the thread is to see it */
     if (cmw__ticker_start(all) != 0)
         atomic_store(&all->watch.is_on, 0); /* tried again with the next request */
 }
 
-void cmw__watch_follow(struct seats *all, const cmw_worker *worker)
-{
-    if (!is_on(all) && cmw_worker_head_ms(worker) != 0)
-        turn_on(all);
-}
-
 static void begin(struct seats *all, int socket, void **socket_context)
 {
-    if (!is_on(all) && limit_ms(all) != 0)
-        turn_on(all);
-    const int is_watched = is_on(all);
+    if (!cmw__watch_is_on(&all->watch) && limit_ms(all) != 0)
+        cmw__watch_begin(all);
+    const int is_watched = cmw__watch_is_on(&all->watch);
     pthread_mutex_lock(&all->watch.lock);
     struct watched *one = take(all);
     if (one) {
@@ -201,9 +190,9 @@ static struct watched *find(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
-enum MHD_Result cmw__watch_head(struct seats *all, struct MHD_Connection *connection)
+enum MHD_Result cmw__watch_head(struct MHD_Connection *connection)
 {
-    struct watched *one = is_on(all) ? find(connection) : NULL;
+    struct watched *one = find(connection);
 
     if (!one)
         return MHD_YES;
@@ -214,9 +203,9 @@ enum MHD_Result cmw__watch_head(struct seats *all, struct MHD_Connection *connec
     return MHD_YES;
 }
 
-void cmw__watch_next(struct seats *all, struct MHD_Connection *connection)
+void cmw__watch_next(struct MHD_Connection *connection)
 {
-    struct watched *one = is_on(all) ? find(connection) : NULL;
+    struct watched *one = find(connection);
 
     if (!one)
         return;
@@ -285,7 +274,7 @@ static void count(struct seats *all, unsigned late)
 
 uint64_t cmw__watch_look(struct seats *all, uint64_t now_ns)
 {
-    if (!is_on(all))
+    if (!cmw__watch_is_on(&all->watch))
         return 0;
     const uint64_t ms = limit_ms(all);
     uint64_t look_ms = ms / 4;

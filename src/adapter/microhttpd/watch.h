@@ -49,18 +49,24 @@ struct watch {
 int cmw__watch_init(struct watch *watch);
 void cmw__watch_deinit(struct seats *all);
 
-/* Begin, if heads are limited now and were not before. Cost: a load, where they are not. */
-void cmw__watch_follow(struct seats *all, const cmw_worker *worker);
+/* 1: the next three are of use. In line, since it is asked for each request. */
+static inline int cmw__watch_is_on(const struct watch *watch)
+{
+    return atomic_load_explicit(&watch->is_on, memory_order_relaxed);
+}
+
+/* Heads are limited, and were not before. */
+void cmw__watch_begin(struct seats *all);
 
 /* For MHD_OPTION_NOTIFY_CONNECTION; `self` are the seats. */
 void cmw__watch_notify(void *self, struct MHD_Connection *connection, void **socket_context,
                        enum MHD_ConnectionNotificationCode code);
 
 /* The head is whole. MHD_NO: too late, the connection is being closed. */
-enum MHD_Result cmw__watch_head(struct seats *all, struct MHD_Connection *connection);
+enum MHD_Result cmw__watch_head(struct MHD_Connection *connection);
 
 /* The request is over, and the connection may send another one. */
-void cmw__watch_next(struct seats *all, struct MHD_Connection *connection);
+void cmw__watch_next(struct MHD_Connection *connection);
 
 /* Look at all that wait, and end what is late. When to look again; 0: not. */
 uint64_t cmw__watch_look(struct seats *all, uint64_t now_ns);
