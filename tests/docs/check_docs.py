@@ -13,7 +13,8 @@ A block marked ```c is, by its text:
 
 Fragments and functions may leave what they define unused. In README.md the block that contains
 `int main` is examples/hello.c, byte for byte; --write copies it there. Blocks marked ```sh are not
-run: files of this tree that they name must exist, as must files that `code` and links name.
+run: files of this tree that they name must exist, as must files that `code` and links name, and the
+headings that links lead to.
 """
 import argparse
 import pathlib
@@ -26,7 +27,8 @@ FOLDERS = ("cmake", "docs", "examples", "include", "scripts", "src", "tests")
 BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"/\* from ((?:include|examples)/\S+): \*/\n")
 NAMED = re.compile(r"(?:^|[\s`(=\"'])(?:\./)?((?:%s)/[\w./+-]*[\w/])(?![\w*<{\[])" % "|".join(FOLDERS))
-LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)")
+HEADING = re.compile(r"^#{1,6} +(.*)$", re.MULTILINE)
 FLAGS = ["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
 LOOSE = ["-Wno-unused", "-Wno-unused-parameter", "-Wno-unused-but-set-parameter"]
 WRAPPED = """#include "prelude.h"
@@ -93,9 +95,19 @@ def check_page(options, page):
     prose = BLOCK.sub(lambda block: "\n" * block.group().count("\n"), whole)
     for number, text in enumerate(prose.split("\n"), 1):
         yield from ((number, complaint) for complaint in check_names(text))
-        for target in LINK.findall(text):
-            if not (path.parent / target).exists():
+        for target, anchor in LINK.findall(text):
+            page = path.parent / target if target else path
+            if not page.exists():
                 yield number, f"the link to {target} leads nowhere"
+            elif anchor and page.suffix == ".md" and anchor not in anchors_of(page):
+                yield number, f"{page.name} has no part #{anchor}"
+
+
+def anchors_of(page):
+    """As GitHub makes them of headings."""
+    texts = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+             for heading in HEADING.findall(BLOCK.sub("", page.read_text())))
+    return {re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-") for text in texts}
 
 
 def readme_program(whole):
