@@ -67,27 +67,34 @@ static CMW__BUILTIN_NOINLINE int take_plain(const struct cmw__rate_limit *rate, 
     return cmw__rate_fields_set(&rate->fields, ctx, 0, &step) == 0 ? CMW_CONTINUE : CMW_ERROR;
 }
 
+/* The quick way, or whatever else is needed. */
+static CMW__BUILTIN_INLINE int take_one(const struct cmw__rate_limit *rate, cmw_ctx *ctx)
+{
+    const uint64_t hash = cmw__rate_client_hash(&rate->source, ctx);
+    uint64_t remaining, reset_ns;
+
+    if (!CMW__RATE_LIKELY(cmw__rate_table_take_quickly(
+            &rate->tables[0], hash, cmw_ctx_begin_ns(ctx), &remaining, &reset_ns)))
+        return take_plain(rate, ctx, hash);
+    return cmw__rate_fields_append(&rate->fields, 0, cmw_ctx_response(ctx), remaining, reset_ns);
+}
+
 /* Where the clock or the hash is a call. */
 static int look_plain(void *self, cmw_ctx *ctx)
 {
     const struct cmw__rate_limit *rate = self;
 
-    return take_plain(rate, ctx, cmw__rate_client_hash(&rate->source, ctx));
+    return take_one(rate, ctx);
 }
 
 /* Nothing of it is a call but the last one: no register needs to be saved. */
 static int on_pre_route_plain(void *self, cmw_ctx *ctx)
 {
     const struct cmw__rate_limit *rate = self;
-    uint64_t remaining, reset_ns;
 
     if (!CMW__RATE_LIKELY(cmw_hash_is_in_line(&rate->source.hash_key) && cmw_ctx_knows_begin(ctx)))
         return rate->look(self, ctx);
-    const uint64_t hash = cmw__rate_client_hash(&rate->source, ctx);
-    if (!CMW__RATE_LIKELY(cmw__rate_table_take_quickly(
-            &rate->tables[0], hash, cmw_ctx_begin_ns(ctx), &remaining, &reset_ns)))
-        return rate->look(self, ctx);
-    return cmw__rate_fields_append(&rate->fields, 0, cmw_ctx_response(ctx), remaining, reset_ns);
+    return take_one(rate, ctx);
 }
 
 /* The client's address may be refined before pre_route comes here: then it was for nothing. */

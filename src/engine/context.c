@@ -313,7 +313,7 @@ static CMW__NOINLINE void end_with_complete(cmw_ctx *ctx)
         finish_usual(ctx);
 }
 
-/* 1 if the same holds, but that middleware answered, or that there are clean-ups or blocks. */
+/* 1 if that holds, but that middleware answered, or that there are clean-ups or blocks. */
 static inline int ends_quietly(const cmw_ctx *ctx, cmw_end_reason reason)
 {
     return ctx->traces == 0 && reason == CMW_END_SENT && ctx->state == CMW__CTX_COMMITTED &&
@@ -338,20 +338,24 @@ static CMW__NOINLINE void end_quietly(cmw_ctx *ctx)
     put_back(ctx);
 }
 
+static CMW__NOINLINE void end_otherwise(cmw_ctx *ctx, cmw_end_reason reason)
+{
+    if (ends_quietly(ctx, reason))
+        end_quietly(ctx);
+    else
+        end_unusual(ctx, reason);
+}
+
 /* The usual way is a few stores; whatever else there is to do is a call at its very end, so that it
  * saves no register. */
 void cmw_ctx_end(cmw_ctx *ctx, cmw_end_reason reason)
 {
-    if (CMW_UNLIKELY(!ends_usually(ctx, reason))) {
-        if (ends_quietly(ctx, reason))
-            end_quietly(ctx);
-        else
-            end_unusual(ctx, reason);
-    } else if (ctx->has_complete) {
+    if (CMW_UNLIKELY(!ends_usually(ctx, reason)))
+        end_otherwise(ctx, reason);
+    else if (ctx->has_complete)
         end_with_complete(ctx);
-    } else {
+    else
         finish_usual(ctx);
-    }
 }
 
 /* ---- Parts ------------------------------------------------------------------------------ */
