@@ -62,8 +62,10 @@ static int end_body(struct seat *seat, request_rec *r)
 
     seat->has_ended = 1;
     body_in_leave(seat);
+    if (apr_is_empty_table(r->trailers_in))
+        return 0;
     const cmw_header *trailers = fields_in_list(r->pool, r->trailers_in, &count);
-    return count > 0 ? cmw_ctx_receive_trailers(seat->ctx, trailers, count) : 0;
+    return cmw_ctx_receive_trailers(seat->ctx, trailers, count);
 }
 
 /* Its time runs while it is waited for, and what handlers do meanwhile is not the client's. */

@@ -54,6 +54,8 @@ void fields_in_write_target(struct seat *seat)
 
     if (path.len == 0 || path.data[0] != '/' || r->proxyreq == PROXYREQ_PROXY)
         return; /* "*", what has no canonical form, another server's */
+    if (query.len == 0 && cmw_str_equals(cmw_request_raw_target(request), path))
+        return; /* as it came, and as most do */
     if (!cmw_str_equals(path, str_or_empty(r->parsed_uri.path))) {
         r->parsed_uri.path = copy(r->pool, path);
         r->uri = r->parsed_uri.path;
@@ -73,6 +75,8 @@ void fields_in_write_client(struct seat *seat)
     char text[CMW_ADDRESS_TEXT_CAP];
     apr_sockaddr_t *address;
 
+    if (cmw_address_equals(client, cmw_request_peer(cmw_ctx_request(seat->ctx))))
+        return; /* nobody found another */
     if (client->family != CMW_ADDRESS_V4 && client->family != CMW_ADDRESS_V6)
         return;
     (void)cmw_address_format(client, text);

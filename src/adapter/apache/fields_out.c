@@ -89,6 +89,18 @@ static char *copy(apr_pool_t *pool, cmw_str text)
     return apr_pstrmemdup(pool, text.data, text.len);
 }
 
+/* Constant text lies in the plan, which the request holds for as long as its pool lives. */
+static const char *text_of(apr_pool_t *pool, const cmw_field *field, cmw_str text)
+{
+    return field->has_nul ? text.data : copy(pool, text);
+}
+
+static void add(request_rec *r, apr_table_t *table, const cmw_field *field)
+{
+    apr_table_addn(table, text_of(r->pool, field, field->name),
+                   text_of(r->pool, field, field->value));
+}
+
 /* What belonged to a body that another has replaced. */
 static int is_of_body(cmw_header_id id)
 {
@@ -107,11 +119,11 @@ static void import_body(request_rec *r, const cmw_response *response)
 }
 
 /* httpd's, of the body that was replaced. */
-static int is_stale(const apr_table_t *exported, const cmw_header *field)
+static int is_stale(const apr_table_t *exported, const cmw_field *field)
 {
     int count;
 
-    if (!exported || !is_of_body(cmw_header_id_find(field->name)))
+    if (!exported || !is_of_body(field->id))
         return 0;
     const apr_table_entry_t *entry = entries_of(exported, &count);
     for (int i = 0; i < count; i++)
@@ -134,17 +146,19 @@ int fields_out_import(struct seat *seat, request_rec *r, const cmw_response *res
     const int status = cmw_response_status(response);
     const int is_replaced = !cmw_response_passes_body(response) && !body_out_is_hosts(seat);
     const int changes = !is_replaced && changes_body(seat, r, response);
-    cmw_header_cursor cursor = {0, 0};
-    cmw_header field;
+    cmw_field_cursor cursor = {0};
+    const cmw_field *field;
+    size_t count;
 
     ap_set_content_type(r, NULL);
-    while (cmw_response_next_header(response, &cursor, &field, 0)) {
-        if (cmw_header_id_find(field.name) == CMW_HDR_CONTENT_TYPE)
-            ap_set_content_type(r, copy(r->pool, field.value));
-        else if (!(is_replaced && is_stale(exported, &field)) &&
-                 !(changes && cmw_header_id_find(field.name) == CMW_HDR_ACCEPT_RANGES))
-            apr_table_addn(r->headers_out, copy(r->pool, field.name), copy(r->pool, field.value));
-    }
+    while ((count = cmw_response_next_fields(response, &cursor, &field)) > 0)
+        for (; count > 0; count--, field++) {
+            if (field->id == CMW_HDR_CONTENT_TYPE)
+                ap_set_content_type(r, copy(r->pool, field->value));
+            else if (!(is_replaced && is_stale(exported, field)) &&
+                     !(changes && field->id == CMW_HDR_ACCEPT_RANGES))
+                add(r, r->headers_out, field);
+        }
     if (r->status != status || is_replaced) /* httpd makes 500 of those that it does not know */
         r->status_line =
             apr_psprintf(r->pool, "%03d %s", status, copy(r->pool, cmw_status_reason(status)));
@@ -156,15 +170,15 @@ int fields_out_import(struct seat *seat, request_rec *r, const cmw_response *res
 
 void fields_out_restate(request_rec *r, const cmw_response *response)
 {
-    cmw_header_cursor cursor = {0, 0};
-    cmw_header field;
+    cmw_field_cursor cursor = {0};
+    const cmw_field *field;
+    size_t count;
 
-    while (cmw_response_next_header(response, &cursor, &field, 0)) {
-        const cmw_header_id id = cmw_header_id_find(field.name);
-        if (!is_of_body(id) && id != CMW_HDR_CONTENT_TYPE && id != CMW_HDR_LOCATION)
-            apr_table_addn(r->err_headers_out, copy(r->pool, field.name),
-                           copy(r->pool, field.value));
-    }
+    while ((count = cmw_response_next_fields(response, &cursor, &field)) > 0)
+        for (; count > 0; count--, field++)
+            if (!is_of_body(field->id) && field->id != CMW_HDR_CONTENT_TYPE &&
+                field->id != CMW_HDR_LOCATION)
+                add(r, r->err_headers_out, field);
 }
 
 void fields_out_refuse_ranges(request_rec *r)

@@ -12,6 +12,9 @@
 
 static const char name[] = "CATZILLA_MW";
 
+/* httpd's own records of the two, which it makes anew with each configuration. */
+static ap_filter_rec_t *input, *output;
+
 /* ---- The response ------------------------------------------------------------------------- */
 
 static int commit(struct seat *seat, request_rec *r, const apr_table_t *exported)
@@ -136,24 +139,23 @@ int filter_send_body(request_rec *r, cmw_str body)
 
 /* ---- Putting them in ---------------------------------------------------------------------- */
 
-static int has_filter(const ap_filter_t *at)
+static int has_filter(const ap_filter_t *at, const ap_filter_rec_t *which)
 {
-    for (; at; at = at->next)
-        if (ap_cstr_casecmp(at->frec->name, name) == 0)
-            return 1;
-    return 0;
+    while (at && at->frec != which)
+        at = at->next;
+    return at != NULL;
 }
 
 void filter_add_input(struct seat *seat, request_rec *r)
 {
-    if (!has_filter(r->input_filters))
-        (void)ap_add_input_filter(name, seat, r, r->connection);
+    if (!has_filter(r->input_filters, input))
+        (void)ap_add_input_filter_handle(input, seat, r, r->connection);
 }
 
 static void add_output(request_rec *r)
 {
-    if (!has_filter(r->output_filters))
-        (void)ap_add_output_filter(name, NULL, r, r->connection);
+    if (!has_filter(r->output_filters, output))
+        (void)ap_add_output_filter_handle(output, NULL, r, r->connection);
 }
 
 /* The plan's answer was made, and httpd makes another: its own fields are on that, too. */
@@ -195,6 +197,6 @@ void filter_register(void)
 {
     const ap_filter_type type = (ap_filter_type)(AP_FTYPE_PROTOCOL - 1);
 
-    (void)ap_register_output_filter(name, on_output, NULL, type);
-    (void)ap_register_input_filter(name, body_in_filter, NULL, type);
+    output = ap_register_output_filter(name, on_output, NULL, type);
+    input = ap_register_input_filter(name, body_in_filter, NULL, type);
 }
