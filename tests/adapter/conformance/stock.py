@@ -6,7 +6,6 @@ import pathlib
 import signal
 import struct
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "modules"))
 
@@ -64,14 +63,6 @@ class Apache(servers.Apache):
 
     THREADS = 64
     graceful_signal = signal.SIGWINCH
-
-    def stop(self):
-        """httpd's main thread closes the sockets of its other threads when it is to end, also those
-        that are just being freed: a process was seen to crash in that (apr_os_sock_get), 3 times of
-        386, while no request was open. So connections that have ended get the time to be gone."""
-        if self.process and self.process.poll() is None:
-            time.sleep(0.2)
-        return super().stop()
 
     def answers(self):
         """It listens before it knows what to do with signals."""
