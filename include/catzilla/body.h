@@ -102,6 +102,26 @@ CMW_API int cmw_ctx_looks_at_body(const cmw_ctx *ctx);
  */
 CMW_API CMW_NODISCARD int cmw_ctx_read_body(cmw_ctx *ctx, cmw_chunk *chunk);
 
+/** Where a body lies in a file. */
+typedef struct cmw_body_file {
+    int fd;          /**< a descriptor that can be read at any place: of a regular file */
+    uint64_t offset; /**< of the body's first byte */
+} cmw_body_file;
+
+/**
+ * The committed response's body as a piece of a file, of cmw_response_content_length bytes, where
+ * no callback looks at it and nothing of it was read: a host may send it from there, by sendfile
+ * and the like, in the place of cmw_ctx_read_body. How much it sent is then the host's to say
+ * (cmw_ctx_set_body_sent).
+ *
+ * @return  NULL: it is to be read. Else valid until the request ends, as its descriptor is, which
+ *          stays who gave it
+ * Threads: the worker's user
+ * Cost:    O(1)
+ * Since:   0.1
+ */
+CMW_API const cmw_body_file *cmw_ctx_body_file(const cmw_ctx *ctx);
+
 /**
  * 1 if fields may follow the committed response's body, which its head names (`Trailer`). The body
  * is then sent so that its end is told by itself, in chunks with HTTP/1.1: there is no
@@ -152,6 +172,9 @@ typedef struct cmw_body_source {
         is_hosts; /**< 1: the host itself has the bytes, of a response that it made. CMW_ERR_AGAIN
                            then needs no cmw_ctx_suspend, and no `proceed` follows: the host reads
                            again when it has more */
+    const cmw_body_file *file; /**< all of the body, `length` bytes, lies in this file: a host may
+                                    send it from there (sendfile) and never call `read`. Must live
+                                    until the request ends. NULL: it does not */
 } cmw_body_source;
 
 static inline void cmw_body_source_init(cmw_body_source *source)

@@ -3,7 +3,8 @@
  * The answer of static_files: a whole file, a range, or several in one body.
  *
  * What is sent is a list of pieces, texts and ranges of the file. A short one is read at once; a
- * long one is a source that reads it piece by piece while the client takes it.
+ * long one is a source that reads it piece by piece while the client takes it, unless the host
+ * sends it from the file.
  */
 #include <stdio.h>
 
@@ -23,7 +24,8 @@ struct piece {
 /* In the request's arena. */
 struct sending {
     int fd;
-    char *buffer; /* AT_ONCE bytes, of a source */
+    cmw_body_file file; /* of a source that is one piece of it */
+    char *buffer;       /* AT_ONCE bytes, of a source that is read; NULL: not yet */
     struct piece pieces[PIECES_MAX];
     size_t count, at;
     uint64_t done; /* of the piece at `at` */
@@ -63,7 +65,10 @@ static int read_next(void *self, cmw_ctx *ctx, cmw_chunk *chunk)
     struct sending *sending = self;
     size_t filled = 0;
 
-    (void)ctx;
+    if (!sending->buffer)
+        sending->buffer = cmw_arena_alloc_text(cmw_ctx_arena(ctx), AT_ONCE);
+    if (!sending->buffer)
+        return CMW_ERR_NOMEM;
     while (filled < AT_ONCE && sending->at < sending->count) {
         const struct piece *piece = &sending->pieces[sending->at];
         const uint64_t left = piece->len - sending->done;
@@ -90,15 +95,19 @@ static void close_file(void *self)
 
 static int stream(cmw_ctx *ctx, int status, struct sending *sending)
 {
+    const struct piece *const first = &sending->pieces[0];
     cmw_body_source source;
 
-    sending->buffer = cmw_arena_alloc_text(cmw_ctx_arena(ctx), AT_ONCE);
     cmw_body_source_init(&source);
     source.length = sending->len;
     source.read = read_next;
     source.close = close_file;
     source.self = sending;
-    const int rc = sending->buffer ? cmw_ctx_stream(ctx, status, &source) : CMW_ERR_NOMEM;
+    if (sending->count == 1 && !first->text.data) {
+        sending->file = (cmw_body_file){sending->fd, first->first};
+        source.file = &sending->file;
+    }
+    const int rc = cmw_ctx_stream(ctx, status, &source);
     if (rc != 0)
         close_file(sending);
     return rc;

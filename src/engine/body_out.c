@@ -73,6 +73,8 @@ static int check_source(const cmw_ctx *ctx, int status, const cmw_body_source *s
         return CMW_ERR_ARG;
     if (source->size != sizeof *source)
         return CMW_ERR_VERSION;
+    if (source->file && (source->file->fd < 0 || source->length == CMW_LENGTH_UNKNOWN))
+        return CMW_ERR_ARG;
     return ctx->response.flags & CMW__RESPONSE_FROZEN ? CMW_ERR_STATE : 0;
 }
 
@@ -322,6 +324,16 @@ int cmw_ctx_streams_body(const cmw_ctx *ctx)
 int cmw_ctx_looks_at_body(const cmw_ctx *ctx)
 {
     return cmw_ctx_streams_body(ctx) && ctx->body_out->flow.count > 0;
+}
+
+const cmw_body_file *cmw_ctx_body_file(const cmw_ctx *ctx)
+{
+    const struct cmw__body_out *out = ctx->body_out;
+
+    if (ctx->state != CMW__CTX_COMMITTED || !cmw_ctx_streams_body(ctx) || !out->has_source ||
+        out->flow.count > 0 || out->given > 0 || out->is_read)
+        return NULL;
+    return out->source.file;
 }
 
 int cmw_ctx_read_body(cmw_ctx *ctx, cmw_chunk *chunk)

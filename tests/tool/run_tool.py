@@ -80,14 +80,18 @@ class Server:
         if self.process.poll() is None:
             self.end()
 
-    def ask(self, method="GET", path="/", body=None, **fields):
+    def ask_bytes(self, path="/", method="GET", body=None, **fields):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         headers = {name.replace("_", "-"): value for name, value in fields.items()}
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        text = response.read().decode()
+        content = response.read()
         connection.close()
-        return response.status, response.headers, text
+        return response.status, response.headers, content
+
+    def ask(self, method="GET", path="/", body=None, **fields):
+        status, headers, content = self.ask_bytes(path, method, body, **fields)
+        return status, headers, content.decode()
 
     def send(self, number):
         self.process.send_signal(number)
@@ -418,6 +422,33 @@ def check_cache():
             expect_in("later", "catzilla; hit; ttl=", server.ask("GET", "/a")[1]["Cache-Status"])
             expect("another one", server.ask("GET", "/b")[1]["Cache-Status"],
                    "catzilla; fwd=uri-miss; stored")
+
+
+def check_files():
+    """Long files come whole and in ranges, some by the system itself, and the log has their bytes."""
+    content = bytes(i * 31 % 251 for i in range(300_000))
+    with Folder() as folder:
+        root = pathlib.Path(folder.holder.name)
+        (root / "www").mkdir()
+        (root / "www/big").write_bytes(content)
+        folder.write({"use": "access_log",
+                      "options": {"format": "%m %s %b %U", "file": str(root / "log")}},
+                     {"use": "static_files", "options": {"root": str(root / "www")}},
+                     backend="status:404")
+        with Server(folder.file) as server:
+            for fields, status, part in (({}, 200, content),
+                                         ({"Range": "bytes=1000-200999"}, 206,
+                                          content[1000:201000]),
+                                         ({"Range": "bytes=-70000"}, 206, content[-70000:])):
+                answer, headers, body = server.ask_bytes("/big", **fields)
+                expect("status", answer, status)
+                expect("length", headers["Content-Length"], str(len(part)))
+                expect("the file's bytes", body == part, True)
+            expect("HEAD", server.ask("HEAD", "/big")[1]["Content-Length"], str(len(content)))
+            server.end()
+        expect("the log, of threads", sorted((root / "log").read_text().splitlines()),
+               ["GET 200 300000 /big", "GET 206 200000 /big", "GET 206 70000 /big",
+                "HEAD 200 - /big"])
 
 
 # ---- Exit codes -----------------------------------------------------------------------------

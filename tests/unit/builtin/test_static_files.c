@@ -337,6 +337,69 @@ static void a_long_file_comes_whole(void **state)
     close_bench(test);
 }
 
+/* A host that streams. */
+static cmw_worker *take_streaming_worker(cmw_test *test)
+{
+    static const cmw_host host = {.size = sizeof host,
+                                  .capabilities = CMW_CAP_STREAM_RESPONSE_BODY};
+    cmw_worker *worker = NULL;
+
+    assert_int_equal(cmw_engine_take_worker(cmw_test_engine(test), &worker, &host, NULL), 0);
+    return worker;
+}
+
+struct piece_row {
+    const char *name;
+    const char *target;
+    const char *range;
+    uint64_t first, len; /* of what the host may send from the file; 0: nothing */
+};
+
+static const struct piece_row piece_rows[] = {
+    {"a long file may be sent by the system", "/big.bin", NULL, 0, BIG},
+    {"and a range of it", "/big.bin", "bytes=1000-120999", 1000, 120000},
+    {"several ranges are no piece of it", "/big.bin", "bytes=0-99999,120000-", 0, 0},
+    {"what is short was read already", "/a.css", NULL, 0, 0},
+};
+
+static void check_piece(void **state)
+{
+    const struct piece_row *row = *state;
+    cmw_static_files_config config;
+    cmw_request_view view;
+    cmw_header range = {CMW_STR("Range"), cmw_str_cstr(row->range)};
+    cmw_ctx *ctx;
+
+    set(&config);
+    cmw_test *test = open_files(&config, 0);
+    cmw_worker *worker = take_streaming_worker(test);
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("GET");
+    view.target = cmw_str_cstr(row->target);
+    view.headers = &range;
+    view.header_count = row->range != NULL;
+    assert_int_equal(cmw_ctx_begin(worker, &ctx, &view), 0);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_RESPOND);
+    const cmw_body_file *file = cmw_ctx_body_file(ctx);
+    int fd = -1;
+    if (row->len == 0) {
+        assert_null(file);
+    } else {
+        char first;
+        assert_non_null(file);
+        fd = file->fd;
+        assert_int_equal(file->offset, row->first);
+        assert_int_equal(cmw_response_content_length(cmw_ctx_response(ctx)), row->len);
+        assert_int_equal(pread(fd, &first, 1, (off_t)file->offset), 1);
+        assert_int_equal(first, 'a' + row->first % 26);
+    }
+    cmw_ctx_end(ctx, CMW_END_SENT);
+    if (fd >= 0)
+        assert_int_equal(fcntl(fd, F_GETFD), -1); /* it was closed */
+    cmw_engine_put_worker(cmw_test_engine(test), worker);
+    close_bench(test);
+}
+
 static void other_methods_are_not_answered(void **state)
 {
     cmw_static_files_config config;
@@ -500,7 +563,7 @@ static void failing_memory_is_survived(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[LEN(rows) + LEN(asks) + LEN(coding_rows)];
+    static struct CMUnitTest tests[LEN(rows) + LEN(asks) + LEN(coding_rows) + LEN(piece_rows)];
     const struct CMUnitTest others[] = {
         cmocka_unit_test(several_ranges_are_parts),
         cmocka_unit_test(a_long_file_comes_whole),
@@ -514,6 +577,7 @@ int main(void)
     FILL(rows, check_row);
     FILL(asks, check_ask);
     FILL(coding_rows, check_coding);
+    FILL(piece_rows, check_piece);
     return cmocka_run_group_tests_name("static_files", tests, make_files, remove_files) |
            cmocka_run_group_tests_name("static_files: the rest", others, make_files, remove_files);
 }

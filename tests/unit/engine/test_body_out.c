@@ -47,6 +47,7 @@ struct bench {
     uint32_t completes;
     cmw_end_reason reason;
     uint64_t sent;
+    const cmw_body_file *file;
 };
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */
@@ -139,6 +140,7 @@ static int on_handler(void *self, cmw_ctx *ctx)
     source.close = on_close;
     source.self = bench;
     source.is_hosts = bench->is_hosts;
+    source.file = bench->file;
     return cmw_ctx_stream(ctx, 200, &source);
 }
 
@@ -680,6 +682,75 @@ static void a_host_learns_whether_anyone_looks_at_its_body(void **state)
     close_bench(&bench);
 }
 
+/* What a host may send from a file: only what nobody looks at, and of which nothing was read. */
+static void a_host_learns_where_in_a_file_the_body_lies(void **state)
+{
+    const cmw_body_file file = {7, 100};
+    struct bench bench;
+    cmw_request_view view;
+    cmw_diag diag;
+    cmw_chunk chunk;
+    cmw_ctx *ctx;
+
+    (void)state;
+    open_bench(&bench, 1);
+    add_repeater(&bench, 0, 10, 2, 5);
+    assert_int_equal(cmw_chain_install(bench.chain, &diag), 0);
+    bench.streams = 1;
+    bench.declared = 10;
+    bench.source_step = 5;
+    bench.body = cmw_str_make(text, 10);
+    for (int i = 0; i < 4; i++) { /* told; looked at; in no file; of HEAD */
+        bench.repeaters[0].is_announced = i == 1;
+        bench.file = i == 2 ? NULL : &file;
+        bench.given = 0;
+        cmw_request_view_init(&view);
+        view.method = i == 3 ? CMW_STR("HEAD") : CMW_STR("GET");
+        view.target = CMW_STR("/");
+        assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
+        assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+        assert_int_equal(on_handler(&bench, ctx), 0);
+        assert_null(cmw_ctx_body_file(ctx));
+        assert_int_equal(cmw_ctx_commit(ctx), CMW_TO_RESPOND);
+        assert_ptr_equal(cmw_ctx_body_file(ctx), i == 0 ? &file : NULL);
+        assert_int_equal(cmw_ctx_read_body(ctx, &chunk), 0);
+        assert_null(cmw_ctx_body_file(ctx));
+        cmw_ctx_end(ctx, CMW_END_ERROR);
+    }
+    assert_int_equal(bench.closed, 4);
+    close_bench(&bench);
+}
+
+static void a_file_needs_a_descriptor_and_a_length(void **state)
+{
+    const struct {
+        cmw_body_file file;
+        uint64_t length;
+    } bad[] = {{{-1, 0}, 10}, {{7, 0}, CMW_LENGTH_UNKNOWN}};
+    struct bench bench;
+    cmw_request_view view;
+    cmw_diag diag;
+    cmw_ctx *ctx;
+
+    (void)state;
+    open_bench(&bench, 1);
+    assert_int_equal(cmw_chain_install(bench.chain, &diag), 0);
+    cmw_request_view_init(&view);
+    view.method = CMW_STR("GET");
+    view.target = CMW_STR("/");
+    assert_int_equal(cmw_ctx_begin(bench.worker, &ctx, &view), 0);
+    assert_int_equal(cmw_ctx_run(ctx), CMW_TO_HANDLER);
+    bench.streams = 1;
+    for (size_t i = 0; i < LEN(bad); i++) {
+        bench.file = &bad[i].file;
+        bench.declared = bad[i].length;
+        assert_int_equal(on_handler(&bench, ctx), CMW_ERR_ARG);
+    }
+    cmw_ctx_end(ctx, CMW_END_ERROR);
+    assert_int_equal(bench.closed, 0);
+    close_bench(&bench);
+}
+
 static int announce_wrongly(void *self, cmw_ctx *ctx)
 {
     int *rc = self;
@@ -870,6 +941,8 @@ int main(void)
         cmocka_unit_test(a_source_of_the_hosts_waits_without_a_token),
         cmocka_unit_test(a_host_sees_whose_body_it_is),
         cmocka_unit_test(a_host_learns_whether_anyone_looks_at_its_body),
+        cmocka_unit_test(a_host_learns_where_in_a_file_the_body_lies),
+        cmocka_unit_test(a_file_needs_a_descriptor_and_a_length),
         cmocka_unit_test(who_did_not_say_so_changes_nothing),
         cmocka_unit_test(what_goes_past_the_engine_is_not_transformed),
         cmocka_unit_test(another_body_takes_the_place_of_a_source),
