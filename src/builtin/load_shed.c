@@ -13,6 +13,8 @@
 #include "path_rule.h"
 #include "spin.h"
 
+enum { INITIAL_LIMIT = 100 }; /* unless the config says otherwise */
+
 struct class
 {
     struct cmw__path_rule *paths;
@@ -198,7 +200,7 @@ static int check(const cmw_load_shed_config *config, cmw_diag *diag)
 
     if (rc == 0)
         rc = check_range("min_limit", config->min_limit, 1, config->max_limit, diag);
-    if (rc == 0)
+    if (rc == 0 && config->initial_limit != 0)
         rc = check_range("initial_limit", config->initial_limit, config->min_limit,
                          config->max_limit, diag);
     if (rc == 0)
@@ -301,6 +303,17 @@ static int declare_slot(struct shed *shed, const char *name, cmw_diag *diag)
                                   cmw_error_text(rc));
 }
 
+static uint32_t initial_limit(const cmw_load_shed_config *config)
+{
+    int64_t limit = config->initial_limit;
+
+    if (limit == 0)
+        limit = INITIAL_LIMIT;
+    if (limit < config->min_limit)
+        limit = config->min_limit;
+    return (uint32_t)(limit < config->max_limit ? limit : config->max_limit);
+}
+
 static int fill(struct shed *shed, cmw_middleware *middleware, const cmw_load_shed_config *config,
                 cmw_diag *diag)
 {
@@ -309,7 +322,7 @@ static int fill(struct shed *shed, cmw_middleware *middleware, const cmw_load_sh
     shed->rules = (struct cmw__gradient_rules){
         .min_limit = (uint32_t)config->min_limit,
         .max_limit = (uint32_t)config->max_limit,
-        .initial_limit = (uint32_t)config->initial_limit,
+        .initial_limit = initial_limit(config),
         .tolerance_permille = (uint32_t)config->tolerance_permille,
         .window_ns = (uint64_t)config->window_ms * 1000000,
         .min_samples = 10,
@@ -433,9 +446,9 @@ static const cmw_option options[] = {
     {.name = "initial_limit",
      .type = CMW_OPTION_INT,
      .offset = offsetof(cmw_load_shed_config, initial_limit),
-     .min = 1,
+     .min = 0,
      .max = 1000000,
-     .help = "The limit at first"},
+     .help = "The limit at first; 0: 100, or the end that is nearest to it"},
     {.name = "tolerance_permille",
      .type = CMW_OPTION_INT,
      .offset = offsetof(cmw_load_shed_config, tolerance_permille),

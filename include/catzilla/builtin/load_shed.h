@@ -39,7 +39,8 @@ typedef struct cmw_load_shed_config {
     size_t size;                        /**< set by cmw_load_shed_config_init */
     int64_t min_limit;                  /**< 1 to max_limit. Default 10 */
     int64_t max_limit;                  /**< at most 1,000,000. Default 1,000 */
-    int64_t initial_limit;              /**< in between. Default 100 */
+    int64_t initial_limit;              /**< in between. 0, the default: 100, or the end that is
+                                             nearest to it */
     int64_t tolerance_permille;         /**< how much longer than usual is no reason to refuse,
                                              1,000 to 10,000. Default 1,500: half as long again */
     int64_t window_ms;                  /**< latencies are averaged over it, 10 to 60,000. Default
@@ -57,7 +58,6 @@ static inline void cmw_load_shed_config_init(cmw_load_shed_config *config)
     config->size = sizeof *config;
     config->min_limit = 10;
     config->max_limit = 1000;
-    config->initial_limit = 100;
     config->tolerance_permille = 1500;
     config->window_ms = 100;
     config->retry_after_s = 1;

@@ -278,6 +278,28 @@ static void failing_memory_is_survived(void **state)
     assert_survives_failing_memory("load_shed", &config);
 }
 
+static void the_first_limit_lies_between_the_ends(void **state)
+{
+    static const struct {
+        int64_t min, max, initial;
+        uint64_t limit;
+    } rows[] = {{10, 1000, 0, 100}, {1, 50, 0, 50}, {200, 1000, 0, 200}, {1, 50, 7, 7}};
+    cmw_load_shed_config config;
+    struct flight flight;
+    cmw_middleware mw;
+
+    (void)state;
+    for (size_t i = 0; i < LEN(rows); i++) {
+        cmw_load_shed_config_init(&config);
+        config.min_limit = rows[i].min;
+        config.max_limit = rows[i].max;
+        config.initial_limit = rows[i].initial;
+        open_shed(&flight, &config, &mw);
+        assert_int_equal(stats_of(&mw).limit, rows[i].limit);
+        close_shed(&flight, &mw);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +312,7 @@ int main(void)
         cmocka_unit_test(who_left_says_nothing),
         cmocka_unit_test(nothing_is_allocated),
         cmocka_unit_test(configs_that_mean_nothing_are_refused),
+        cmocka_unit_test(the_first_limit_lies_between_the_ends),
         cmocka_unit_test(failing_memory_is_survived),
     };
     return cmocka_run_group_tests_name("load_shed", tests, NULL, NULL);
