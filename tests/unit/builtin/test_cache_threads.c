@@ -4,7 +4,6 @@
  * answered what was made for another target. Nothing waits for a time. Run it under
  * ThreadSanitizer.
  */
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -19,7 +18,6 @@ static const char *const targets[] = {"/a", "/b", "/c", "/d"};
 
 struct app {
     cmw_engine *engine;
-    cmw_host host;
     cmw_middleware cache;
     atomic_uint begun, made, served, gone;
 };
@@ -33,38 +31,11 @@ struct seat {
     int next;
 };
 
-/* One thread's requests. */
-struct lane {
-    cmw_worker *worker;
-    struct seat seats[AT_ONCE];
-    uint64_t seed;
-};
-
-static unsigned draw(struct lane *lane, unsigned below)
-{
-    lane->seed = lane->seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (unsigned)(lane->seed >> 33) % below;
-}
-
-static void on_wake(void *self)
-{
-    (void)self; /* its thread looks all the time */
-}
-
-static void on_proceed(void *self, cmw_ctx *ctx, int next)
-{
-    struct lane *lane = self;
-
-    for (size_t i = 0; i < AT_ONCE; i++)
-        if (lane->seats[i].ctx == ctx)
-            lane->seats[i].next = next;
-}
+#include "lanes.h"
 
 static void end(struct seat *seat, cmw_end_reason reason)
 {
-    atomic_fetch_add(reason == CMW_END_SENT ? &app.served : &app.gone, 1);
-    cmw_ctx_end(seat->ctx, reason);
-    seat->ctx = NULL;
+    end_seat(seat, reason, &app.served, &app.gone);
 }
 
 /* What the handler says is the target itself. Of one target nothing is stored. */
@@ -144,7 +115,7 @@ static void *work(void *self)
 {
     struct lane *lane = self;
 
-    if (cmw_engine_take_worker(app.engine, &lane->worker, &app.host, lane) != 0)
+    if (cmw_engine_take_worker(app.engine, &lane->worker, &lane_host, lane) != 0)
         abort();
     for (unsigned i = 0; i < ROUNDS; i++)
         (void)look_after(lane, 1);
@@ -158,20 +129,13 @@ static void everybody_who_waits_goes_on(void **state)
 {
     cmw_response_cache_stats stats = {.size = sizeof stats};
     cmw_response_cache_config config;
-    pthread_t threads[THREADS];
     struct lane lanes[THREADS];
     cmw_chain *chain = NULL;
 
     (void)state;
     memset(&app, 0, sizeof app);
-    memset(lanes, 0, sizeof lanes);
-    app.host = (cmw_host){.size = sizeof(cmw_host),
-                          .name = "threads",
-                          .capabilities = CMW_CAP_SUSPEND | CMW_CAP_RESUME_ACROSS_THREADS,
-                          .wake = on_wake,
-                          .proceed = on_proceed};
     assert_int_equal(cmw_engine_create(&app.engine, NULL), 0);
-    assert_int_equal(cmw_engine_attach_host(app.engine, &app.host, NULL), 0);
+    assert_int_equal(cmw_engine_attach_host(app.engine, &lane_host, NULL), 0);
     assert_int_equal(cmw_chain_create(app.engine, &chain, 0), 0);
     cmw_response_cache_config_init(&config);
     config.max_wait_ms = 600000;
@@ -180,12 +144,7 @@ static void everybody_who_waits_goes_on(void **state)
     assert_int_equal(cmw_response_cache_create(app.engine, &app.cache, &config, NULL), 0);
     assert_int_equal(cmw_chain_add(chain, &app.cache, NULL), 0);
     assert_int_equal(cmw_chain_install(chain, NULL), 0);
-    for (unsigned i = 0; i < THREADS; i++) {
-        lanes[i].seed = i + 1;
-        assert_int_equal(pthread_create(&threads[i], NULL, work, &lanes[i]), 0);
-    }
-    for (unsigned i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    run_lanes(lanes, THREADS, work);
     assert_int_equal(app.served + app.gone, app.begun);
     assert_int_equal(cmw_response_cache_get_stats(&app.cache, &stats), 0);
     assert_int_equal(stats.waiting, 0);

@@ -5,7 +5,6 @@
  * clients leave, at work and while they wait. Nothing waits for a time. Run it under
  * ThreadSanitizer.
  */
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,7 +18,6 @@ enum { THREADS = 4, KEYS = 400, AT_ONCE = 6 };
 
 struct app {
     cmw_engine *engine;
-    cmw_host host;
     cmw_middleware keys;
     atomic_uint done[KEYS]; /* how often what a key asks for was done */
     atomic_uint answered, conflicts, gone;
@@ -36,38 +34,11 @@ struct seat {
     cmw_header field;
 };
 
-/* One thread's requests. */
-struct lane {
-    cmw_worker *worker;
-    struct seat seats[AT_ONCE];
-    uint64_t seed;
-};
-
-static unsigned draw(struct lane *lane, unsigned below)
-{
-    lane->seed = lane->seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (unsigned)(lane->seed >> 33) % below;
-}
-
-static void on_wake(void *self)
-{
-    (void)self; /* its thread looks all the time */
-}
-
-static void on_proceed(void *self, cmw_ctx *ctx, int next)
-{
-    struct lane *lane = self;
-
-    for (size_t i = 0; i < AT_ONCE; i++)
-        if (lane->seats[i].ctx == ctx)
-            lane->seats[i].next = next;
-}
+#include "lanes.h"
 
 static void end(struct seat *seat, cmw_end_reason reason)
 {
-    atomic_fetch_add(reason == CMW_END_SENT ? &app.answered : &app.gone, 1);
-    cmw_ctx_end(seat->ctx, reason);
-    seat->ctx = NULL;
+    end_seat(seat, reason, &app.answered, &app.gone);
 }
 
 /* The handler: it fails, or does what is to be done once, and says its key. */
@@ -157,7 +128,7 @@ static void *work(void *self)
 {
     struct lane *lane = self;
 
-    if (cmw_engine_take_worker(app.engine, &lane->worker, &app.host, lane) != 0)
+    if (cmw_engine_take_worker(app.engine, &lane->worker, &lane_host, lane) != 0)
         abort();
     for (unsigned key = 0; key < KEYS; key++)
         for (int i = 0; i < 4; i++)
@@ -176,13 +147,7 @@ static void open_app(void)
 
     memset(&app, 0, sizeof app);
     assert_int_equal(cmw_engine_create(&app.engine, NULL), 0);
-    app.host = (cmw_host){.size = sizeof app.host,
-                          .name = "lanes",
-                          .capabilities = CMW_CAP_SUSPEND | CMW_CAP_RESUME_ACROSS_THREADS |
-                                          CMW_CAP_STREAM_REQUEST_BODY,
-                          .wake = on_wake,
-                          .proceed = on_proceed};
-    assert_int_equal(cmw_engine_attach_host(app.engine, &app.host, NULL), 0);
+    assert_int_equal(cmw_engine_attach_host(app.engine, &lane_host, NULL), 0);
     assert_int_equal(cmw_chain_create(app.engine, &chain, 0), 0);
     cmw_idempotency_key_config_init(&config);
     config.max_wait_ms = 600000;
@@ -199,17 +164,11 @@ static void open_app(void)
 static void what_a_key_asks_for_is_done_once(void **state)
 {
     static struct lane lanes[THREADS];
-    pthread_t threads[THREADS];
     cmw_idempotency_key_stats stats = {.size = sizeof stats};
 
     (void)state;
     open_app();
-    for (unsigned i = 0; i < THREADS; i++) {
-        lanes[i].seed = i + 1;
-        assert_int_equal(pthread_create(&threads[i], NULL, work, &lanes[i]), 0);
-    }
-    for (unsigned i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    run_lanes(lanes, THREADS, work);
     for (unsigned i = 0; i < KEYS; i++)
         assert_in_range(atomic_load(&app.done[i]), 0, 1);
     assert_int_equal(cmw_idempotency_key_get_stats(&app.keys, &stats), 0);
