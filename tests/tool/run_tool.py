@@ -424,8 +424,27 @@ def check_cache():
                    "catzilla; fwd=uri-miss; stored")
 
 
+def expect_end_of_shrinking(server, file):
+    """More than any buffer holds, so that some of it is still to be read when it is cut."""
+    length = 64_000_000
+    with open(file, "wb") as made:
+        made.truncate(length)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as client:
+        client.sendall(b"GET /huge HTTP/1.1\r\nHost: a\r\n\r\n")
+        got = len(client.recv(1000))
+        with open(file, "r+b") as cut:
+            cut.truncate(1000)
+        try:
+            while part := client.recv(1 << 20):
+                got += len(part)
+        except ConnectionResetError:
+            pass
+        expect("less than was promised", got < length, True)
+
+
 def check_files():
-    """Long files come whole and in ranges, some by the system itself, and the log has their bytes."""
+    """Long files come whole and in ranges, and the log has their bytes. One that becomes shorter
+    while it is sent ends the connection."""
     content = bytes(i * 31 % 251 for i in range(300_000))
     with Folder() as folder:
         root = pathlib.Path(folder.holder.name)
@@ -445,8 +464,11 @@ def check_files():
                 expect("length", headers["Content-Length"], str(len(part)))
                 expect("the file's bytes", body == part, True)
             expect("HEAD", server.ask("HEAD", "/big")[1]["Content-Length"], str(len(content)))
+            expect_end_of_shrinking(server, root / "www/huge")
             server.end()
-        expect("the log, of threads", sorted((root / "log").read_text().splitlines()),
+        lines = (root / "log").read_text().splitlines()
+        expect("not logged as sent", [line for line in lines if "200 64000000 /huge" in line], [])
+        expect("the log, of threads", sorted(line for line in lines if "/big" in line),
                ["GET 200 300000 /big", "GET 206 200000 /big", "GET 206 70000 /big",
                 "HEAD 200 - /big"])
 

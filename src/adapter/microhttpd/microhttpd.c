@@ -336,8 +336,6 @@ static void end_request(cmw_mhd *mhd, struct request *req, enum MHD_RequestTermi
     cmw__wait_leave(req);
     if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         end_silence(req);
-    if (req->ctx && req->sends_file && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        cmw_ctx_set_body_sent(req->ctx, cmw_response_content_length(cmw_ctx_response(req->ctx)));
     if (req->ctx)
         cmw_ctx_end(req->ctx, end_reason(req, code));
     cmw_worker_idle(worker); /* what is still in flight keeps its plan */

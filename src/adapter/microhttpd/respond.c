@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "respond.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "head.h"
 #include "wait.h"
@@ -168,27 +166,6 @@ static ssize_t read_stream(void *self, uint64_t position, char *buffer, size_t c
     return (ssize_t)len;
 }
 
-/* A body that lies in a file, sent by the system. libmicrohttpd closes what it sends from, so that
- * it gets a descriptor of its own. NULL: the body is to be read, or there is none to be had. */
-static struct MHD_Response *create_from_file(struct request *req, const cmw_response *response)
-{
-    const cmw_body_file *const file =
-        cmw_ctx_sends_trailers(req->ctx) ? NULL : cmw_ctx_body_file(req->ctx);
-    const int fd = file ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : -1;
-
-    if (fd < 0)
-        return NULL;
-    struct MHD_Response *const out = MHD_create_response_from_fd_at_offset64(
-        cmw_response_content_length(response), fd, file->offset);
-    if (!out) {
-        (void)close(fd); /* nothing was written to it */
-        return NULL;
-    }
-    req->sends_file = 1;
-    cmw_ctx_set_body_sent(req->ctx, CMW_LENGTH_UNKNOWN); /* until its end */
-    return out;
-}
-
 /* What the answer to HEAD says of its length: MHD_SIZE_UNKNOWN where GET would send chunks. */
 static uint64_t head_length(const cmw_response *response)
 {
@@ -206,9 +183,6 @@ static struct MHD_Response *create_for(struct request *req, const cmw_response *
     if (cmw_str_equals(cmw_request_method(cmw_ctx_request(req->ctx)), CMW_STR("HEAD")))
         return create_head(head_length(response));
     if (cmw_ctx_streams_body(req->ctx) || cmw_ctx_sends_trailers(req->ctx)) {
-        struct MHD_Response *const from_file = create_from_file(req, response);
-        if (from_file)
-            return from_file;
         req->response = /* UINT64_MAX is MHD_SIZE_UNKNOWN */
             MHD_create_response_from_callback(cmw_response_content_length(response),
                                               STREAM_BLOCK_BYTES, read_stream, req, NULL);

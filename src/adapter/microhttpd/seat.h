@@ -52,7 +52,6 @@ struct request {
     unsigned timeout_s;           /* this */
     uint8_t is_fed;               /* the body was handed over to its end */
     uint8_t is_ended;             /* of the streamed response everything was read */
-    uint8_t sends_file;           /* libmicrohttpd sends its body from a file */
     uint8_t is_handled;           /* the handler has run */
     uint8_t is_refused;           /* the handler does not run */
     uint8_t is_final;             /* post_route has run */
